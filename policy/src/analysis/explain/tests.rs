@@ -1,0 +1,75 @@
+//! The full account of one call. That its verdict is `evaluate`'s is a property (`crate::tests::properties`).
+
+use super::{Check, explain};
+use crate::tests::support::{http, identity, set};
+use crate::{Call, Field, PolicySet, Request, Truth};
+
+fn check(field: Field, outcome: Truth, got: &str, wanted: &str) -> Check {
+    Check { field, outcome, got: got.to_owned(), wanted: wanted.to_owned() }
+}
+
+#[test]
+fn every_rule_is_accounted_for_field_by_field() {
+    let set = set(&[
+        r#"{ rules: [{ name: charge, sources: [{ type: ServiceAccount, serviceAccount: { name: "*" } }],
+             networkAttributes: { ports: [80] }, operations: [{ http: { methods: [POST], paths: ["/c/{id}"] } },
+                                                              { grpc: { service: a.B, methods: [M] } }] }] }"#,
+        "{ action: DENY, rules: [{ networkAttributes: { ports: [81] } }, { operations: [{ http: { methods: [PUT] } }] }] }",
+    ]);
+    let source = identity("web");
+    let explanation = explain(&set, &Call { source: &source, port: 80, request: http("GET", "/c/7") });
+    assert!(!explanation.verdict.is_allow());
+
+    let told: Vec<_> = explanation
+        .considered
+        .iter()
+        .map(|rule| (&*rule.policy, rule.action.as_str(), &*rule.rule, rule.matched))
+        .collect();
+    let expected = [
+        ("demo/p2", "DENY", "rule-1", false),
+        ("demo/p2", "DENY", "rule-2", false),
+        ("demo/p1", "ALLOW", "charge", false),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(
+        explanation.considered[2].checks,
+        [
+            check(Field::Source, Truth::True, source.as_str(), "any service account in namespace demo"),
+            check(Field::Port, Truth::True, "80", "80"),
+            check(Field::Method, Truth::False, "GET", "POST"),
+            check(Field::Path, Truth::True, "/c/7", "/c/{id}"),
+        ]
+    );
+    assert_eq!(explanation.considered[2].origin.as_ref().unwrap().line, 5);
+}
+
+#[test]
+fn what_cannot_be_seen_is_unknown_and_matches_a_deny_only() {
+    let rule = "rules: [{ operations: [{ grpc: { service: a.B, methods: [M] } }] }]";
+    let set = set(&[&format!("{{ {rule} }}"), &format!("{{ action: DENY, {rule} }}")]);
+    let source = identity("web");
+    let explanation = explain(&set, &Call { source: &source, port: 80, request: Request::Opaque });
+    let checks = [
+        check(Field::GrpcService, Truth::Unknown, "an opaque connection", "a.B"),
+        check(Field::GrpcMethod, Truth::Unknown, "an opaque connection", "M"),
+    ];
+    let [deny, allow] = &explanation.considered[..] else { panic!("{explanation:?}") };
+    assert!(deny.matched && !allow.matched);
+    assert_eq!((&deny.checks[..], &allow.checks[..]), (&checks[..], &checks[..]));
+}
+
+#[test]
+fn an_ambiguous_path_is_unknown_in_every_rule_that_asks_for_it() {
+    let set = set(&["{ rules: [{ operations: [{ http: { paths: [/a] } }] }] }"]);
+    let source = identity("web");
+    let explanation = explain(&set, &Call { source: &source, port: 80, request: http("GET", "//a") });
+    assert_eq!(explanation.considered[0].checks, [check(Field::Path, Truth::Unknown, "//a", "/a")]);
+}
+
+#[test]
+fn a_set_that_refuses_everything_considers_nothing() {
+    let source = identity("web");
+    let call = Call { source: &source, port: 80, request: Request::Opaque };
+    let explanation = explain(&PolicySet::refuse_all("starting"), &call);
+    assert!(!explanation.verdict.is_allow() && explanation.considered.is_empty());
+}

@@ -1,0 +1,61 @@
+//! What people write. Owns the language of policy documents: its YAML, its typed contents, and errors that show
+//! file, line, column and the line itself. It does not combine policies, nor decide anything.
+//!
+//! ```text
+//! text ──► yaml (raw fields, each with its place) ──► policy, rule, source, operation (typed, valid)
+//! ```
+
+mod error;
+mod name;
+mod one_or_more;
+mod operation;
+mod policy;
+mod rule;
+mod source;
+mod target;
+mod yaml;
+
+use std::collections::BTreeMap;
+
+pub use error::DocumentError;
+pub use name::{Name, NameError};
+pub use one_or_more::OneOrMore;
+pub use operation::{
+    GrpcMethod, GrpcOperation, GrpcService, HttpOperation, Method, Operation, OperationError,
+};
+pub use policy::{Action, AuthorizationPolicy};
+pub use rule::{Rule, RuleName, RuleNameError};
+pub use source::Source;
+pub use target::{Target, Targets};
+
+use self::policy::{Header, RawPolicy};
+use self::yaml::Text;
+
+/// Reads every policy in a file, which may hold several documents. Nothing is skipped: one thing wrong anywhere
+/// and the whole file is refused.
+pub fn parse(file: &str, text: &str) -> Result<Vec<AuthorizationPolicy>, DocumentError> {
+    let text = Text::new(file, text);
+    // The header first: "this kind is not supported" says more than "its fields are unknown".
+    for header in text.read::<Header>()? {
+        policy::check_header(header, &text)?;
+    }
+    let mut seen = BTreeMap::new();
+    let mut policies = Vec::new();
+    for document in text.read::<RawPolicy>()? {
+        let place = document.place();
+        let policy = policy::from_raw(document, &text)?;
+        let name = (policy.namespace.clone(), policy.name.clone());
+        if let Some(first) = seen.insert(name, place) {
+            let message = format!(
+                "the policy {}/{} is already defined in line {}; give one of them another name",
+                policy.namespace, policy.name, first.line
+            );
+            return Err(text.error(place, message));
+        }
+        policies.push(policy);
+    }
+    Ok(policies)
+}
+
+#[cfg(test)]
+mod tests;

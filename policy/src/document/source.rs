@@ -1,0 +1,93 @@
+//! Who may be meant by a rule. Owns the entries of `sources`; an identity of a foreign trust domain can only be
+//! named in full, as SPIFFE.
+
+use kith_identity::SpiffeId;
+use serde::Deserialize;
+
+use super::error::{DocumentError, suggestion};
+use super::name::Name;
+use super::yaml::{Field, Place, Text};
+
+/// A caller, or a group of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// One service account of our own trust domain.
+    ServiceAccount {
+        /// Its namespace.
+        namespace: Name,
+        /// Its name.
+        name: Name,
+    },
+    /// Every service account in one namespace of our own trust domain; written as the name `*` (GEP-3779).
+    AnyServiceAccount {
+        /// The namespace.
+        namespace: Name,
+    },
+    /// Exactly this identity, of any trust domain.
+    Spiffe(SpiffeId),
+}
+
+const TYPES: [&str; 2] = ["ServiceAccount", "SPIFFE"];
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct RawSource {
+    r#type: Field<String>,
+    service_account: Field<RawServiceAccount>,
+    spiffe: Field<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct RawServiceAccount {
+    namespace: Field<String>,
+    name: Field<String>,
+}
+
+pub(super) fn from_raw(
+    raw: Field<RawSource>,
+    parent: Place,
+    own_namespace: &Name,
+    text: &Text<'_>,
+) -> Result<Source, DocumentError> {
+    let (raw, place) = raw.required("an entry of sources", parent, text)?;
+    let (kind, kind_place) = raw.r#type.required("type", place, text)?;
+    let service_account = raw.service_account.optional("serviceAccount", text)?;
+    let spiffe = raw.spiffe.optional("spiffe", text)?;
+    match (kind.as_str(), service_account, spiffe) {
+        ("ServiceAccount", Some((raw, place)), None) => {
+            service_account_from_raw(raw, place, own_namespace, text)
+        }
+        ("ServiceAccount", _, _) => {
+            Err(text.error(place, "type ServiceAccount wants serviceAccount, and nothing else"))
+        }
+        ("SPIFFE", None, Some((identity, place))) => SpiffeId::parse(&identity)
+            .map(Source::Spiffe)
+            .map_err(|error| text.error(place, format!("{identity:?} is no SPIFFE ID: {error}"))),
+        ("SPIFFE", _, _) => Err(text.error(place, "type SPIFFE wants spiffe, and nothing else")),
+        (other, _, _) => {
+            let message =
+                format!("the source type {other:?} is not supported; {}", suggestion(other, &TYPES));
+            Err(text.error(kind_place, message))
+        }
+    }
+}
+
+fn service_account_from_raw(
+    raw: RawServiceAccount,
+    parent: Place,
+    own_namespace: &Name,
+    text: &Text<'_>,
+) -> Result<Source, DocumentError> {
+    let parse = |(value, place): (String, Place)| {
+        Name::parse(&value).map_err(|error| text.error(place, error.to_string()))
+    };
+    let namespace = match raw.namespace.optional("namespace", text)? {
+        Some(written) => parse(written)?,
+        None => own_namespace.clone(),
+    };
+    match raw.name.required("name", parent, text)? {
+        (name, _) if name == "*" => Ok(Source::AnyServiceAccount { namespace }),
+        written => Ok(Source::ServiceAccount { namespace, name: parse(written)? }),
+    }
+}

@@ -1,0 +1,208 @@
+//! YAML in, raw fields with their places out. Owns the limits of a file, the wording of syntax errors, and the
+//! three states of a field: absent, present with nothing in it, present. It knows no policy.
+//!
+//! The difference between the first two matters: an absent `sources` matches anybody, so that `sources:` with
+//! nothing after it must be an error and not be taken for absent.
+
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer};
+use serde_saphyr::{DuplicateKeyPolicy, Error, MergeKeyPolicy, Options, Spanned};
+
+use super::error::{DocumentError, suggestion};
+use crate::origin::Origin;
+
+const MAX_FILE_BYTES: usize = 1024 * 1024;
+const MAX_DEPTH: usize = 32;
+/// More of a line than this is not kept in an [`Origin`]: a file may be one line.
+const MAX_LINE_CHARS: usize = 512;
+
+/// A place in the text; both counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) line: u32,
+    pub(super) column: u32,
+}
+
+impl Place {
+    pub(super) const START: Self = Self { line: 1, column: 1 };
+}
+
+impl From<serde_saphyr::Location> for Place {
+    fn from(location: serde_saphyr::Location) -> Self {
+        let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
+        Self { line: narrow(location.line()), column: narrow(location.column()) }
+    }
+}
+
+/// A value that somebody wrote, or did not.
+#[derive(Debug, Default)]
+pub(super) enum Field<T> {
+    /// The key is not there.
+    #[default]
+    Absent,
+    /// The key is there with nothing (or `null`) after it.
+    Empty(Place),
+    /// The key is there with a value.
+    Present(T, Place),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Option<T>>::deserialize(deserializer)?;
+        let place = Place::from(spanned.referenced);
+        Ok(match spanned.value {
+            Some(value) => Self::Present(value, place),
+            None => Self::Empty(place),
+        })
+    }
+}
+
+impl<T> Field<T> {
+    /// Where the value stands, or where the document starts when there is none.
+    pub(super) fn place(&self) -> Place {
+        match self {
+            Self::Absent => Place::START,
+            Self::Empty(place) | Self::Present(_, place) => *place,
+        }
+    }
+
+    /// The value if the key is there; a key without a value is an error.
+    pub(super) fn optional(self, name: &str, text: &Text<'_>) -> Result<Option<(T, Place)>, DocumentError> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Empty(place) => {
+                Err(text.error(place, format!("{name} has no value; give it one, or leave it out")))
+            }
+            Self::Present(value, place) => Ok(Some((value, place))),
+        }
+    }
+
+    /// The value; `parent` is where the key is missed.
+    pub(super) fn required(
+        self,
+        name: &str,
+        parent: Place,
+        text: &Text<'_>,
+    ) -> Result<(T, Place), DocumentError> {
+        self.optional(name, text)?.ok_or_else(|| text.error(parent, format!("{name} is missing")))
+    }
+}
+
+/// A file's text, and how to point into it.
+#[derive(Debug)]
+pub(super) struct Text<'a> {
+    file: Arc<str>,
+    text: &'a str,
+    lines: Vec<&'a str>,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn new(file: &str, text: &'a str) -> Self {
+        Self { file: file.into(), text, lines: text.lines().collect() }
+    }
+
+    /// Reads every document of the file.
+    pub(super) fn read<T: Deserialize<'a>>(&self) -> Result<Vec<Field<T>>, DocumentError> {
+        if self.text.len() > MAX_FILE_BYTES {
+            let message = format!("the file has {} bytes, more than 1 MiB; split it", self.text.len());
+            return Err(self.error(Place::START, message));
+        }
+        serde_saphyr::from_multiple_with_options(self.text, options()).map_err(|error| self.syntax(&error))
+    }
+
+    pub(super) fn error(&self, place: Place, message: impl Into<String>) -> DocumentError {
+        DocumentError { origin: self.origin(place), message: message.into() }
+    }
+
+    pub(super) fn origin(&self, place: Place) -> Origin {
+        let index = usize::try_from(place.line - 1).unwrap_or(usize::MAX);
+        let line = self.lines.get(index).copied().unwrap_or_default();
+        let text: String = line.chars().take(MAX_LINE_CHARS).collect();
+        Origin { file: self.file.clone(), line: place.line, column: place.column, text: text.into() }
+    }
+
+    fn syntax(&self, error: &Error) -> DocumentError {
+        let error = error.without_snippet();
+        let place = error.location().map_or(Place::START, Place::from);
+        self.error(place, describe(error))
+    }
+}
+
+fn options() -> Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_reader_input_bytes: Some(MAX_FILE_BYTES),
+            max_depth: MAX_DEPTH,
+            flow_nesting_limit: MAX_DEPTH,
+            max_documents: 4096,
+            max_nodes: 250_000,
+            max_events: 500_000,
+            max_total_scalar_bytes: MAX_FILE_BYTES,
+            // A rule that is not written where it applies cannot be reviewed where it applies.
+            max_anchors: 0,
+            max_aliases: 0,
+            max_merge_keys: 0,
+        },
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        merge_keys: MergeKeyPolicy::Error,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    }
+}
+
+/// The message alone: place and line are ours to show.
+fn describe(error: &Error) -> String {
+    match error {
+        Error::SerdeUnknownField { field, expected, .. } => unknown_field(field, expected),
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("{key:?} is written twice"),
+        Error::SerdeInvalidType { unexpected, expected, .. }
+        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
+            format!("found {unexpected}, wanted {expected}")
+        }
+        Error::Unexpected { expected, .. } => format!("wanted {} here", in_our_words(expected)),
+        Error::InvalidScalar { ty: "u16", .. } => "wanted a port number, 1 to 65535, here".to_owned(),
+        Error::Budget { breach, .. } => over_budget(breach),
+        Error::MergeKeyNotAllowed { .. } => "merge keys (<<) are not part of this language".to_owned(),
+        other => without_place(other),
+    }
+}
+
+fn in_our_words(expected: &str) -> &str {
+    match expected {
+        "sequence start" => "a list",
+        "mapping start" => "a map of fields",
+        "string scalar" => "text",
+        other => other,
+    }
+}
+
+/// The parser's own message, without the place that it ends in.
+fn without_place(error: &Error) -> String {
+    let message = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+    let Some(location) = error.location() else { return message };
+    let suffix = format!(" at line {}, column {}", location.line(), location.column());
+    message.strip_suffix(&suffix).unwrap_or(&message).to_owned()
+}
+
+fn unknown_field(field: &str, expected: &[&str]) -> String {
+    if field.to_lowercase().contains("regex") {
+        return format!(
+            "unknown field {field:?}: there are no regular expressions; paths are path templates by segment, \
+             such as \"/charges/{{id}}\" or \"/app/**\""
+        );
+    }
+    format!("unknown field {field:?}; {}", suggestion(field, expected))
+}
+
+fn over_budget(breach: &serde_saphyr::budget::BudgetBreach) -> String {
+    use serde_saphyr::budget::BudgetBreach;
+    match breach {
+        BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. } => {
+            "anchors (&) and aliases (*) are not part of this language; write the value where it applies"
+                .to_owned()
+        }
+        BudgetBreach::Depth { .. } => format!("nested deeper than {MAX_DEPTH} levels"),
+        other => format!("the file is too large: {other:?}"),
+    }
+}

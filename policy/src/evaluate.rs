@@ -1,0 +1,96 @@
+//! The decision. Owns its order, which is the whole of the security argument:
+//!
+//! ```text
+//! 1  no policies                                                  deny  not_ready
+//! 2  the port has path rules, the path has no single reading      deny  ambiguous_path
+//! 3  a DENY rule is True or Unknown                               deny  policy_deny
+//! 4  an ALLOW rule is True                                        allow
+//! 5  otherwise                                                    deny  default_deny
+//! ```
+//!
+//! Total and synchronous; it does not log, and up to an allow it does not allocate unless the path needs decoding.
+
+use std::time::SystemTime;
+
+use kith_identity::SpiffeId;
+
+use crate::analysis::nearest_miss;
+use crate::compile::{Compiled, PolicySet};
+use crate::matching::Seen;
+use crate::truth::Truth;
+use crate::verdict::{Denial, Verdict};
+
+/// What is to be decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The verified identity of the peer.
+    pub source: &'a SpiffeId,
+    /// The workload's port that it was opened to.
+    pub port: u16,
+    /// What it asks for.
+    pub request: Request<'a>,
+}
+
+/// What a call asks for, as far as the enforcement point can see it.
+#[derive(Debug, Clone, Copy)]
+pub enum Request<'a> {
+    /// Bytes that are not looked into.
+    Opaque,
+    /// One HTTP request.
+    Http {
+        /// The method, as it was sent.
+        method: &'a str,
+        /// The raw path, without the query.
+        path: &'a str,
+        /// Whether it is gRPC, by its content type.
+        grpc: bool,
+    },
+}
+
+/// Decides about one call.
+///
+/// `now` is an argument because an answer may depend on the time; no rule of today's language does.
+pub fn evaluate(set: &PolicySet, call: &Call<'_>, _now: SystemTime) -> Verdict {
+    decide(set, call)
+}
+
+pub(crate) fn decide(set: &PolicySet, call: &Call<'_>) -> Verdict {
+    let compiled = match set.compiled() {
+        Ok(compiled) => compiled,
+        Err(reason) => return deny(Denial::NotReady { reason: reason.clone() }),
+    };
+    let seen = if compiled.has_path_rules(call.port) {
+        match Seen::with_path(&call.request) {
+            Ok(seen) => seen,
+            Err(reason) => return deny(Denial::AmbiguousPath { reason }),
+        }
+    } else {
+        Seen::without_path(&call.request)
+    };
+    decide_by_rules(compiled, call, &seen)
+}
+
+fn decide_by_rules(compiled: &Compiled, call: &Call<'_>, seen: &Seen<'_>) -> Verdict {
+    let own = &compiled.trust_domain;
+    // The index has matched source and port, which are never Unknown.
+    let denies = |rule: usize| compiled.deny.rules[rule].hold_operations(seen) != Truth::False;
+    if let Some(rule) = compiled.deny.index.first(own, call.source, call.port, denies) {
+        return deny(Denial::Rule { by: compiled.deny.rules[rule].by.clone() });
+    }
+    let allows = |rule: usize| compiled.allow.rules[rule].hold_operations(seen) == Truth::True;
+    if let Some(rule) = compiled.allow.index.first(own, call.source, call.port, allows) {
+        return Verdict::Allow { by: compiled.allow.rules[rule].by.clone() };
+    }
+    deny(Denial::Default {
+        policies: compiled.allow.policies,
+        source: call.source.clone(),
+        nearest: nearest_miss(compiled, call, seen).map(Box::new),
+    })
+}
+
+fn deny(because: Denial) -> Verdict {
+    Verdict::Deny { because }
+}
+
+#[cfg(test)]
+mod tests;

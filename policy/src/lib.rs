@@ -1,0 +1,35 @@
+//! May they? Policy documents, their compilation and the decision. Pure: no I/O, no async, no clock.
+//!
+//! Owns the language that people write, the set of rules that applies to one workload, the decision about one
+//! call, and the reasons for it. It does not know where documents come from, how they travel, or what becomes
+//! of a verdict.
+//!
+//! ```text
+//! YAML ──► document ──► AuthorizationPolicy ──► compile ──► PolicySet ─┐
+//!                                                                     ├─► evaluate ──► Verdict
+//! bytes of a request ──► canonical ──► one reading, or a refusal ─────┘      └──► explain (offline, in full)
+//! ```
+
+mod analysis;
+mod canonical;
+mod compile;
+pub mod document;
+mod evaluate;
+mod matching;
+mod origin;
+mod revision;
+mod truth;
+mod verdict;
+
+pub use analysis::explain;
+pub use canonical::{AmbiguousPath, canonical_path};
+pub use compile::{CompileError, PathTemplate, PathTemplateError, PolicySet};
+pub use document::{AuthorizationPolicy, DocumentError};
+pub use evaluate::{Call, Request, evaluate};
+pub use origin::Origin;
+pub use revision::Revision;
+pub use truth::Truth;
+pub use verdict::{Denial, Field, NearestMiss, RuleRef, Verdict};
+
+#[cfg(test)]
+mod tests;

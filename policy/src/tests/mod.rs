@@ -1,0 +1,4 @@
+//! What holds of the whole crate, and what its tests share.
+
+mod properties;
+pub(crate) mod support;
