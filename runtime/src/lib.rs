@@ -1,0 +1,28 @@
+//! How does a process live? Everything that Kith's processes share and that knows nothing of a mesh.
+//!
+//! Owns the clock, the tasks and who waits for them, the accept loop, drain, readiness, signals, diagnostics and
+//! the packet socket between a supervisor and its children. Names no identity, policy or certificate: it depends on
+//! no other crate of Kith.
+//!
+//! ```text
+//! signal ──► Stopper::begin ──► serve stops accepting ──► open connections finish ──► Tasks::finish
+//!               Stopper::force (deadline, or a second signal) ──────────────────────► what is left is cut
+//! ```
+
+mod clock;
+mod drain;
+pub mod packet_socket;
+mod parent;
+mod readiness;
+mod serve;
+pub mod signals;
+mod tasks;
+pub mod telemetry;
+
+pub use clock::{Clock, ManualClock};
+pub use drain::{Stop, Stopper, drain};
+pub use packet_socket::{Packet, PacketSocket};
+pub use parent::die_with_parent;
+pub use readiness::{Guard, Readiness};
+pub use serve::{Limits, serve, serve_unix};
+pub use tasks::Tasks;
