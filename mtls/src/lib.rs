@@ -1,0 +1,56 @@
+//! Is it really them? Mutual TLS between workloads, each side proving a SPIFFE identity.
+//!
+//! Owns the key of a workload, the check that a certificate chain proves an identity now, and the handshake that
+//! applies it: [`Server::accept`] and [`Client::connect`] take any byte stream and give back a [`Session`] whose
+//! [`VerifiedPeer`] was made by the verifier inside that very handshake. It is the only crate that names rustls.
+//! It does not decide what a peer may do (`kith-policy`), where certificates come from (`kith-ca`), or what the
+//! bytes of a session mean.
+//!
+//! ```text
+//! WorkloadKey ─► csr_der ─► (control plane) ─► Svid ──┐
+//!                                    Bundle, BundleSet ┴─► Credentials ─► Server / Client
+//!                                                                            │ one verifier per handshake
+//!   presented chain ─► Leaf, Authority ─► the presented domain's bundle ─► path ─► Accept ─► VerifiedPeer
+//! ```
+//!
+//! Always: TLS 1.3, X25519MLKEM768 first, ECDSA certificates. Never: resumption, early data, half-RTT data, SNI.
+//! Credentials are read at the start of each handshake, so a new svid or bundle needs no restart.
+
+mod accept;
+mod chain;
+mod client;
+mod credentials;
+mod error;
+mod facts;
+mod handshake;
+mod key;
+mod now;
+mod path;
+mod presenter;
+mod provider;
+mod server;
+mod session;
+mod svid;
+mod verified_peer;
+mod verifier;
+
+#[cfg(test)]
+mod testing;
+
+pub use accept::Accept;
+pub use chain::ChainError;
+pub use client::{Client, ClientIdentity};
+pub use credentials::Credentials;
+pub use error::{HandshakeError, Refusal, What};
+pub use facts::TlsFacts;
+pub use key::{KeyError, WorkloadKey};
+pub use now::Now;
+pub use server::{ClientSvid, Server};
+pub use session::Session;
+pub use svid::{Svid, SvidError};
+pub use verified_peer::VerifiedPeer;
+
+/// The byte stream of a session that this side opened.
+pub use tokio_rustls::client::TlsStream as ClientStream;
+/// The byte stream of a session that this side accepted.
+pub use tokio_rustls::server::TlsStream as ServerStream;
