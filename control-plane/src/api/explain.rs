@@ -1,0 +1,109 @@
+//! `Explain`: what would become of a call, and why. Owns how people name a call; the decision is made by the engine
+//! of the sidecars, over the very policies that they were sent.
+
+use std::time::SystemTime;
+
+use kith_identity::SpiffeId;
+use kith_policy::explain::explain as explain_call;
+use kith_policy::{Call, CompileError, PolicySet, Request, Verdict, evaluate};
+use kith_proto::convert::considered_to_wire;
+use kith_proto::v1;
+use tonic::Status;
+
+use super::{find, names};
+use crate::index::World;
+
+/// What is wrong with a question.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadQuestion {
+    #[error("there is no workload {name:?}; there are: {names}")]
+    Source { name: String, names: String },
+    #[error("there is no workload {name:?} to call; there are: {names}")]
+    Destination { name: String, names: String },
+    #[error("a path needs a method: name one, such as GET")]
+    PathWithoutMethod,
+    #[error("the path {0:?} does not begin with \"/\"")]
+    Path(String),
+    #[error("the policies of {0} do not compile: {1}")]
+    Compile(SpiffeId, Box<CompileError>),
+}
+
+impl From<BadQuestion> for Status {
+    fn from(error: BadQuestion) -> Self {
+        let text = error.to_string();
+        match error {
+            BadQuestion::Source { .. } | BadQuestion::Destination { .. } => Self::not_found(text),
+            BadQuestion::PathWithoutMethod | BadQuestion::Path(_) => Self::invalid_argument(text),
+            BadQuestion::Compile(..) => Self::failed_precondition(text),
+        }
+    }
+}
+
+pub(super) fn explain(
+    world: &World,
+    question: &v1::ExplainRequest,
+    now: SystemTime,
+) -> Result<v1::ExplainResponse, BadQuestion> {
+    let source = source(world, &question.source)?;
+    let destination = find(world, &question.destination).ok_or_else(|| BadQuestion::Destination {
+        name: question.destination.clone(),
+        names: names(world),
+    })?;
+    let policies: Vec<_> = world.policies_of(destination).cloned().collect();
+    let set = PolicySet::compile(&world.trust_domain, &policies, world.revision)
+        .map_err(|error| BadQuestion::Compile(destination.identity.clone(), error.into()))?;
+    let call = Call { source: &source, port: destination.port, request: request(question)? };
+    let explanation = explain_call(&set, &call);
+    let (allowed, because, policy, rule) = match evaluate(&set, &call, now) {
+        Verdict::Allow { by } => {
+            (true, format!("{by} allows it"), by.policy().to_owned(), by.rule().to_owned())
+        }
+        Verdict::Deny { because } => (
+            false,
+            because.to_string(),
+            because.policy().unwrap_or_default().to_owned(),
+            because.rule().unwrap_or_default().to_owned(),
+        ),
+    };
+    Ok(v1::ExplainResponse {
+        source: source.to_string(),
+        destination: destination.identity.to_string(),
+        allowed,
+        because,
+        policy,
+        rule,
+        revision: Some(world.revision.into()),
+        considered: explanation.considered.iter().map(considered_to_wire).collect(),
+    })
+}
+
+/// A source need not run, nor even be of this mesh: an identity is enough.
+fn source(world: &World, name: &str) -> Result<SpiffeId, BadQuestion> {
+    if let Some(workload) = find(world, name) {
+        return Ok(workload.identity.clone());
+    }
+    SpiffeId::parse(name).map_err(|_| BadQuestion::Source { name: name.to_owned(), names: names(world) })
+}
+
+fn request(question: &v1::ExplainRequest) -> Result<Request<'_>, BadQuestion> {
+    // The query is no part of the path (P20).
+    let path = question.path.split('?').next().unwrap_or_default();
+    match (question.method.as_str(), path) {
+        ("", "") => Ok(Request::Opaque),
+        ("", _) => Err(BadQuestion::PathWithoutMethod),
+        (method, "") => Ok(Request::Http { method, path: "/", grpc: false }),
+        ("OPTIONS", "*") => Ok(Request::Http { method: "OPTIONS", path, grpc: false }),
+        (_, path) if !path.starts_with('/') => Err(BadQuestion::Path(path.to_owned())),
+        (method, path) => Ok(Request::Http { method, path, grpc: looks_like_grpc(method, path) }),
+    }
+}
+
+/// A person names a gRPC call by its path, `/package.Service/Method`, and no content type.
+fn looks_like_grpc(method: &str, path: &str) -> bool {
+    let mut segments = path.split('/').skip(1);
+    let (service, name, rest) = (segments.next(), segments.next(), segments.next());
+    method == "POST"
+        && service.is_some_and(|service| service.contains('.'))
+        && name.is_some_and(|name| !name.is_empty())
+        && rest.is_none()
+}

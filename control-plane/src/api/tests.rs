@@ -1,0 +1,103 @@
+//! What people are told.
+
+use tokio::time::timeout;
+use tonic::Code;
+
+use super::*;
+use crate::testing::{ALLOW_ORDERS, Ground, Mesh, PATIENCE, demo_workloads, id};
+
+async fn explain(mesh: &Mesh, words: [&str; 4]) -> Result<v1::ExplainResponse, Status> {
+    let [source, destination, method, path] = words.map(str::to_owned);
+    let question = v1::ExplainRequest { source, destination, method, path };
+    mesh.admin().await.explain(question).await.map(Response::into_inner)
+}
+
+#[tokio::test]
+async fn explain_names_the_rule_that_allows_and_the_nearest_miss_of_a_denial() {
+    let mesh = Mesh::start().await;
+    let allowed = explain(&mesh, ["orders", "payments", "POST", "/charge/7?x=1"]).await.unwrap();
+    assert!(allowed.allowed, "{}", allowed.because);
+    assert_eq!((allowed.policy.as_str(), allowed.rule.as_str()), ("demo/payments-callers", "create-charge"));
+    assert_eq!(allowed.revision, Some(mesh.worlds().now().revision.into()));
+
+    let denied = explain(&mesh, ["orders", "payments", "DELETE", "/charge/7"]).await.unwrap();
+    assert!(!denied.allowed);
+    assert!(denied.because.contains("create-charge failed on method"), "{}", denied.because);
+    let origin = denied.considered[0].origin.clone().unwrap();
+    assert!(origin.file.ends_with("payments.yaml") && origin.line > 1, "{origin:?}");
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn explain_takes_names_and_identities_and_says_what_is_wrong_with_others() {
+    let mesh = Mesh::start().await;
+    let (orders, payments) = (id("orders"), id("payments"));
+    let by_identity =
+        explain(&mesh, [orders.as_str(), payments.as_str(), "POST", "/charge/7"]).await.unwrap();
+    assert!(by_identity.allowed);
+    let foreign = explain(&mesh, ["spiffe://far.example/ns/a/sa/b", "payments", "", ""]).await.unwrap();
+    assert!(!foreign.allowed);
+
+    let table = [
+        (["ghost", "payments", "", ""], Code::NotFound, "there are: intruder, orders, payments"),
+        (["orders", "spiffe://far.example/ns/a/sa/b", "", ""], Code::NotFound, "to call"),
+        (["orders", "payments", "", "/x"], Code::InvalidArgument, "needs a method"),
+        (["orders", "payments", "GET", "x"], Code::InvalidArgument, "does not begin with"),
+    ];
+    for (question, code, text) in table {
+        let status = explain(&mesh, question).await.unwrap_err();
+        assert_eq!(status.code(), code, "{status}");
+        assert!(status.message().contains(text), "{status} does not say {text:?}");
+    }
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn the_status_shows_an_invalid_edit_with_file_and_line_and_what_stays_in_force() {
+    let mesh = Mesh::start().await;
+    let before = mesh.status().await;
+    assert_eq!((before.policies, before.policies_error.as_str()), (1, ""));
+    let root = mesh.plane.services.ca.root_sha256();
+    assert_eq!((before.root_sha256, before.trust_domain.as_str()), (root, "demo.local"));
+
+    mesh.ground.write("payments.yaml", &ALLOW_ORDERS.replace("rules:", "rulez:"));
+    let mut error = mesh.plane.services.policies_error.subscribe();
+    timeout(PATIENCE, error.wait_for(Option::is_some)).await.unwrap().unwrap();
+    let after = mesh.status().await;
+    assert!(after.policies_error.contains("payments.yaml:7:"), "{}", after.policies_error);
+    assert_eq!((after.policies, after.revision), (1, before.revision));
+    assert!(explain(&mesh, ["orders", "payments", "POST", "/charge/7"]).await.unwrap().allowed);
+    mesh.stop().await;
+}
+
+// P44
+#[tokio::test]
+async fn policies_that_are_invalid_at_the_start_deny_everything_and_say_so() {
+    let ground = Ground::new();
+    ground.write("payments.yaml", &ALLOW_ORDERS.replace("rules:", "rulez:"));
+    let mesh = ground.start().await;
+    mesh.set_workloads(demo_workloads());
+    assert!(mesh.plane.ready().policies_error.contains("payments.yaml:7:"));
+    assert!(!explain(&mesh, ["orders", "payments", "POST", "/charge/7"]).await.unwrap().allowed);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn a_tap_shows_what_its_filter_wants() {
+    let mesh = Mesh::start().await;
+    let mut admin = mesh.admin().await;
+    let unknown = v1::TapRequest { denied_only: false, workload: "ghost".into() };
+    assert_eq!(admin.tap(unknown).await.unwrap_err().code(), Code::NotFound);
+
+    let wanted = v1::TapRequest { denied_only: true, workload: "orders".into() };
+    let mut lines = admin.tap(wanted).await.unwrap().into_inner();
+    let line = |name: &str, verdict: &str| {
+        format!(r#"{{"kith.workload":"{}","event":"call","kith.verdict":"{verdict}"}}"#, id(name))
+    };
+    for (name, verdict) in [("orders", "allow"), ("payments", "deny"), ("orders", "deny")] {
+        mesh.plane.services.tap.publish(&id(name), vec![line(name, verdict)], 0);
+    }
+    let seen = timeout(PATIENCE, lines.message()).await.unwrap().unwrap().unwrap();
+    assert_eq!(seen.lines, [line("orders", "deny")]);
+    mesh.stop().await;
+}

@@ -1,0 +1,81 @@
+//! The world: when its revision grows, and which lists of workloads it takes.
+
+use kith_policy::document;
+
+use super::*;
+use crate::testing::{ALLOW_ORDERS, demo_workloads, id, trust_domain, workload};
+use kith_proto::v1;
+
+fn world() -> World {
+    World::new(7, trust_domain(), BundleSet::default())
+}
+
+fn policies() -> Vec<AuthorizationPolicy> {
+    document::parse("payments.yaml", ALLOW_ORDERS).unwrap()
+}
+
+fn list(workloads: Vec<v1::Workload>) -> Result<Workloads, WorkloadsError> {
+    workloads_from_wire(&trust_domain(), v1::Workloads { workloads })
+}
+
+#[test]
+fn the_revision_grows_when_the_content_changes_and_only_then() {
+    let first = world();
+    assert_eq!(first.replace_policies(Vec::new()), None, "no policy for no policy");
+
+    let second = first.replace_policies(policies()).unwrap();
+    assert_eq!(second.revision, Revision { epoch: 7, counter: first.revision.counter + 1 });
+    assert_eq!(second.replace_policies(policies()), None);
+
+    let workloads = workloads_from_wire(&trust_domain(), demo_workloads()).unwrap();
+    let third = second.replace_workloads(workloads.clone()).unwrap();
+    assert!(third.revision > second.revision);
+    // The supervisor sends the list again after a restart.
+    assert_eq!(third.replace_workloads(workloads), None);
+}
+
+#[test]
+fn before_the_list_arrives_nobody_is_a_stranger_and_after_it_the_others_are() {
+    let world = world();
+    assert_eq!(world.workload(&id("orders")).err(), Some(Unknown::NotYet));
+    let world = world.replace_workloads(Workloads::new()).unwrap();
+    assert_eq!(world.workload(&id("orders")).err(), Some(Unknown::Stranger(id("orders"))));
+}
+
+#[test]
+fn a_list_with_one_wrong_workload_is_refused_as_a_whole_and_names_it() {
+    let changed = |change: fn(&mut v1::Workload)| {
+        let mut wrong = workload("payments", &[]);
+        change(&mut wrong);
+        list(vec![workload("orders", &[]), wrong]).unwrap_err().to_string()
+    };
+    let table = [
+        (changed(|w| w.port = 65_536), "workloads[1].port"),
+        (changed(|w| w.inbound_address = "localhost".into()), "workloads[1].inbound_address"),
+        (changed(|w| w.namespace = "a/sa/b".into()), "workloads[1].service_account"),
+        (changed(|w| w.name.clear()), "workloads[1].name"),
+        (changed(|w| w.name = "orders".into()), "two workloads are named \"orders\""),
+        (changed(|w| w.service_account = "orders".into()), "two workloads have the identity"),
+    ];
+    for (error, expected) in table {
+        assert!(error.contains(expected), "{error:?} does not say {expected:?}");
+    }
+}
+
+#[test]
+fn no_workload_has_the_reserved_identity() {
+    let mut reserved = workload("kith-control-plane", &[]);
+    reserved.namespace = "kith".into();
+    assert_eq!(list(vec![reserved]), Err(WorkloadsError::Reserved("kith-control-plane".into())));
+}
+
+#[test]
+fn watchers_wake_only_when_the_world_changed() {
+    let worlds = Worlds::new(world());
+    let mut watch = worlds.watch();
+    watch.borrow_and_update();
+    assert!(!worlds.update(|world| world.replace_policies(Vec::new())));
+    assert!(!watch.has_changed().unwrap());
+    assert!(worlds.update(|world| world.replace_policies(policies())));
+    assert!(watch.has_changed().unwrap());
+}

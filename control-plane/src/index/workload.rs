@@ -1,0 +1,91 @@
+//! A workload as the supervisor describes it, validated. The list is taken as a whole or not at all.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use kith_identity::{SpiffeId, TrustDomain};
+use kith_proto::convert::WireError;
+use kith_proto::v1;
+
+use super::Workloads;
+
+/// A running thing that gets an identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Workload {
+    pub(crate) name: String,
+    pub(crate) identity: SpiffeId,
+    pub(crate) namespace: String,
+    pub(crate) service_account: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Where its sidecar accepts sessions; `None` until it does.
+    pub(crate) inbound: Option<SocketAddr>,
+    /// What policies call its port: the one that the application listens on.
+    pub(crate) port: u16,
+    /// Names of the workloads that it declared to call.
+    pub(crate) calls: Vec<String>,
+}
+
+/// Why a list of workloads is refused as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WorkloadsError {
+    /// A field is wrong.
+    #[error(transparent)]
+    Field(#[from] WireError),
+    /// Two workloads of one name: `calls` could mean either.
+    #[error("two workloads are named {0:?}; give each its own name")]
+    Name(String),
+    /// Two workloads of one identity: a snapshot is computed for an identity.
+    #[error("two workloads have the identity {0}; give each its own service account")]
+    Identity(SpiffeId),
+    /// The control plane's own identity.
+    #[error("the workload {0:?} has the identity that is reserved for the control plane")]
+    Reserved(String),
+}
+
+/// Reads the whole list.
+pub(crate) fn workloads_from_wire(
+    trust_domain: &TrustDomain,
+    list: v1::Workloads,
+) -> Result<Workloads, WorkloadsError> {
+    let mut workloads = Workloads::new();
+    for (position, entry) in list.workloads.into_iter().enumerate() {
+        let workload = from_wire(trust_domain, &format!("workloads[{position}]"), entry)?;
+        if workload.identity.is_reserved() {
+            return Err(WorkloadsError::Reserved(workload.name));
+        }
+        if workloads.values().any(|other| other.name == workload.name) {
+            return Err(WorkloadsError::Name(workload.name));
+        }
+        if let Some(same) = workloads.insert(workload.identity.clone(), workload) {
+            return Err(WorkloadsError::Identity(same.identity));
+        }
+    }
+    Ok(workloads)
+}
+
+fn from_wire(trust_domain: &TrustDomain, field: &str, entry: v1::Workload) -> Result<Workload, WireError> {
+    let wrong = |name: &str, reason: String| WireError::new(format!("{field}.{name}"), reason);
+    if entry.name.is_empty() {
+        return Err(wrong("name", "is empty".into()));
+    }
+    let identity = SpiffeId::for_service_account(trust_domain, &entry.namespace, &entry.service_account)
+        .map_err(|error| wrong("service_account", error.to_string()))?;
+    let inbound = match entry.inbound_address.as_str() {
+        "" => None,
+        text => Some(
+            text.parse().map_err(|_| wrong("inbound_address", format!("{text:?} is not ADDRESS:PORT")))?,
+        ),
+    };
+    let port =
+        u16::try_from(entry.port).map_err(|_| wrong("port", format!("{} is more than 65535", entry.port)))?;
+    Ok(Workload {
+        name: entry.name,
+        identity,
+        namespace: entry.namespace,
+        service_account: entry.service_account,
+        labels: entry.labels.into_iter().collect(),
+        inbound,
+        port,
+        calls: entry.calls,
+    })
+}

@@ -1,0 +1,34 @@
+//! Who decides and distributes? Attests workloads, mints their svids, and sends every sidecar its snapshot.
+//!
+//! Owns the sources of policies and workloads, attestation, the index that computes each workload's snapshot, the
+//! streams that carry it, and the socket that answers people. It does not decide about calls: sidecars do, with
+//! `kith-policy`. It holds no key but the control plane's own: authorities are `kith-ca`'s.
+//!
+//! ```text
+//! source::folder ─┐                            ┌─► stream::sync ─► sidecars ─► acks, denials, edges, tap lines
+//!                 ├─► index::World ─► snapshot ┤
+//! supervisor ─────┘        │                   └─► api (status, tap, explain)
+//! (stdin)                  └─► attest ─► stream::issue ─► kith-ca
+//! ```
+
+mod admin_socket;
+mod api;
+pub mod attest;
+mod config;
+mod index;
+pub mod observed;
+mod own_svid;
+mod server;
+mod snapshot;
+mod source;
+mod start;
+mod stream;
+mod supervisor;
+mod tapped;
+mod until;
+
+#[cfg(test)]
+mod testing;
+
+pub use config::{Args, LogFormat};
+pub use start::run;

@@ -1,0 +1,155 @@
+//! What sidecars report about calls: the denials that can still be asked about, and who called whom how often.
+//!
+//! Owns the bounds. A reporter is a sidecar, known by its svid; a source is whom it refused. A source that floods one
+//! reporter evicts only its own denials there, and a reporter that floods evicts only its own reports.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kith_identity::SpiffeId;
+
+/// Denials kept of one source at one reporter.
+const DENIALS_PER_SOURCE: usize = 64;
+/// Sources kept at one reporter; those without an identity count as one.
+const SOURCES_PER_REPORTER: usize = 64;
+/// Pairs of source and destination that one reporter may count.
+const EDGES_PER_REPORTER: usize = 1024;
+
+/// One refused call, as its sidecar reported it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// Whom the sidecar refused; `None` when it proved no identity.
+    pub source: Option<SpiffeId>,
+    /// The identity-log line.
+    pub line: String,
+}
+
+/// How often one workload called another, since this process began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Let through.
+    pub allowed: u64,
+    /// Refused.
+    pub denied: u64,
+    /// Let through, and not ended well.
+    pub failed: u64,
+}
+
+/// Everything reported. Cheap to clone; all clones are one memory.
+#[derive(Debug, Clone, Default)]
+pub struct Observed(Arc<Mutex<Reporters>>);
+
+type Reporters = BTreeMap<SpiffeId, Reports>;
+
+/// What one sidecar reported.
+#[derive(Debug, Default)]
+struct Reports {
+    denials: BTreeMap<Option<SpiffeId>, VecDeque<Denial>>,
+    /// Which source was heard of last, oldest first.
+    recent: VecDeque<Option<SpiffeId>>,
+    /// Denials that somebody dropped for want of room, the sidecar or we.
+    lost: u64,
+    edges: BTreeMap<(SpiffeId, SpiffeId), Counts>,
+}
+
+impl Observed {
+    /// Remembers denials, and how many the sidecar could not keep.
+    pub fn denied(&self, reporter: &SpiffeId, denials: Vec<Denial>, lost: u64) {
+        let mut reporters = self.lock();
+        let reports = reporters.entry(reporter.clone()).or_default();
+        reports.lost = reports.lost.saturating_add(lost);
+        for denial in denials {
+            reports.remember(denial);
+        }
+    }
+
+    /// Adds to an edge's counters. `false` when the reporter counts too many edges already.
+    pub fn counted(
+        &self,
+        reporter: &SpiffeId,
+        source: SpiffeId,
+        destination: SpiffeId,
+        more: Counts,
+    ) -> bool {
+        let mut reporters = self.lock();
+        let edges = &mut reporters.entry(reporter.clone()).or_default().edges;
+        let edge = (source, destination);
+        if !edges.contains_key(&edge) && edges.len() >= EDGES_PER_REPORTER {
+            return false;
+        }
+        let counts = edges.entry(edge).or_default();
+        counts.allowed = counts.allowed.saturating_add(more.allowed);
+        counts.denied = counts.denied.saturating_add(more.denied);
+        counts.failed = counts.failed.saturating_add(more.failed);
+        true
+    }
+
+    /// The denial with this id, and the identity whose sidecar reported it.
+    pub fn denial(&self, id: &str) -> Option<(SpiffeId, Denial)> {
+        let reporters = self.lock();
+        reporters.iter().find_map(|(reporter, reports)| {
+            let found = reports.denials.values().flatten().find(|denial| denial.id == id)?;
+            Some((reporter.clone(), found.clone()))
+        })
+    }
+
+    /// How many denials of this reporter were dropped for want of room.
+    pub fn lost(&self, reporter: &SpiffeId) -> u64 {
+        self.lock().get(reporter).map_or(0, |reports| reports.lost)
+    }
+
+    /// Calls that reached a workload, by its own sidecar's account: the one that decided about them.
+    pub fn reached(&self, workload: &SpiffeId) -> Counts {
+        let reporters = self.lock();
+        let mut sum = Counts::default();
+        for ((_, destination), counts) in reporters.get(workload).iter().flat_map(|reports| &reports.edges) {
+            if destination == workload {
+                sum.allowed = sum.allowed.saturating_add(counts.allowed);
+                sum.denied = sum.denied.saturating_add(counts.denied);
+                sum.failed = sum.failed.saturating_add(counts.failed);
+            }
+        }
+        sum
+    }
+
+    /// Forgets what the sidecars of workloads that are gone reported.
+    pub fn retain(&self, mut exists: impl FnMut(&SpiffeId) -> bool) {
+        self.lock().retain(|reporter, _| exists(reporter));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reporters> {
+        // Every change is made of whole entries, so a panic elsewhere cannot have left half of one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reports {
+    fn remember(&mut self, denial: Denial) {
+        let source = denial.source.clone();
+        self.recent.retain(|other| *other != source);
+        self.recent.push_back(source.clone());
+        let of_source = self.denials.entry(source).or_default();
+        of_source.push_back(denial);
+        if of_source.len() > DENIALS_PER_SOURCE {
+            of_source.pop_front();
+            self.lost = self.lost.saturating_add(1);
+        }
+        if self.denials.len() > SOURCES_PER_REPORTER {
+            self.evict_source();
+        }
+    }
+
+    /// The source that was heard of longest ago makes room. Sources are verified identities, so nobody can invent
+    /// many to push the others out.
+    fn evict_source(&mut self) {
+        if let Some(oldest) = self.recent.pop_front() {
+            let dropped = self.denials.remove(&oldest).map_or(0, |denials| denials.len() as u64);
+            self.lost = self.lost.saturating_add(dropped);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! Who loses what when somebody floods.
+
+use super::*;
+use crate::testing::id;
+
+fn denial(number: usize, source: Option<&str>) -> Denial {
+    Denial { id: format!("{number:032x}"), source: source.map(id), line: String::new() }
+}
+
+fn has(observed: &Observed, number: usize) -> bool {
+    observed.denial(&format!("{number:032x}")).is_some()
+}
+
+#[test]
+fn a_source_that_floods_evicts_only_its_own_denials() {
+    let observed = Observed::default();
+    observed.denied(&id("payments"), vec![denial(1, Some("web")), denial(2, None)], 0);
+    let flood = (10..10_010).map(|number| denial(number, Some("intruder"))).collect();
+    observed.denied(&id("payments"), flood, 0);
+
+    assert!(has(&observed, 1) && has(&observed, 2), "others keep theirs");
+    assert!(has(&observed, 10_009) && !has(&observed, 10), "the newest of the flood are kept");
+    assert_eq!(observed.lost(&id("payments")), 10_000 - DENIALS_PER_SOURCE as u64);
+}
+
+#[test]
+fn a_reporter_that_floods_evicts_only_its_own_reports() {
+    let observed = Observed::default();
+    observed.denied(&id("payments"), vec![denial(1, Some("web"))], 0);
+    let flood = (10..1_010).map(|number| denial(number, Some(&format!("source-{number}")))).collect();
+    observed.denied(&id("intruder"), flood, 5);
+
+    let (reporter, _) = observed.denial(&format!("{:032x}", 1)).unwrap();
+    assert_eq!(reporter, id("payments"));
+    assert_eq!(observed.lost(&id("intruder")), 1_000 - SOURCES_PER_REPORTER as u64 + 5);
+    assert!(has(&observed, 1_009) && !has(&observed, 10), "the source of longest ago made room");
+}
+
+#[test]
+fn counters_add_up_without_overflow_and_only_for_calls_that_reached_the_reporter() {
+    let observed = Observed::default();
+    let more = Counts { allowed: u64::MAX, denied: 1, failed: 2 };
+    assert!(observed.counted(&id("payments"), id("orders"), id("payments"), more));
+    assert!(observed.counted(&id("payments"), id("web"), id("payments"), more));
+    assert!(observed.counted(&id("payments"), id("payments"), id("bank"), more));
+    let reached = observed.reached(&id("payments"));
+    assert_eq!(reached, Counts { allowed: u64::MAX, denied: 2, failed: 4 });
+    assert_eq!(observed.reached(&id("bank")), Counts::default(), "bank's own sidecar said nothing");
+}
+
+#[test]
+fn a_reporter_counts_a_bounded_number_of_edges() {
+    let observed = Observed::default();
+    let count = |number: usize| {
+        observed.counted(&id("payments"), id(&format!("s{number}")), id("payments"), Counts::default())
+    };
+    assert_eq!((0..EDGES_PER_REPORTER + 10).filter(|number| count(*number)).count(), EDGES_PER_REPORTER);
+    assert!(count(0), "an edge that is known goes on counting");
+}
+
+#[test]
+fn what_reporters_that_are_gone_said_is_forgotten() {
+    let observed = Observed::default();
+    observed.denied(&id("payments"), vec![denial(1, None)], 0);
+    observed.retain(|reporter| *reporter != id("payments"));
+    assert!(!has(&observed, 1));
+}

@@ -1,0 +1,189 @@
+//! gRPC over our own connections: mTLS for sidecars, a unix socket for people. Owns the limits on what a connection
+//! may use and when it ends; who may call what is `gate`'s, what the answer is the services'.
+
+mod gate;
+mod routes;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use kith_mtls::{HandshakeError, Server, VerifiedPeer};
+use kith_runtime::{Clock, Stop, Tasks};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{sleep, timeout};
+use tonic::Status;
+use tonic::body::Body;
+use tracing::{debug, info};
+
+pub(crate) use gate::Door;
+pub(crate) use routes::Routes;
+
+use crate::until::until;
+
+/// R3: nothing that Kith sends is near it.
+pub(crate) const MAX_MESSAGE: usize = 4 * 1024 * 1024;
+/// Connections open at once on each door.
+pub(crate) const MAX_CONNECTIONS: usize = 4096;
+/// What ALPN calls HTTP/2.
+pub(crate) const ALPN: &[u8] = b"h2";
+
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Whoever has no svid yet has one thing to ask and then comes back with it.
+const STRANGER_TIME: Duration = Duration::from_secs(30);
+/// Between GOAWAY and the end: for answers that are being written.
+const GOODBYE_TIME: Duration = Duration::from_millis(500);
+const MAX_STREAMS: u32 = 32;
+const MAX_HEADER_LIST: u32 = 16 * 1024;
+const MAX_RESETS: usize = 32;
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Who is at the other end of the connection, for the services.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    peer: Option<Arc<VerifiedPeer>>,
+    /// The earlier end of the two svids that proved the session.
+    ends_at: Option<SystemTime>,
+}
+
+impl Caller {
+    /// Every request that came through the gate has one.
+    pub(crate) fn of<T>(request: &tonic::Request<T>) -> Result<Self, Status> {
+        let caller = request.extensions().get::<Self>().cloned();
+        caller.ok_or_else(|| Status::internal("the request did not come through the gate"))
+    }
+
+    /// The verified peer, if it showed an svid.
+    pub(crate) fn svid(&self) -> Option<&VerifiedPeer> {
+        self.peer.as_deref()
+    }
+
+    /// The verified peer, and when its session ends; refused without one.
+    pub(crate) fn session(&self) -> Result<(&VerifiedPeer, SystemTime), Status> {
+        self.svid().zip(self.ends_at).ok_or_else(gate::no_svid)
+    }
+}
+
+/// What every connection of a door shares.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    pub(crate) routes: Routes,
+    pub(crate) clock: Clock,
+    pub(crate) stop: Stop,
+    pub(crate) tasks: Tasks,
+}
+
+impl Connections {
+    /// One connection of a sidecar: handshake, then calls until the svids end.
+    pub(crate) async fn serve_sidecar(self, tls: Server, stream: TcpStream, address: SocketAddr) {
+        let session = tokio::select! {
+            session = tls.accept(stream, HANDSHAKE_TIME) => session,
+            () = self.stop.graceful() => return,
+        };
+        let session = match session {
+            Ok(session) => session,
+            Err(error) => return log_refused(&error, address),
+        };
+        let ends_at = session.ends_at();
+        let stranger = session.peer.is_none();
+        let caller = Caller { peer: session.peer.map(Arc::new), ends_at };
+        let end = connection_end(ends_at, stranger, self.clock.clone());
+        self.serve(session.stream, caller, end).await;
+    }
+
+    /// One connection of a person's command. The socket's mode is its authentication.
+    pub(crate) async fn serve_person(self, stream: UnixStream) {
+        self.serve(stream, Caller { peer: None, ends_at: None }, std::future::pending()).await;
+    }
+
+    async fn serve<IO>(self, io: IO, caller: Caller, end: impl Future<Output = ()>)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let routes = self.routes.clone();
+        let answer = service_fn(move |request| answer(routes.clone(), caller.clone(), request));
+        let connection = http2::Builder::new(SpawnIn(self.tasks.clone()))
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(MAX_HEADER_LIST)
+            .max_pending_accept_reset_streams(MAX_RESETS)
+            .max_local_error_reset_streams(MAX_RESETS)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .serve_connection(TokioIo::new(io), answer);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return log_ended(ended),
+            () = end => {}
+            () = self.stop.graceful() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = timeout(GOODBYE_TIME, connection) => {
+                if let Ok(ended) = ended {
+                    log_ended(ended);
+                }
+            }
+            () = self.stop.forced() => {}
+        }
+    }
+}
+
+/// When a connection is over, whatever happens on it: with the first of its svids, and for a stranger soon.
+async fn connection_end(svids_end: Option<SystemTime>, stranger: bool, clock: Clock) {
+    let svids_end = async {
+        match svids_end {
+            Some(time) => until(&clock, time).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = svids_end => {}
+        () = sleep(STRANGER_TIME), if stranger => {}
+    }
+}
+
+/// The gate, then the service.
+async fn answer(
+    routes: Routes,
+    caller: Caller,
+    mut request: http::Request<Incoming>,
+) -> Result<http::Response<Body>, Infallible> {
+    if let Err(status) = gate::admit(routes.door(), request.uri().path(), caller.peer.is_some()) {
+        info!(path = request.uri().path(), reason = status.message(), "Request refused");
+        return Ok(status.into_http());
+    }
+    request.extensions_mut().insert(caller);
+    Ok(routes.call(request).await)
+}
+
+fn log_refused(error: &HandshakeError, address: SocketAddr) {
+    info!(%address, reason = error.reason(), %error, "Connection refused");
+}
+
+fn log_ended(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        debug!(%error, "Connection ended with an error");
+    }
+}
+
+/// Lets hyper run its streams as tasks that the process waits for.
+#[derive(Clone)]
+struct SpawnIn(Tasks);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for SpawnIn {
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
+}
+
+#[cfg(test)]
+mod tests;

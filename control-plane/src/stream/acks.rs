@@ -1,0 +1,140 @@
+//! Who is connected, which revision each sidecar has, and why one refused. Owns the rule that an identity has one
+//! stream: a newer one replaces the older, because the older is what a crashed sidecar left behind.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use kith_identity::SpiffeId;
+use kith_identity::svid::Serial;
+use kith_policy::Revision;
+use tokio_util::sync::CancellationToken;
+
+/// What is known of one workload's sidecar.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) connected: bool,
+    pub(crate) acknowledged: Option<Revision>,
+    /// Of the newest revision that it refused and did not get over since.
+    pub(crate) refusal: Option<(Revision, String)>,
+    pub(crate) svid: Option<(Serial, SystemTime)>,
+}
+
+/// Every sidecar's standing. Cheap to clone; all clones are one memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Acks(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    streams: u64,
+    sidecars: BTreeMap<SpiffeId, Entry>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    stream: Option<Open>,
+    standing: Standing,
+}
+
+/// The stream that counts.
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    replaced: CancellationToken,
+}
+
+/// One open stream. Dropping it says that the sidecar is gone, unless a newer stream has taken its place.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    acks: Acks,
+    identity: SpiffeId,
+    number: u64,
+    replaced: CancellationToken,
+}
+
+impl Acks {
+    /// A sidecar's stream began; one that it had before ends.
+    pub(crate) fn connect(&self, identity: &SpiffeId) -> Registration {
+        let replaced = CancellationToken::new();
+        let mut state = self.lock();
+        state.streams += 1;
+        let number = state.streams;
+        let entry = state.sidecars.entry(identity.clone()).or_default();
+        if let Some(older) = entry.stream.replace(Open { number, replaced: replaced.clone() }) {
+            older.replaced.cancel();
+        }
+        entry.standing.connected = true;
+        Registration { acks: self.clone(), identity: identity.clone(), number, replaced }
+    }
+
+    /// An svid was issued, or presented. The one that ends last is the newest.
+    pub(crate) fn has_svid(&self, identity: &SpiffeId, serial: &Serial, not_after: SystemTime) {
+        let mut state = self.lock();
+        let standing = &mut state.sidecars.entry(identity.clone()).or_default().standing;
+        if standing.svid.as_ref().is_none_or(|(_, newest)| *newest <= not_after) {
+            standing.svid = Some((serial.clone(), not_after));
+        }
+    }
+
+    /// What is known of a sidecar; nothing, if it was never heard of.
+    pub(crate) fn standing(&self, identity: &SpiffeId) -> Standing {
+        self.lock().sidecars.get(identity).map(|entry| entry.standing.clone()).unwrap_or_default()
+    }
+
+    /// Forgets sidecars of workloads that are gone.
+    pub(crate) fn retain(&self, mut exists: impl FnMut(&SpiffeId) -> bool) {
+        self.lock().sidecars.retain(|identity, entry| entry.stream.is_some() || exists(identity));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change is made of whole entries, so a panic elsewhere cannot have left half of one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registration {
+    /// Ends when a newer stream took this one's place.
+    pub(crate) async fn replaced(&self) {
+        self.replaced.cancelled().await;
+    }
+
+    /// Every worker of the sidecar has this revision.
+    pub(crate) fn acknowledged(&self, revision: Revision) {
+        self.change(|standing| {
+            standing.acknowledged = standing.acknowledged.max(Some(revision));
+            if standing.refusal.as_ref().is_some_and(|(refused, _)| *refused <= revision) {
+                standing.refusal = None;
+            }
+        });
+    }
+
+    /// The sidecar cannot use this revision and keeps what it had.
+    pub(crate) fn refused(&self, revision: Revision, reason: String) {
+        self.change(|standing| standing.refusal = Some((revision, reason)));
+    }
+
+    /// A stream that was replaced has nothing to say any more.
+    fn change(&self, change: impl FnOnce(&mut Standing)) {
+        let mut state = self.acks.lock();
+        if let Some(entry) = state.sidecars.get_mut(&self.identity)
+            && entry.stream.as_ref().is_some_and(|open| open.number == self.number)
+        {
+            change(&mut entry.standing);
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut state = self.acks.lock();
+        if let Some(entry) = state.sidecars.get_mut(&self.identity)
+            && entry.stream.as_ref().is_some_and(|open| open.number == self.number)
+        {
+            entry.stream = None;
+            entry.standing.connected = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! Which of two streams of one identity is believed.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::*;
+use crate::testing::id;
+
+const OLD: Revision = Revision { epoch: 1, counter: 4 };
+const NEW: Revision = Revision { epoch: 1, counter: 5 };
+
+#[tokio::test]
+async fn a_replaced_stream_is_told_and_has_nothing_to_say_any_more() {
+    let acks = Acks::default();
+    let older = acks.connect(&id("orders"));
+    let newer = acks.connect(&id("orders"));
+    older.replaced().await;
+    older.acknowledged(NEW);
+    assert_eq!(acks.standing(&id("orders")).acknowledged, None);
+
+    drop(older);
+    assert!(acks.standing(&id("orders")).connected, "its end is not the sidecar's");
+    drop(newer);
+    assert!(!acks.standing(&id("orders")).connected);
+}
+
+#[test]
+fn a_revision_that_was_acknowledged_stays_so_and_heals_older_refusals_only() {
+    let acks = Acks::default();
+    let stream = acks.connect(&id("orders"));
+    stream.acknowledged(NEW);
+    stream.acknowledged(OLD);
+    assert_eq!(acks.standing(&id("orders")).acknowledged, Some(NEW));
+
+    stream.refused(NEW, "why".into());
+    stream.acknowledged(OLD);
+    assert_eq!(acks.standing(&id("orders")).refusal, Some((NEW, "why".into())));
+    stream.acknowledged(NEW);
+    assert_eq!(acks.standing(&id("orders")).refusal, None);
+}
+
+#[test]
+fn what_is_gone_is_forgotten_and_what_is_connected_is_not() {
+    let acks = Acks::default();
+    let stream = acks.connect(&id("orders"));
+    drop(acks.connect(&id("payments")));
+    acks.retain(|_| false);
+    assert!(acks.standing(&id("orders")).connected);
+    assert_eq!(acks.lock().sidecars.len(), 1);
+    drop(stream);
+    acks.retain(|_| false);
+    assert_eq!(acks.lock().sidecars.len(), 0);
+}
+
+#[tokio::test]
+async fn the_newest_svid_is_the_one_that_ends_last() {
+    let mesh = crate::testing::Mesh::start().await;
+    let (first, second) = (mesh.svid("orders").await, mesh.svid("orders").await);
+    let acks = Acks::default();
+    acks.has_svid(&id("orders"), second.serial(), UNIX_EPOCH + Duration::from_secs(2));
+    // A stream that was opened with the older one is reported late.
+    acks.has_svid(&id("orders"), first.serial(), UNIX_EPOCH + Duration::from_secs(1));
+    let newest = acks.standing(&id("orders")).svid.unwrap();
+    assert_eq!(newest, (second.serial().clone(), UNIX_EPOCH + Duration::from_secs(2)));
+    mesh.stop().await;
+}

@@ -1,0 +1,127 @@
+//! `Issue`: evidence and a CSR in, an svid out. Owns the order of the checks. The name comes from the evidence, the
+//! key from the CSR, and both must be what the evidence bound together.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use kith_ca::{Ca, CsrError, IssueError, SubjectKey};
+use kith_identity::SpiffeId;
+use kith_mtls::VerifiedPeer;
+use kith_proto::convert::{bundle_to_wire, to_millis};
+use kith_proto::v1;
+use kith_proto::v1::issue_request::Evidence;
+use kith_runtime::Clock;
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+use tracing::{info, warn};
+
+use super::acks::Acks;
+use super::limit::{IssueLimit, TooOften};
+use crate::attest::{Attested, StatementError, StatementVerifier};
+use crate::index::{Unknown, Worlds};
+use crate::server::Caller;
+
+/// The `Issuance` service.
+#[derive(Clone)]
+pub(crate) struct IssueService {
+    pub(crate) ca: Arc<Ca>,
+    pub(crate) verifier: Arc<StatementVerifier>,
+    pub(crate) limit: Arc<IssueLimit>,
+    pub(crate) worlds: Arc<Worlds>,
+    pub(crate) acks: Acks,
+    pub(crate) clock: Clock,
+}
+
+/// Why no svid was issued. The texts go to the caller: they say what to change, and nothing about others.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotIssued {
+    #[error("the request has no evidence of who asks")]
+    NoEvidence,
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
+    #[error("the connection is {connected}'s, the evidence is for {attested}")]
+    OtherPeer { connected: SpiffeId, attested: SpiffeId },
+    #[error(transparent)]
+    TooOften(#[from] TooOften),
+    #[error("the csr is refused: {0}")]
+    Csr(#[from] CsrError),
+    #[error("the evidence for {0} is over another key than the csr's")]
+    OtherKey(SpiffeId),
+    #[error("no svid was issued: {0}")]
+    Issue(#[from] IssueError),
+}
+
+#[tonic::async_trait]
+impl v1::issuance_server::Issuance for IssueService {
+    async fn issue(&self, request: Request<v1::IssueRequest>) -> Result<Response<v1::IssueResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let issued = self.grant(caller.svid(), request.into_inner(), self.clock.now());
+        issued.map(Response::new).map_err(|error| {
+            warn!(%error, "Issuance refused");
+            Status::from(error)
+        })
+    }
+}
+
+impl IssueService {
+    /// Signing takes microseconds, so it is done here and now rather than on a thread of its own.
+    fn grant(
+        &self,
+        peer: Option<&VerifiedPeer>,
+        request: v1::IssueRequest,
+        now: SystemTime,
+    ) -> Result<v1::IssueResponse, NotIssued> {
+        let Attested { identity, key_hash } = self.attest(request.evidence, now)?;
+        if let Some(peer) = peer.filter(|peer| *peer.identity() != identity) {
+            return Err(NotIssued::OtherPeer { connected: peer.identity().clone(), attested: identity });
+        }
+        // Only the attested identity pays: nobody can use up another's share (C14).
+        self.limit.take(&identity, Instant::now())?;
+        let key = SubjectKey::from_csr(&request.csr)?;
+        if key.key_hash() != key_hash {
+            return Err(NotIssued::OtherKey(identity));
+        }
+        let issued = self.ca.issue(&identity, &key, now)?;
+        self.acks.has_svid(&identity, &issued.serial, issued.not_after);
+        info!(%identity, serial = %issued.serial, %key_hash, "Svid issued");
+        Ok(v1::IssueResponse {
+            chain: issued.chain,
+            bundle: Some(bundle_to_wire(self.ca.bundle())),
+            renew_from_ms: to_millis(issued.renew_from),
+            renew_until_ms: to_millis(issued.renew_until),
+        })
+    }
+
+    /// The evidence is used up even when a later check fails: it was good for one try.
+    fn attest(&self, evidence: Option<Evidence>, now: SystemTime) -> Result<Attested, NotIssued> {
+        let attested = match evidence.ok_or(NotIssued::NoEvidence)? {
+            Evidence::Supervised(statement) => self.verifier.verify(&statement, now)?,
+        };
+        self.worlds.now().workload(&attested.identity)?;
+        Ok(attested)
+    }
+}
+
+impl From<NotIssued> for Status {
+    fn from(error: NotIssued) -> Self {
+        let text = error.to_string();
+        match error {
+            NotIssued::NoEvidence => Self::invalid_argument(text),
+            // A fresh statement helps against these.
+            NotIssued::Statement(StatementError::MemoryFull) | NotIssued::TooOften(_) => {
+                Self::resource_exhausted(text)
+            }
+            NotIssued::Statement(_) | NotIssued::OtherPeer { .. } | NotIssued::OtherKey(_) => {
+                Self::permission_denied(text)
+            }
+            NotIssued::Unknown(unknown) => unknown.into(),
+            NotIssued::Csr(_) => Self::invalid_argument(text),
+            NotIssued::Issue(_) => Self::failed_precondition(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! The stream of one sidecar: snapshots down, acknowledgements and reports up. Owns when a stream ends: replaced by a
+//! newer one, its svid over, its workload gone, or the control plane stopping; each with its own reason.
+//!
+//! A stream is driven by its reader: a sidecar that does not read gets, when it reads again, only the newest snapshot.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use kith_identity::SpiffeId;
+use kith_policy::Revision;
+use kith_proto::v1;
+use kith_proto::v1::sync_down::Kind as Down;
+use kith_proto::v1::sync_up::Kind as Up;
+use kith_runtime::{Clock, Stop};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status, Streaming};
+use tracing::{debug, info, warn};
+
+use super::acks::{Acks, Registration};
+use super::report;
+use crate::index::{World, Worlds};
+use crate::observed::Observed;
+use crate::server::Caller;
+use crate::snapshot::snapshot_for;
+use crate::tapped::TapHub;
+use crate::until::until;
+
+/// A refusal's reason is for people; more than this is not one.
+const MAX_REASON: usize = 4096;
+
+/// The `Sync` service.
+#[derive(Clone)]
+pub(crate) struct SyncService {
+    pub(crate) worlds: Arc<Worlds>,
+    pub(crate) acks: Acks,
+    pub(crate) observed: Observed,
+    pub(crate) tap: TapHub,
+    pub(crate) clock: Clock,
+    pub(crate) stop: Stop,
+}
+
+#[tonic::async_trait]
+impl v1::sync_server::Sync for SyncService {
+    type SyncStream = Pin<Box<dyn Stream<Item = Result<v1::SyncDown, Status>> + Send>>;
+
+    async fn sync(
+        &self,
+        request: Request<Streaming<v1::SyncUp>>,
+    ) -> Result<Response<Self::SyncStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let (peer, ends_at) = caller.session()?;
+        let identity = peer.identity().clone();
+        // Before anything is registered: a stranger leaves no trace.
+        self.worlds.now().workload(&identity)?;
+        self.acks.has_svid(&identity, peer.serial(), peer.not_after());
+        let sidecar = SidecarStream {
+            registration: self.acks.connect(&identity),
+            worlds: self.worlds.watch(),
+            watchers: self.tap.watchers(),
+            service: self.clone(),
+            ends_at,
+            up: request.into_inner(),
+            sent: None,
+            watching: false,
+            identity,
+        };
+        info!(identity = %sidecar.identity, "Sidecar connected");
+        Ok(Response::new(Box::pin(unfold(Some(sidecar), step))))
+    }
+}
+
+/// What is to be sent next; the stream is over after a status, which is its last item.
+async fn step(
+    sidecar: Option<SidecarStream>,
+) -> Option<(Result<v1::SyncDown, Status>, Option<SidecarStream>)> {
+    let mut sidecar = sidecar?;
+    match sidecar.next().await {
+        Ok(Some(down)) => Some((Ok(v1::SyncDown { kind: Some(down) }), Some(sidecar))),
+        Ok(None) => {
+            info!(identity = %sidecar.identity, "Sidecar disconnected");
+            None
+        }
+        Err(status) => {
+            info!(identity = %sidecar.identity, reason = status.message(), "Stream ended");
+            Some((Err(status), None))
+        }
+    }
+}
+
+/// One sidecar's stream.
+struct SidecarStream {
+    identity: SpiffeId,
+    registration: Registration,
+    service: SyncService,
+    worlds: watch::Receiver<Arc<World>>,
+    watchers: watch::Receiver<usize>,
+    ends_at: SystemTime,
+    up: Streaming<v1::SyncUp>,
+    sent: Option<Revision>,
+    watching: bool,
+}
+
+impl SidecarStream {
+    /// Handles what happens until there is something to send. `None`: the sidecar ended the stream.
+    async fn next(&mut self) -> Result<Option<Down>, Status> {
+        loop {
+            // Looked at in every round, so that no flood of reports can hold back a snapshot.
+            if let Some(down) = self.due()? {
+                return Ok(Some(down));
+            }
+            tokio::select! {
+                biased;
+                () = self.service.stop.graceful() => {
+                    return Err(Status::unavailable("the control plane stops; connect again"));
+                }
+                () = self.registration.replaced() => {
+                    return Err(Status::aborted("a newer stream of the same identity took this one's place"));
+                }
+                () = until(&self.service.clock, self.ends_at) => {
+                    return Err(Status::unauthenticated("svid_expired: an svid of this session ended; connect again"));
+                }
+                changed = self.worlds.changed() => {
+                    changed.map_err(|_| Status::unavailable("the control plane stops; connect again"))?;
+                }
+                changed = self.watchers.changed() => {
+                    changed.map_err(|_| Status::unavailable("the control plane stops; connect again"))?;
+                }
+                up = self.up.message() => match up? {
+                    Some(v1::SyncUp { kind: Some(up) }) => self.receive(up),
+                    Some(v1::SyncUp { kind: None }) => {
+                        return Err(Status::invalid_argument("a message of a kind that this version does not know"));
+                    }
+                    None => return Ok(None),
+                }
+            }
+        }
+    }
+
+    /// What the sidecar does not have yet.
+    fn due(&mut self) -> Result<Option<Down>, Status> {
+        let world = self.worlds.borrow_and_update().clone();
+        if self.sent != Some(world.revision) {
+            let snapshot = snapshot_for(&world, &self.identity)?;
+            self.sent = Some(world.revision);
+            return Ok(Some(Down::Snapshot(snapshot)));
+        }
+        let on = *self.watchers.borrow_and_update() > 0;
+        if self.watching != on {
+            self.watching = on;
+            return Ok(Some(Down::Watch(v1::Watch { on })));
+        }
+        Ok(None)
+    }
+
+    fn receive(&mut self, up: Up) {
+        let (identity, service) = (&self.identity, &self.service);
+        match up {
+            Up::Hello(hello) => debug!(%identity, version = hello.version, "Sidecar said hello"),
+            Up::Ack(v1::Ack { revision }) => {
+                if let Some(revision) = self.known(revision) {
+                    debug!(%identity, %revision, "Revision acknowledged");
+                    self.registration.acknowledged(revision);
+                }
+            }
+            Up::Refusal(v1::Refusal { revision, reason }) => {
+                if let Some(revision) = self.known(revision) {
+                    let reason: String = reason.chars().take(MAX_REASON).collect();
+                    warn!(%identity, %revision, reason, "Revision refused by the sidecar");
+                    self.registration.refused(revision, reason);
+                }
+            }
+            Up::Denials(message) => report::denials(&service.observed, identity, message),
+            Up::Edges(message) => report::edges(&service.observed, identity, message),
+            // Lines that were on their way when the last watcher left.
+            Up::Tap(_) if !self.watching => {}
+            Up::Tap(message) => service.tap.publish(identity, message.lines, message.lost),
+        }
+    }
+
+    /// A revision that this stream has sent, or one before it. An acknowledgement of what nobody sent would make
+    /// a status true that is not; it is not believed.
+    fn known(&self, revision: Option<v1::Revision>) -> Option<Revision> {
+        let revision = revision.map(Revision::from);
+        let known = revision.filter(|_| revision <= self.sent);
+        if known.is_none() {
+            warn!(identity = %self.identity, ?revision, sent = ?self.sent, "Answer to a revision that was not sent");
+        }
+        known
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! The stream of a sidecar, over the wire.
+
+use kith_mtls::Svid;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Code;
+
+use super::*;
+use crate::testing::{ALLOW_ORDERS, Ground, Mesh, PATIENCE, demo_workloads, id, workload};
+
+/// A sidecar's end of the stream.
+struct Sidecar {
+    up: mpsc::Sender<v1::SyncUp>,
+    down: Streaming<v1::SyncDown>,
+}
+
+impl Sidecar {
+    async fn connect(mesh: &Mesh, svid: Arc<Svid>) -> Result<Self, Status> {
+        let (up, messages) = mpsc::channel(16);
+        let down = mesh.sync(svid).await.sync(ReceiverStream::new(messages)).await?.into_inner();
+        Ok(Self { up, down })
+    }
+
+    async fn of(mesh: &Mesh, name: &str) -> Self {
+        Self::connect(mesh, mesh.svid(name).await).await.unwrap()
+    }
+
+    async fn say(&self, kind: Up) {
+        self.up.send(v1::SyncUp { kind: Some(kind) }).await.unwrap();
+    }
+
+    async fn next(&mut self) -> Result<Option<Down>, Status> {
+        let message = timeout(PATIENCE, self.down.message()).await.expect("nothing came")?;
+        Ok(message.and_then(|message| message.kind))
+    }
+
+    async fn snapshot(&mut self) -> v1::Snapshot {
+        match self.next().await {
+            Ok(Some(Down::Snapshot(snapshot))) => snapshot,
+            other => panic!("not a snapshot: {other:?}"),
+        }
+    }
+
+    async fn end(&mut self) -> Status {
+        loop {
+            match self.next().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the stream ended without a reason"),
+                Err(status) => return status,
+            }
+        }
+    }
+}
+
+/// Asks for the status until a workload is as wanted.
+async fn status_where(
+    mesh: &Mesh,
+    name: &str,
+    wanted: impl Fn(&v1::WorkloadStatus) -> bool,
+) -> v1::WorkloadStatus {
+    let asking = async {
+        loop {
+            let found = mesh.status().await.workloads.into_iter().find(|workload| workload.name == name);
+            if let Some(workload) = found.filter(&wanted) {
+                return workload;
+            }
+        }
+    };
+    timeout(PATIENCE, asking).await.expect("the status never became so")
+}
+
+#[tokio::test]
+async fn the_first_message_is_the_whole_snapshot_and_an_edit_brings_the_next() {
+    let mesh = Mesh::start().await;
+    let mut payments = Sidecar::of(&mesh, "payments").await;
+    let first = payments.snapshot().await;
+    assert_eq!(first.identity, id("payments").to_string());
+    assert_eq!((first.policies.len(), first.bundles.len()), (1, 1));
+
+    mesh.ground.write("more.yaml", &ALLOW_ORDERS.replace("payments-callers", "more"));
+    let second = payments.snapshot().await;
+    assert_eq!(second.policies.len(), 2);
+    assert!(Revision::from(second.revision.unwrap()) > Revision::from(first.revision.unwrap()));
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_of_workloads_that_says_nothing_new_sends_nothing() {
+    let mesh = Mesh::start().await;
+    let mut orders = Sidecar::of(&mesh, "orders").await;
+    let first = orders.snapshot().await;
+    mesh.set_workloads(demo_workloads());
+    let mut list = demo_workloads();
+    list.workloads.push(workload("web", &["orders"]));
+    mesh.set_workloads(list);
+    let second = orders.snapshot().await;
+    let counters = [&first, &second].map(|snapshot| snapshot.revision.unwrap().counter);
+    assert_eq!(counters[1], counters[0] + 1);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn a_newer_stream_of_the_same_identity_replaces_the_older_one() {
+    let mesh = Mesh::start().await;
+    let svid = mesh.svid("orders").await;
+    let mut older = Sidecar::connect(&mesh, svid.clone()).await.unwrap();
+    older.snapshot().await;
+    let mut newer = Sidecar::connect(&mesh, svid).await.unwrap();
+    newer.snapshot().await;
+    assert_eq!(older.end().await.code(), Code::Aborted);
+    drop(older);
+    // The older one's end does not count as the sidecar's.
+    assert!(status_where(&mesh, "orders", |_| true).await.connected);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn acknowledgements_and_refusals_are_shown_and_a_lost_stream_too() {
+    let mesh = Mesh::start().await;
+    let mut payments = Sidecar::of(&mesh, "payments").await;
+    let revision = payments.snapshot().await.revision;
+    let before = status_where(&mesh, "payments", |workload| workload.connected).await;
+    assert_eq!((before.acknowledged, before.serial.is_empty()), (None, false));
+
+    payments.say(Up::Refusal(v1::Refusal { revision, reason: "no such field".into() })).await;
+    status_where(&mesh, "payments", |workload| workload.refusal == "no such field").await;
+    payments.say(Up::Ack(v1::Ack { revision })).await;
+    let after = status_where(&mesh, "payments", |workload| workload.acknowledged == revision).await;
+    assert_eq!(after.refusal, "", "what it has now it does not refuse");
+
+    drop(payments);
+    status_where(&mesh, "payments", |workload| !workload.connected).await;
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn an_acknowledgement_of_a_revision_that_was_never_sent_is_not_believed() {
+    let mesh = Mesh::start().await;
+    let mut payments = Sidecar::of(&mesh, "payments").await;
+    let revision = payments.snapshot().await.revision;
+    let future = revision.map(|revision| v1::Revision { counter: revision.counter + 1, ..revision });
+    payments.say(Up::Ack(v1::Ack { revision: future })).await;
+    payments.say(Up::Ack(v1::Ack { revision: None })).await;
+    payments.say(Up::Refusal(v1::Refusal { revision, reason: "seen after the others".into() })).await;
+    let status = status_where(&mesh, "payments", |workload| !workload.refusal.is_empty()).await;
+    assert_eq!(status.acknowledged, None);
+    mesh.stop().await;
+}
+
+// R4
+#[tokio::test]
+async fn a_workload_that_is_gone_is_sent_nothing_more() {
+    let mesh = Mesh::start().await;
+    let svid = mesh.svid("orders").await;
+    let mut orders = Sidecar::connect(&mesh, svid.clone()).await.unwrap();
+    orders.snapshot().await;
+    let mut list = demo_workloads();
+    list.workloads.retain(|workload| workload.name != "orders");
+    mesh.set_workloads(list);
+    assert_eq!(orders.end().await.code(), Code::PermissionDenied);
+    let refused = Sidecar::connect(&mesh, svid).await.err().unwrap();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_svid_and_says_so() {
+    let mesh = Mesh::start().await;
+    let svid = mesh.svid("orders").await;
+    let mut orders = Sidecar::connect(&mesh, svid.clone()).await.unwrap();
+    orders.snapshot().await;
+    mesh.ground.hand.set(svid.not_after());
+    let status = orders.end().await;
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert!(status.message().starts_with("svid_expired"), "{status}");
+}
+
+#[tokio::test]
+async fn lines_travel_upward_only_while_somebody_watches() {
+    let mesh = Mesh::start().await;
+    let mut orders = Sidecar::of(&mesh, "orders").await;
+    orders.snapshot().await;
+    let mut admin = mesh.admin().await;
+    let mut lines = admin.tap(v1::TapRequest::default()).await.unwrap().into_inner();
+    assert_eq!(orders.next().await.unwrap(), Some(Down::Watch(v1::Watch { on: true })));
+
+    let line = format!(r#"{{"kith.workload":"{}","event":"call","kith.verdict":"allow"}}"#, id("orders"));
+    orders.say(Up::Tap(v1::TapLines { lines: vec![line.clone()], lost: 3 })).await;
+    let mut seen = v1::TapLines::default();
+    while seen.lost == 0 {
+        let batch = timeout(PATIENCE, lines.message()).await.unwrap().unwrap().unwrap();
+        seen.lines.extend(batch.lines);
+        seen.lost += batch.lost;
+    }
+    assert_eq!(seen, v1::TapLines { lines: vec![line], lost: 3 });
+
+    drop((lines, admin));
+    assert_eq!(orders.next().await.unwrap(), Some(Down::Watch(v1::Watch { on: false })));
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn counters_show_in_the_status_of_the_workload_that_was_called() {
+    let mesh = Mesh::start().await;
+    let payments = Sidecar::of(&mesh, "payments").await;
+    let edge = v1::Edge {
+        source: id("orders").to_string(),
+        destination: id("payments").to_string(),
+        allowed: 5,
+        denied: 2,
+        failed: 1,
+    };
+    payments.say(Up::Edges(v1::Edges { edges: vec![edge.clone()] })).await;
+    payments.say(Up::Edges(v1::Edges { edges: vec![edge] })).await;
+    let status = status_where(&mesh, "payments", |workload| workload.allowed == 10).await;
+    assert_eq!(status.denied, 4);
+    mesh.stop().await;
+}
+
+// R5, R10
+#[tokio::test]
+async fn after_a_restart_the_root_is_the_same_and_revisions_go_on_growing() {
+    let mesh = Mesh::start().await;
+    let before = mesh.status().await;
+    let svid = mesh.svid("orders").await;
+    let ground: Ground = mesh.stop().await;
+
+    let mesh = ground.start().await;
+    mesh.set_workloads(demo_workloads());
+    let after = mesh.status().await;
+    assert_eq!(after.root_sha256, before.root_sha256);
+    assert!(Revision::from(after.revision.unwrap()) > Revision::from(before.revision.unwrap()));
+    // An svid from before still opens the stream.
+    let mut orders = Sidecar::connect(&mesh, svid).await.unwrap();
+    assert_eq!(orders.snapshot().await.revision, after.revision);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn before_the_list_of_workloads_arrives_a_sidecar_is_told_to_try_again() {
+    let mesh = Mesh::start().await;
+    let svid = mesh.svid("orders").await;
+    let mesh = mesh.stop().await.start().await;
+    let status = Sidecar::connect(&mesh, svid).await.err().unwrap();
+    assert_eq!(status.code(), Code::Unavailable);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_ends_streams_with_a_reason() {
+    let mesh = Mesh::start().await;
+    let mut orders = Sidecar::of(&mesh, "orders").await;
+    orders.snapshot().await;
+    let (_, status) = tokio::join!(mesh.plane.stop(std::future::pending::<()>()), orders.end());
+    assert_eq!(status.code(), Code::Unavailable);
+}
