@@ -1,0 +1,118 @@
+//! The body of a message on its way through. Owns the moment at which a call ends: when the last frame of its
+//! response went by, or when either side gave up.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::identity_log::OpenCall;
+
+/// A body: nothing, a short text of ours, or frames passed through one by one.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    frames: Frames,
+    /// Set on responses: dropped with the body, which ends the call.
+    call: Option<OpenCall>,
+}
+
+#[derive(Debug, Default)]
+enum Frames {
+    #[default]
+    Empty,
+    Text(Bytes),
+    Through(Incoming),
+}
+
+impl Body {
+    pub(crate) fn empty() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn text(text: Bytes) -> Self {
+        Self { frames: Frames::Text(text), call: None }
+    }
+
+    pub(crate) fn through(incoming: Incoming) -> Self {
+        Self { frames: Frames::Through(incoming), call: None }
+    }
+
+    /// The same body; `call` ends with it.
+    pub(crate) fn ending(mut self, call: OpenCall) -> Self {
+        self.call = Some(call);
+        self
+    }
+
+    fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.frames {
+            Frames::Empty => Poll::Ready(None),
+            Frames::Text(text) => {
+                let text = std::mem::take(text);
+                self.frames = Frames::Empty;
+                Poll::Ready(Some(Ok(Frame::data(text))))
+            }
+            Frames::Through(incoming) => Pin::new(incoming).poll_frame(cx),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        match &self.frames {
+            Frames::Empty => true,
+            Frames::Text(_) => false,
+            Frames::Through(incoming) => incoming.is_end_stream(),
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = self.poll_frames(cx);
+        match &frame {
+            Poll::Ready(None) => self.finish(None),
+            Poll::Ready(Some(Err(_))) => self.finish(Some("body_aborted")),
+            Poll::Ready(Some(Ok(frame))) => {
+                if let (Some(trailers), Some(call)) = (frame.trailers_ref(), self.call.as_mut()) {
+                    call.note_trailers(trailers);
+                }
+            }
+            Poll::Pending => {}
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.has_ended()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.frames {
+            Frames::Empty => SizeHint::with_exact(0),
+            Frames::Text(text) => SizeHint::with_exact(text.len() as u64),
+            Frames::Through(incoming) => incoming.size_hint(),
+        }
+    }
+}
+
+impl Body {
+    fn finish(&mut self, error: Option<&'static str>) {
+        if let Some(call) = self.call.take() {
+            call.finish(error);
+        }
+    }
+}
+
+impl Drop for Body {
+    /// A server that knows the body's end (a `HEAD`, a length of 0) never asks for the last frame.
+    fn drop(&mut self) {
+        let error = if self.has_ended() { None } else { Some("receiver_gone") };
+        self.finish(error);
+    }
+}

@@ -1,0 +1,124 @@
+//! Settings: few from the command line, the rest from the supervisor; all validated before anything is spawned.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use kith_identity::SpiffeId;
+use kith_proto::v1;
+
+/// What the command line says.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "kith-sidecar", version, about = "The sidecar of one workload; its supervisor starts it")]
+pub struct Args {
+    /// Diagnostics to show: error, warn, info, debug, trace, or target=level
+    #[arg(long, env = "KITH_LOG", default_value = "warn", value_name = "LEVEL")]
+    pub log_level: String,
+}
+
+/// What the supervisor says, validated.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) identity: SpiffeId,
+    pub(crate) inbound: SocketAddr,
+    pub(crate) application: SocketAddr,
+    pub(crate) outbounds: Vec<Outbound>,
+    pub(crate) workers: NonZeroUsize,
+}
+
+/// One outbound port.
+#[derive(Debug, Clone)]
+pub(crate) struct Outbound {
+    pub(crate) destination: String,
+    pub(crate) listen: SocketAddr,
+}
+
+impl Settings {
+    /// Reads the supervisor's message. The outbound side takes plaintext from the application, so it listens on
+    /// loopback and nowhere else.
+    pub(crate) fn read(start: &v1::SidecarStart) -> anyhow::Result<Self> {
+        let identity = SpiffeId::parse(&start.identity).context("identity")?;
+        if identity.trust_domain().as_str() != start.trust_domain {
+            bail!("identity {identity} is not in trust domain {:?}", start.trust_domain);
+        }
+        if identity.is_reserved() {
+            bail!("identity {identity} is the control plane's own");
+        }
+        let outbounds = start.outbounds.iter().map(outbound).collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            identity,
+            inbound: address("inbound_listen", &start.inbound_listen)?,
+            application: address("application", &start.application)?,
+            outbounds,
+            workers: workers(start.workers)?,
+        })
+    }
+}
+
+fn outbound(outbound: &v1::Outbound) -> anyhow::Result<Outbound> {
+    let listen = address("outbounds.listen", &outbound.listen)?;
+    if !listen.ip().is_loopback() {
+        bail!(
+            "outbound port for {:?} at {listen}: only a loopback address may take plaintext",
+            outbound.destination
+        );
+    }
+    Ok(Outbound { destination: outbound.destination.clone(), listen })
+}
+
+fn address(field: &str, text: &str) -> anyhow::Result<SocketAddr> {
+    text.parse().with_context(|| format!("{field}: {text:?} is not a socket address"))
+}
+
+/// One worker for each core: more cost CPU per call.
+fn workers(asked: u32) -> anyhow::Result<NonZeroUsize> {
+    match NonZeroUsize::new(usize::try_from(asked)?) {
+        Some(workers) => Ok(workers),
+        None => std::thread::available_parallelism().context("the number of cores is unknown; set workers"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start() -> v1::SidecarStart {
+        v1::SidecarStart {
+            trust_domain: "demo.local".to_owned(),
+            name: "web".to_owned(),
+            identity: "spiffe://demo.local/ns/demo/sa/web".to_owned(),
+            inbound_listen: "127.0.0.1:0".to_owned(),
+            application: "127.0.0.1:3000".to_owned(),
+            outbounds: vec![v1::Outbound {
+                destination: "orders".to_owned(),
+                listen: "127.0.0.1:0".to_owned(),
+            }],
+            workers: 1,
+        }
+    }
+
+    #[test]
+    fn good_settings_are_read() {
+        let settings = Settings::read(&start()).unwrap();
+        assert_eq!(settings.identity.path(), "/ns/demo/sa/web");
+        assert_eq!(settings.workers.get(), 1);
+    }
+
+    #[test]
+    fn plaintext_is_taken_on_loopback_alone() {
+        let mut start = start();
+        start.outbounds[0].listen = "0.0.0.0:1".to_owned();
+        assert!(Settings::read(&start).unwrap_err().to_string().contains("loopback"));
+    }
+
+    #[test]
+    fn a_foreign_or_reserved_identity_is_refused() {
+        for identity in
+            ["spiffe://other.local/ns/demo/sa/web", "spiffe://demo.local/ns/kith/sa/kith-control-plane"]
+        {
+            let start = v1::SidecarStart { identity: identity.to_owned(), ..start() };
+            assert!(Settings::read(&start).is_err(), "{identity}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The way to the control plane: svid and snapshot come in here, acknowledgements and reports go out.
+//!
+//! ```text
+//! supervisor ──► statement ──► Issue ──► svid, bundle ─┐
+//!                              Sync  ──► snapshot ─────┴──► watch channels ──► workers
+//! ```
+
+mod channel;
+mod keeper;
+mod schedule;
+mod supervisor;
+mod sync;
+
+pub(crate) use keeper::keep_svid;
+use keeper::serial_of;
+use supervisor::Attestation;
+pub(crate) use supervisor::Supervisor;
+pub(crate) use sync::keep_synced;
+
+use std::sync::Arc;
+
+use kith_identity::{BundleSet, SpiffeId};
+use kith_mtls::Svid;
+use kith_runtime::{Clock, Stop};
+use tokio::sync::watch;
+
+use crate::enforced::Enforced;
+use crate::identity_log::Log;
+use crate::report::Reports;
+
+/// The sending ends of what workers see, and what it takes to fill them.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) identity: SpiffeId,
+    pub(crate) supervisor: Arc<Supervisor>,
+    pub(crate) svid: watch::Sender<Option<Arc<Svid>>>,
+    pub(crate) bundles: watch::Sender<Arc<BundleSet>>,
+    pub(crate) enforced: watch::Sender<Arc<Enforced>>,
+    pub(crate) reports: Arc<Reports>,
+    pub(crate) log: Log,
+    pub(crate) clock: Clock,
+    pub(crate) stop: Stop,
+}

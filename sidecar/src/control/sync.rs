@@ -1,0 +1,155 @@
+//! Keeps the stream open: snapshots down, acknowledgements, refusals and reports up.
+//!
+//! A lost stream takes nothing away: the last good snapshot stays in force, at most until the svid expires.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kith_identity::SpiffeId;
+use kith_mtls::ClientIdentity;
+use kith_policy::Revision;
+use kith_proto::v1;
+use kith_proto::v1::sync_client::SyncClient;
+use kith_proto::v1::{sync_down, sync_up};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+use super::channel::connect;
+use super::schedule::Backoff;
+use super::{Control, serial_of};
+use crate::enforced;
+use crate::random;
+use crate::session::until;
+
+/// How often reports go up.
+const REPORT_INTERVAL: Duration = Duration::from_millis(250);
+/// Messages that may wait for the network.
+const WAITING: usize = 64;
+
+/// Why a stream ended.
+#[derive(Debug, thiserror::Error)]
+enum StreamEnd {
+    #[error("the own svid was renewed")]
+    Renewed,
+    #[error("there is no svid")]
+    NoSvid,
+    #[error("the control plane cannot be reached: {0}")]
+    Channel(#[from] tonic::transport::Error),
+    #[error("the control plane ended the stream: {} ({})", .0.message(), .0.code())]
+    Status(#[from] tonic::Status),
+    #[error("the control plane closed the stream")]
+    Closed,
+}
+
+/// Runs until the process stops.
+pub(crate) async fn keep_synced(control: Arc<Control>) {
+    let mut backoff = Backoff::default();
+    let mut svid = control.svid.subscribe();
+    loop {
+        tokio::select! {
+            // An error means that the sender is gone, and that is this very process ending.
+            found = svid.wait_for(Option::is_some) => if found.is_err() { return },
+            () = control.stop.graceful() => return,
+        }
+        let end = tokio::select! {
+            end = stream(&control, &mut backoff) => end,
+            () = control.stop.graceful() => return,
+        };
+        if matches!(end, StreamEnd::Renewed) {
+            continue;
+        }
+        let pause = backoff.next(None, random::fraction());
+        tracing::info!(reason = %end, pause = %format!("{pause:.1?}"), "Stream to the control plane ended");
+        tokio::select! {
+            () = until(control.clock.now() + pause, &control.clock) => {}
+            () = control.stop.graceful() => return,
+        }
+    }
+}
+
+/// One stream, from its start to its end.
+async fn stream(control: &Control, backoff: &mut Backoff) -> StreamEnd {
+    let mut svid = control.svid.subscribe();
+    svid.mark_unchanged();
+    let shown = serial_of(&control.svid);
+    let (mut down, up) = match open(control).await {
+        Ok(opened) => opened,
+        Err(end) => return end,
+    };
+    let mut reports = interval(REPORT_INTERVAL);
+    reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            message = down.message() => match message {
+                Ok(Some(message)) => {
+                    backoff.reset();
+                    let answer = receive(control, message);
+                    if let Some(answer) = answer && up.send(answer).await.is_err() { return StreamEnd::Closed }
+                }
+                Ok(None) => return StreamEnd::Closed,
+                Err(status) => return StreamEnd::Status(status),
+            },
+            _ = reports.tick() => for message in control.reports.take() {
+                if up.send(message).await.is_err() { return StreamEnd::Closed }
+            },
+            changed = svid.changed() => {
+                if changed.is_err() || serial_of(&control.svid) != shown { return StreamEnd::Renewed }
+            }
+        }
+    }
+}
+
+type Up = mpsc::Sender<v1::SyncUp>;
+
+async fn open(control: &Control) -> Result<(Streaming<v1::SyncDown>, Up), StreamEnd> {
+    let address = control.supervisor.control_plane().ok_or(StreamEnd::NoSvid)?;
+    let anchors = control.bundles.borrow().as_ref().clone();
+    let credentials = control.credentials_with(anchors);
+    if credentials.svid().is_none() {
+        return Err(StreamEnd::NoSvid);
+    }
+    let name = SpiffeId::control_plane(control.identity.trust_domain());
+    let channel = connect(address, &name, credentials, ClientIdentity::Svid).await?;
+    let (up, waiting) = mpsc::channel(WAITING);
+    let hello = v1::Hello { version: env!("CARGO_PKG_VERSION").to_owned() };
+    // The receiver is right here, so there is room.
+    let _ = up.try_send(v1::SyncUp { kind: Some(sync_up::Kind::Hello(hello)) });
+    let down = SyncClient::new(channel).sync(ReceiverStream::new(waiting)).await?.into_inner();
+    Ok((down, up))
+}
+
+/// Acts on one message; says what to answer.
+fn receive(control: &Control, message: v1::SyncDown) -> Option<v1::SyncUp> {
+    let kind = match message.kind {
+        Some(sync_down::Kind::Snapshot(snapshot)) => take(control, &snapshot),
+        Some(sync_down::Kind::Watch(watch)) => {
+            control.reports.watch(watch.on);
+            return None;
+        }
+        // A message of a newer control plane that this sidecar cannot read must not pass as understood.
+        None => sync_up::Kind::Refusal(v1::Refusal {
+            revision: None,
+            reason: "a message of a kind that this version does not know".to_owned(),
+        }),
+    };
+    Some(v1::SyncUp { kind: Some(kind) })
+}
+
+/// Puts a snapshot in force, or refuses it and keeps the one before. Workers read the same value at each call, so
+/// once it is swapped every worker has it.
+fn take(control: &Control, snapshot: &v1::Snapshot) -> sync_up::Kind {
+    let current: Option<Revision> = control.enforced.borrow().revision();
+    match enforced::read(snapshot, &control.identity, current) {
+        Ok((enforced, bundles)) => {
+            control.bundles.send_replace(Arc::new(bundles));
+            control.enforced.send_replace(Arc::new(enforced));
+            sync_up::Kind::Ack(v1::Ack { revision: snapshot.revision })
+        }
+        Err(error) => {
+            tracing::error!(%error, "Snapshot refused, the last good one stays in force");
+            sync_up::Kind::Refusal(v1::Refusal { revision: snapshot.revision, reason: error.to_string() })
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Rows H and X of the attack table that are about headers.
+
+use http::Request;
+
+use super::*;
+
+fn parts(request: http::request::Builder) -> Parts {
+    request.body(()).unwrap().into_parts().0
+}
+
+fn identity(name: &str) -> SpiffeId {
+    SpiffeId::parse(&format!("spiffe://demo.local/ns/demo/sa/{name}")).unwrap()
+}
+
+#[test]
+fn an_authority_that_could_be_read_in_two_ways_is_refused() {
+    let twice = Request::get("/").header(HOST, "a").header(HOST, "a");
+    let differs = Request::get("http://a/").header(HOST, "b");
+    let userinfo = Request::get("/").header(HOST, "u@a");
+    let path = Request::get("/").header(HOST, "a/b");
+    let missing = Request::get("/");
+    for (id, request) in [("H4", twice), ("H5", differs), ("H6", userinfo), ("H7", path), ("H8", missing)] {
+        let refusal = authority(&parts(request)).unwrap_err();
+        assert_eq!((id, refusal.status.as_u16()), (id, 400));
+    }
+}
+
+#[test]
+fn methods_that_ask_the_proxy_for_something_are_refused() {
+    // H32, H35
+    for method in ["CONNECT", "TRACE", "TRACK"] {
+        let refusal = check_method(&Method::from_bytes(method.as_bytes()).unwrap()).unwrap_err();
+        assert_eq!(refusal.status.as_u16(), 405);
+    }
+    assert!(check_method(&Method::DELETE).is_ok());
+}
+
+#[test]
+fn a_claimed_identity_is_replaced_by_the_verified_one() {
+    // X1, X2, X7, H24
+    let mut parts = parts(
+        Request::get("/x")
+            .version(Version::HTTP_2)
+            .header("x-forwarded-client-cert", "By=a;URI=spiffe://demo.local/ns/a/sa/admin")
+            .header("X-Forwarded-Client-CERT", "again")
+            .header("x_forwarded_client_cert", "underscore")
+            .header("l5d-client-id", "admin")
+            .header("x-spiffe-id", "spiffe://demo.local/ns/a/sa/admin")
+            .header("kith-denial-id", "forged")
+            .header("x-role", "kept"),
+    );
+    let host = Authority::from_static("orders");
+    into_application(&mut parts, host, Version::HTTP_11, &identity("orders"), &identity("web"));
+    let all: Vec<_> = parts.headers.get_all("x-forwarded-client-cert").iter().collect();
+    assert_eq!(all, ["By=spiffe://demo.local/ns/demo/sa/orders;URI=spiffe://demo.local/ns/demo/sa/web"]);
+    let names: Vec<_> = parts.headers.keys().map(HeaderName::as_str).collect();
+    assert!(
+        names.iter().all(|name| ["x-role", "x-forwarded-client-cert", "host"].contains(name)),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn an_application_cannot_claim_an_identity_on_its_way_out() {
+    // X3
+    let mut parts = parts(Request::get("/x").header("x-forwarded-client-cert", "URI=spiffe://demo.local/x"));
+    into_session(&mut parts, Authority::from_static("orders"));
+    assert!(!parts.headers.contains_key("x-forwarded-client-cert"));
+}
+
+#[test]
+fn headers_of_one_hop_end_there_and_connection_cannot_name_others() {
+    // H17, H18, H31
+    let mut parts = parts(
+        Request::get("/x")
+            .header(HOST, "a")
+            .header(CONNECTION, "upgrade, x-role, host, http2-settings")
+            .header(UPGRADE, "h2c")
+            .header("http2-settings", "AAMAAABkAAQAAP__")
+            .header("keep-alive", "timeout=5")
+            .header(TE, "trailers")
+            .header("x-role", "user"),
+    );
+    into_session(&mut parts, Authority::from_static("a"));
+    let mut names: Vec<_> = parts.headers.keys().map(HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["kith-protocol", "te", "x-role"]);
+}
+
+#[test]
+fn path_and_query_go_through_byte_for_byte() {
+    let mut parts = parts(Request::get("/a%20b/%7e?x=/../y&z=%2f"));
+    into_session(&mut parts, Authority::from_static("orders:80"));
+    assert_eq!(parts.uri, "http://orders:80/a%20b/%7e?x=/../y&z=%2f");
+    let version = application_version(&parts, true);
+    assert_eq!(version, Version::HTTP_11);
+    into_application(
+        &mut parts,
+        Authority::from_static("orders:80"),
+        version,
+        &identity("a"),
+        &identity("b"),
+    );
+    assert_eq!(parts.uri, "/a%20b/%7e?x=/../y&z=%2f");
+    assert_eq!(parts.headers[HOST], "orders:80");
+}
+
+#[test]
+fn a_foreign_peer_cannot_choose_the_version_of_the_application() {
+    let request = Request::get("http://orders/").version(Version::HTTP_2).header("kith-protocol", "1.1");
+    assert_eq!(application_version(&parts(request), false), Version::HTTP_2);
+}

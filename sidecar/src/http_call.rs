@@ -1,0 +1,42 @@
+//! What both directions read from a request's head.
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Version};
+
+/// `application/grpc`, alone or with a subtype such as `+proto`.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let kind = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/grpc" || kind.starts_with("application/grpc+")
+}
+
+/// The version as OpenTelemetry writes it.
+pub(crate) fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "2",
+        Version::HTTP_10 => "1.0",
+        _ => "1.1",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_is_told_by_its_content_type_alone() {
+        for (value, grpc) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("Application/GRPC; charset=utf-8", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]);
+            assert_eq!(is_grpc(&headers), grpc, "{value}");
+        }
+        assert!(!is_grpc(&HeaderMap::new()));
+    }
+}

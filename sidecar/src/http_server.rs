@@ -1,0 +1,96 @@
+//! Serving HTTP on a connection, with the limits of every listener: header bytes, header time, streams (D1, H20).
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::HttpService;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use kith_runtime::{Stop, Tasks};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::body::Body;
+use crate::session::{MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW};
+use crate::spawner::Spawner;
+
+const HEADER_LIMIT: Duration = Duration::from_secs(10);
+const MAX_HEADERS: usize = 128;
+const STREAMS: u32 = 1_024;
+/// A peer that does not answer a ping for so long is gone.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_LIMIT: Duration = Duration::from_secs(10);
+
+/// HTTP/1.1 until the connection ends; a stop finishes the request under way.
+pub(crate) async fn http1<S>(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    service: S,
+    stop: &Stop,
+) -> hyper::Result<()>
+where
+    S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+{
+    let connection = http1_builder().serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        result = connection.as_mut() => return result,
+        () = stop.graceful() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// HTTP/2 until the connection ends; a stop announces it and finishes the streams.
+pub(crate) async fn http2<S, Fut>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    service: S,
+    tasks: &Tasks,
+    stop: &Stop,
+) -> hyper::Result<()>
+where
+    S: hyper::service::Service<
+            Request<Incoming>,
+            Response = Response<Body>,
+            Error = Infallible,
+            Future = Fut,
+        >,
+    Fut: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+{
+    let connection =
+        http2_builder(Spawner::new(tasks.clone())).serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        result = connection.as_mut() => return result,
+        () = stop.graceful() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// The limits of every HTTP/1.1 server side.
+pub(crate) fn http1_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_LIMIT)
+        .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEADER_BYTES as usize)
+        .half_close(true)
+        .auto_date_header(false);
+    builder
+}
+
+/// The limits of every HTTP/2 server side, ours to applications and ours to peers.
+pub(crate) fn http2_builder(spawner: Spawner) -> http2::Builder<Spawner> {
+    let mut builder = http2::Builder::new(spawner);
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(SESSION_WINDOW)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_LIMIT)
+        .auto_date_header(false);
+    builder
+}

@@ -1,0 +1,218 @@
+//! What one line says. Owns the names of its fields: OpenTelemetry's where it has one, `kith.*` where it has none.
+//! The same type writes the log and reads it back, in `kith demo` and `kith tap`.
+
+use serde::{Deserialize, Serialize};
+
+/// One line of the identity log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// RFC 3339, UTC, with milliseconds.
+    pub time: String,
+    /// The identity, or before the first svid the expected identity, of the workload whose sidecar wrote it.
+    #[serde(rename = "kith.workload")]
+    pub workload: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// One HTTP request, allowed or refused. Boxed: it is by far the largest.
+    Call(Box<Call>),
+    /// A connection that never became a session.
+    SessionRefused(SessionRefused),
+    /// A session was opened.
+    SessionOpened(SessionOpened),
+    /// A session ended.
+    SessionEnded(SessionEnded),
+    /// The workload's own svid was replaced.
+    SvidRenewed(SvidRenewed),
+}
+
+/// Seen from the workload whose sidecar writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// A peer calls the workload.
+    Inbound,
+    /// The workload calls.
+    Outbound,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It was let through.
+    Allow,
+    /// It was refused; `kith.denial.id` names the refusal.
+    Deny,
+}
+
+/// One call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Inbound lines carry the decision; outbound lines what the caller's side saw.
+    #[serde(rename = "kith.direction")]
+    pub direction: Direction,
+    /// The verified identity of the source.
+    #[serde(rename = "kith.source.identity", skip_serializing_if = "Option::is_none", default)]
+    pub source: Option<String>,
+    /// The identity of the destination: proven, or expected when no session came about.
+    #[serde(rename = "kith.destination.identity", skip_serializing_if = "Option::is_none", default)]
+    pub destination: Option<String>,
+    /// The other end of the connection that the call arrived on.
+    #[serde(rename = "client.address")]
+    pub client_address: String,
+    /// `GET`.
+    #[serde(rename = "http.request.method")]
+    pub method: String,
+    /// Without the query.
+    #[serde(rename = "url.path")]
+    pub path: String,
+    /// `1.1` or `2`, as the caller spoke.
+    #[serde(rename = "network.protocol.version")]
+    pub protocol: String,
+    /// Absent when none was sent.
+    #[serde(rename = "http.response.status_code", skip_serializing_if = "Option::is_none", default)]
+    pub status: Option<u16>,
+    /// Allow or deny.
+    #[serde(rename = "kith.verdict")]
+    pub verdict: Verdict,
+    /// `namespace/name` of the policy that decided; absent when the default did.
+    #[serde(rename = "kith.policy", skip_serializing_if = "Option::is_none", default)]
+    pub policy: Option<String>,
+    /// The rule that decided.
+    #[serde(rename = "kith.rule", skip_serializing_if = "Option::is_none", default)]
+    pub rule: Option<String>,
+    /// The snapshot that decided.
+    #[serde(rename = "kith.revision", skip_serializing_if = "Option::is_none", default)]
+    pub revision: Option<String>,
+    /// 32 hexadecimal digits, also in the response.
+    #[serde(rename = "kith.denial.id", skip_serializing_if = "Option::is_none", default)]
+    pub denial_id: Option<String>,
+    /// A stable code, such as `default_deny`, `policy_deny`, `unexpected_identity`, `svid_expired`, `not_ready`.
+    #[serde(rename = "kith.denial.reason", skip_serializing_if = "Option::is_none", default)]
+    pub denial_reason: Option<String>,
+    /// One sentence: the nearest miss.
+    #[serde(rename = "kith.denial.detail", skip_serializing_if = "Option::is_none", default)]
+    pub denial_detail: Option<String>,
+    /// Why an allowed call did not end well, as a stable code.
+    #[serde(rename = "error.type", skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+    /// From the request's head to the response's last byte.
+    #[serde(rename = "kith.duration_us")]
+    pub duration_us: u64,
+    /// The session that carried it.
+    #[serde(flatten)]
+    pub session: Option<SessionFacts>,
+}
+
+/// What is known of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionFacts {
+    /// Numbers the sessions of one sidecar process.
+    #[serde(rename = "kith.session")]
+    pub session: u64,
+    /// `1.3`.
+    #[serde(rename = "tls.protocol.version")]
+    pub tls_version: String,
+    /// Such as `X25519MLKEM768`.
+    #[serde(rename = "kith.tls.group")]
+    pub group: String,
+    /// Serial number of the own svid in this session.
+    #[serde(rename = "kith.own.serial")]
+    pub own_serial: String,
+    /// Serial number of the peer's svid in this session.
+    #[serde(rename = "kith.peer.serial")]
+    pub peer_serial: String,
+}
+
+/// A connection that never became a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRefused {
+    /// Whether the other end came to us, or we to it.
+    #[serde(rename = "kith.direction")]
+    pub direction: Direction,
+    /// The address of the other end.
+    #[serde(rename = "client.address")]
+    pub client_address: String,
+    /// Names this refusal.
+    #[serde(rename = "kith.denial.id")]
+    pub denial_id: String,
+    /// A stable code, such as `no_client_certificate`, `unknown_authority`, `unexpected_identity`.
+    #[serde(rename = "kith.denial.reason")]
+    pub reason: String,
+    /// One sentence.
+    #[serde(rename = "kith.denial.detail")]
+    pub detail: String,
+}
+
+/// A session was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionOpened {
+    /// Which way.
+    #[serde(rename = "kith.direction")]
+    pub direction: Direction,
+    /// The verified identity of the other end.
+    #[serde(rename = "kith.peer.identity")]
+    pub peer: String,
+    /// The application protocol that was agreed on.
+    #[serde(rename = "kith.alpn")]
+    pub alpn: String,
+    /// Its serials and its key exchange.
+    #[serde(flatten)]
+    pub facts: SessionFacts,
+}
+
+/// A session ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionEnded {
+    /// Which way.
+    #[serde(rename = "kith.direction")]
+    pub direction: Direction,
+    /// The verified identity of the other end.
+    #[serde(rename = "kith.peer.identity")]
+    pub peer: String,
+    /// Which session.
+    #[serde(rename = "kith.session")]
+    pub session: u64,
+    /// `replaced`, `svid_expired`, `drained`, `closed` or `failed`.
+    #[serde(rename = "kith.reason")]
+    pub reason: String,
+    /// How many calls it carried.
+    #[serde(rename = "kith.calls")]
+    pub calls: u64,
+    /// How many were still open when it ended.
+    #[serde(rename = "kith.calls.cut")]
+    pub cut: u64,
+}
+
+/// The workload's own svid was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SvidRenewed {
+    /// Absent for the first one.
+    #[serde(rename = "kith.previous.serial", skip_serializing_if = "Option::is_none", default)]
+    pub previous: Option<String>,
+    /// The new one.
+    #[serde(rename = "kith.own.serial")]
+    pub serial: String,
+    /// RFC 3339.
+    #[serde(rename = "kith.not_after")]
+    pub not_after: String,
+}
+
+impl Line {
+    /// The line as JSON, without a line break: control characters are escaped by the format itself.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// Reads a line back.
+    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+}

@@ -1,0 +1,71 @@
+//! The identity log of one sidecar: stamps lines with time and workload and hands them to the writer and to the
+//! reports for the control plane.
+
+use std::sync::Arc;
+
+use kith_runtime::Clock;
+
+use crate::identity_log::{Event, Line, Verdict, Writer, rfc3339};
+use crate::report::Reports;
+
+/// Where lines go. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Log(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    workload: String,
+    clock: Clock,
+    writer: Writer,
+    reports: Arc<Reports>,
+}
+
+impl Log {
+    pub(crate) fn new(workload: String, clock: Clock, writer: Writer, reports: Arc<Reports>) -> Self {
+        Self(Arc::new(Inner { workload, clock, writer, reports }))
+    }
+
+    /// Writes an event if there is room.
+    pub(crate) fn offer(&self, event: Event) {
+        if let Some(line) = self.line(event) {
+            self.0.writer.offer(line);
+        }
+    }
+
+    /// Writes an event, waiting for room: for refusals, of which none may be lost.
+    pub(crate) async fn keep(&self, event: Event) {
+        if let Some(line) = self.line(event) {
+            self.0.writer.keep(line).await;
+        }
+    }
+
+    fn line(&self, event: Event) -> Option<String> {
+        let time = rfc3339(self.0.clock.now());
+        let line = Line { time, workload: self.0.workload.clone(), event };
+        match line.to_json() {
+            Ok(json) => {
+                self.report(&line.event, &json);
+                Some(json)
+            }
+            Err(error) => {
+                tracing::error!(%error, "Identity-log line could not be written");
+                None
+            }
+        }
+    }
+
+    fn report(&self, event: &Event, json: &str) {
+        let reports = &self.0.reports;
+        reports.tap(json);
+        match event {
+            Event::Call(call) => {
+                if let (Verdict::Deny, Some(id)) = (call.verdict, &call.denial_id) {
+                    reports.denial(id, call.source.as_deref().unwrap_or_default(), json);
+                }
+                reports.count(call);
+            }
+            Event::SessionRefused(refused) => reports.denial(&refused.denial_id, "", json),
+            Event::SessionOpened(_) | Event::SessionEnded(_) | Event::SvidRenewed(_) => {}
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! A call that is under way. It becomes exactly one line: when it finishes, or when it is dropped unfinished.
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use crate::identity_log::{Call, Direction, Event, Log, Verdict};
+use crate::refusal::{DenialId, Refusal};
+use crate::session::SessionState;
+
+/// What is known when a call's head has arrived.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) direction: Direction,
+    pub(crate) source: Option<String>,
+    pub(crate) destination: Option<String>,
+    pub(crate) client_address: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) protocol: &'static str,
+}
+
+/// A call under way.
+#[derive(Debug)]
+pub(crate) struct OpenCall {
+    /// `None` once the line was written.
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    call: Box<Call>,
+    started: Instant,
+    session: Option<SessionState>,
+    log: Log,
+}
+
+impl OpenCall {
+    pub(crate) fn begin(log: &Log, head: Head) -> Self {
+        let call = Box::new(Call {
+            direction: head.direction,
+            source: head.source,
+            destination: head.destination,
+            client_address: head.client_address,
+            method: head.method,
+            path: head.path,
+            protocol: head.protocol.to_owned(),
+            status: None,
+            verdict: Verdict::Allow,
+            policy: None,
+            rule: None,
+            revision: None,
+            denial_id: None,
+            denial_reason: None,
+            denial_detail: None,
+            error: None,
+            duration_us: 0,
+            session: None,
+        });
+        Self { open: Some(Open { call, started: Instant::now(), session: None, log: log.clone() }) }
+    }
+
+    /// The session that carries the call: its facts go into the line, and its end explains a cut.
+    pub(crate) fn carried_by(&mut self, session: &SessionState) {
+        if let Some(open) = &mut self.open {
+            if let Some(before) = open.session.take() {
+                before.call_closed();
+            }
+            session.call_opened();
+            open.call.session = Some(session.facts().clone());
+            open.session = Some(session.clone());
+        }
+    }
+
+    /// Why the session was cut under the call, if it was.
+    pub(crate) fn cut_because(&self) -> Option<&'static str> {
+        self.open.as_ref()?.session.as_ref()?.cut_because()
+    }
+
+    /// What allowed it.
+    pub(crate) fn allowed_by(&mut self, policy: &str, rule: &str) {
+        if let Some(open) = &mut self.open {
+            open.call.policy = Some(policy.to_owned());
+            open.call.rule = Some(rule.to_owned());
+        }
+    }
+
+    /// The snapshot that decided.
+    pub(crate) fn decided_at(&mut self, revision: Option<String>) {
+        if let Some(open) = &mut self.open {
+            open.call.revision = revision;
+        }
+    }
+
+    /// The status that the application, or the peer, answered.
+    pub(crate) fn answered(&mut self, status: u16) {
+        if let Some(open) = &mut self.open {
+            open.call.status = Some(status);
+        }
+    }
+
+    /// The other sidecar refused: its line has the reason, ours has the same id.
+    pub(crate) fn refused_by_peer(&mut self, id: &str) {
+        if let Some(open) = &mut self.open {
+            open.call.verdict = Verdict::Deny;
+            open.call.denial_id = Some(id.to_owned());
+            open.call.denial_reason = Some("refused_by_peer".to_owned());
+        }
+    }
+
+    /// A gRPC call that failed says so in its trailers, not in its status.
+    pub(crate) fn note_trailers(&mut self, trailers: &HeaderMap) {
+        let failed = trailers.get("grpc-status").is_some_and(|status| status != "0");
+        if let (true, Some(open)) = (failed, &mut self.open) {
+            open.call.error = Some("grpc_status".to_owned());
+        }
+    }
+
+    /// Ends the call as refused by us and returns the id under which it was logged.
+    pub(crate) async fn refuse(mut self, refusal: &Refusal) -> DenialId {
+        let id = DenialId::random();
+        if let Some(mut open) = self.open.take() {
+            let call = &mut open.call;
+            call.verdict = Verdict::Deny;
+            call.status = Some(refusal.status.as_u16());
+            call.denial_id = Some(id.to_string());
+            call.denial_reason = Some(refusal.reason.to_owned());
+            call.denial_detail = Some(refusal.detail.clone());
+            call.policy.clone_from(&refusal.policy);
+            call.rule.clone_from(&refusal.rule);
+            let (event, log) = open.into_event();
+            log.keep(event).await;
+        }
+        id
+    }
+
+    /// Ends the call; `error` is set when it did not end well.
+    pub(crate) fn finish(mut self, error: Option<&'static str>) {
+        self.write(error);
+    }
+
+    fn write(&mut self, error: Option<&'static str>) {
+        let Some(mut open) = self.open.take() else { return };
+        if let Some(code) = error {
+            // A session that was cut explains its calls better than the broken stream does.
+            let cut = open.session.as_ref().and_then(SessionState::cut_because);
+            open.call.error = Some(cut.unwrap_or(code).to_owned());
+        }
+        let (event, log) = open.into_event();
+        log.offer(event);
+    }
+}
+
+impl Open {
+    fn into_event(mut self) -> (Event, Log) {
+        if let Some(session) = &self.session {
+            session.call_closed();
+        }
+        self.call.duration_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        (Event::Call(self.call), self.log)
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.write(Some("caller_gone"));
+    }
+}

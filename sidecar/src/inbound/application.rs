@@ -1,0 +1,161 @@
+//! Connections to the application beside this sidecar: HTTP/1.1 kept alive, one HTTP/2 connection for those who
+//! spoke it.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use kith_runtime::Tasks;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use crate::body::Body;
+use crate::session::{MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW};
+use crate::spawner::Spawner;
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// An idle connection older than this is not used again: applications close theirs after five seconds and more, and
+/// a request that meets the closing is lost.
+const IDLE_LIMIT: Duration = Duration::from_secs(3);
+const KEPT: usize = 256;
+
+/// Why the application did not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApplicationError {
+    #[error("the application cannot be reached: {0}")]
+    Unreachable(std::io::Error),
+    #[error("the application broke off: {0}")]
+    Broken(hyper::Error),
+}
+
+impl ApplicationError {
+    /// The stable code of the identity log.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "application_unreachable",
+            Self::Broken(_) => "application_broke_off",
+        }
+    }
+}
+
+/// The application, as one worker sees it.
+#[derive(Debug)]
+pub(crate) struct Application {
+    address: SocketAddr,
+    tasks: Tasks,
+    /// Busy ones too: a connection is taken when it is ready again.
+    kept: Mutex<VecDeque<Kept>>,
+    http2: tokio::sync::Mutex<Option<http2::SendRequest<Body>>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    sender: http1::SendRequest<Body>,
+    used: Instant,
+}
+
+impl Application {
+    pub(crate) fn new(address: SocketAddr, tasks: Tasks) -> Self {
+        Self { address, tasks, kept: Mutex::default(), http2: tokio::sync::Mutex::default() }
+    }
+
+    /// Sends one request in its version.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, ApplicationError> {
+        if request.version() == Version::HTTP_2 {
+            let mut sender = self.http2_sender().await?;
+            return sender.send_request(request).await.map_err(ApplicationError::Broken);
+        }
+        self.send_http1(request).await
+    }
+
+    async fn send_http1(&self, request: Request<Body>) -> Result<Response<Incoming>, ApplicationError> {
+        let mut request = request;
+        // A kept connection may have died unseen. What was never written goes out over a new one; what was
+        // written is never repeated.
+        if let Some(mut sender) = self.take() {
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok(self.keep(sender, response)),
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(ApplicationError::Broken(error.into_error())),
+                },
+            }
+        }
+        let mut sender = self.connect_http1().await?;
+        let response = sender.send_request(request).await.map_err(ApplicationError::Broken)?;
+        Ok(self.keep(sender, response))
+    }
+
+    fn take(&self) -> Option<http1::SendRequest<Body>> {
+        let mut kept = self.kept();
+        let now = Instant::now();
+        kept.retain(|kept| {
+            let stale = kept.sender.is_ready() && now.duration_since(kept.used) > IDLE_LIMIT;
+            !stale && !kept.sender.is_closed()
+        });
+        let ready = kept.iter().rposition(|kept| kept.sender.is_ready())?;
+        kept.remove(ready).map(|kept| kept.sender)
+    }
+
+    fn keep(&self, sender: http1::SendRequest<Body>, response: Response<Incoming>) -> Response<Incoming> {
+        let mut kept = self.kept();
+        if kept.len() < KEPT {
+            kept.push_back(Kept { sender, used: Instant::now() });
+        }
+        response
+    }
+
+    /// A panic elsewhere leaves a list of connections that is as good as before.
+    fn kept(&self) -> MutexGuard<'_, VecDeque<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connect_http1(&self) -> Result<http1::SendRequest<Body>, ApplicationError> {
+        let stream = self.connect().await?;
+        let handshake = http1::Builder::new().handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(ApplicationError::Broken)?;
+        self.tasks.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "Connection to the application ended badly");
+            }
+        });
+        Ok(sender)
+    }
+
+    async fn http2_sender(&self) -> Result<http2::SendRequest<Body>, ApplicationError> {
+        let mut current = self.http2.lock().await;
+        if let Some(sender) = current.as_ref().filter(|sender| !sender.is_closed()) {
+            return Ok(sender.clone());
+        }
+        let stream = self.connect().await?;
+        let (sender, connection) = http2::Builder::new(Spawner::new(self.tasks.clone()))
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(SESSION_WINDOW)
+            .max_header_list_size(MAX_HEADER_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(ApplicationError::Broken)?;
+        self.tasks.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "HTTP/2 connection to the application ended badly");
+            }
+        });
+        *current = Some(sender.clone());
+        Ok(sender)
+    }
+
+    async fn connect(&self) -> Result<TcpStream, ApplicationError> {
+        let stream = timeout(CONNECT_LIMIT, TcpStream::connect(self.address))
+            .await
+            .map_err(|_| ApplicationError::Unreachable(std::io::ErrorKind::TimedOut.into()))?
+            .map_err(ApplicationError::Unreachable)?;
+        stream.set_nodelay(true).map_err(ApplicationError::Unreachable)?;
+        Ok(stream)
+    }
+}

@@ -1,0 +1,52 @@
+//! Calls to the workload: from a proven peer, judged, to the application.
+//!
+//! ```text
+//! accept ──► handshake (verify peer) ──► each request: evaluate ──► application
+//! ```
+
+mod application;
+mod http;
+mod session;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use application::Application;
+use kith_mtls::{Accept, ClientSvid, Server};
+use tokio::net::TcpStream;
+
+use crate::identity_log::{Direction, Event, SessionRefused};
+use crate::refusal::DenialId;
+use crate::session::{ALPN_H2, ALPN_HTTP1, ALPN_KITH};
+use crate::worker::{Shared, Worker};
+
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// What this sidecar proves and demands: a client svid always. The order of the protocols puts our own first and,
+/// for foreign clients that speak both, the one that every application speaks.
+pub(crate) fn server(shared: &Shared) -> Server {
+    let accept = Accept::TrustDomain(shared.identity.trust_domain().clone());
+    let alpn = [ALPN_KITH, ALPN_HTTP1, ALPN_H2];
+    Server::new(shared.credentials.clone(), accept, ClientSvid::Required, &alpn)
+}
+
+/// One connection to the inbound port.
+pub(crate) async fn connection(worker: Arc<Worker>, stream: TcpStream, from: SocketAddr) {
+    match worker.server.accept(stream, HANDSHAKE_LIMIT).await {
+        Ok(session) => session::serve(worker, session, from).await,
+        Err(error) => refuse(&worker.shared, from, error.reason(), error.to_string()).await,
+    }
+}
+
+/// The connection is closed; the peer learns no more than the alert of its handshake.
+async fn refuse(shared: &Shared, from: SocketAddr, reason: &str, detail: String) {
+    let refused = SessionRefused {
+        direction: Direction::Inbound,
+        client_address: from.to_string(),
+        denial_id: DenialId::random().to_string(),
+        reason: reason.to_owned(),
+        detail,
+    };
+    shared.log.keep(Event::SessionRefused(refused)).await;
+}

@@ -1,0 +1,36 @@
+//! Who enforces? The process beside every service.
+//!
+//! It accepts what the application sends and carries it over mutual TLS to another sidecar; it accepts what other
+//! sidecars send, proves who they are, judges each call by the policies in force, and hands what is allowed to the
+//! application. It decides nothing about who may call whom: the control plane sends that.
+//!
+//! ```text
+//! app ──► outbound ──► session ──► (mTLS) ──► inbound ──► evaluate ──► app      every call ──► identity_log
+//!                          control: svid and snapshot in, acknowledgements and reports out
+//! ```
+
+mod body;
+mod config;
+mod control;
+mod detect;
+mod enforced;
+mod forward;
+mod http_call;
+mod http_server;
+pub mod identity_log;
+mod inbound;
+mod outbound;
+mod random;
+mod refusal;
+mod report;
+mod session;
+mod spawner;
+mod start;
+mod worker;
+
+pub use config::Args;
+
+/// Runs a sidecar until it is told to stop or its supervisor is gone.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    start::run(args)
+}

@@ -1,0 +1,18 @@
+//! The sidecar as a program of its own, lean enough for every pod.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use kith_sidecar::Args;
+
+fn main() -> ExitCode {
+    match kith_sidecar::run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The one place where an error's whole chain is printed.
+            let _ =
+                std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("kith-sidecar: {error:#}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}

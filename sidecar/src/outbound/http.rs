@@ -1,0 +1,133 @@
+//! One HTTP call of the application: resolved, carried over a session, answered or refused.
+
+use std::net::SocketAddr;
+
+use http::request::Parts;
+use http::{Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+
+use super::resolve::resolve;
+use crate::body::Body;
+use crate::forward;
+use crate::http_call::{is_grpc, protocol};
+use crate::identity_log::{Direction, Head, OpenCall};
+use crate::refusal::{DENIAL_HEADER, Refusal};
+use crate::session::{OpenSession, SessionTarget};
+use crate::worker::{Shared, Worker};
+
+/// Answers one request. Every path ends in a response and in exactly one line of the log.
+pub(super) async fn call(
+    worker: &Worker,
+    destination: &str,
+    from: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let grpc = is_grpc(&parts.headers);
+    let enforced = worker.shared.enforced.borrow().clone();
+    let target = resolve(&enforced, destination);
+    let head = head(&worker.shared, target.as_ref().ok(), from, &parts);
+    let mut open = OpenCall::begin(&worker.shared.log, head);
+    open.decided_at(enforced.revision().map(|revision| revision.to_string()));
+    match carry(worker, target, parts, body, &mut open).await {
+        Ok(response) => answered(response, open),
+        Err(Failed::Refused(refusal)) => refusal.response(&open.refuse(&refusal).await, grpc),
+        Err(Failed::Broken) => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::BAD_GATEWAY;
+            open.answered(StatusCode::BAD_GATEWAY.as_u16());
+            open.finish(Some("session_broke_off"));
+            response
+        }
+    }
+}
+
+fn head(shared: &Shared, target: Option<&SessionTarget>, from: SocketAddr, parts: &Parts) -> Head {
+    Head {
+        direction: Direction::Outbound,
+        source: Some(shared.identity.to_string()),
+        destination: target.map(|target| target.identity.to_string()),
+        client_address: from.to_string(),
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        protocol: protocol(parts.version),
+    }
+}
+
+enum Failed {
+    /// Nothing was sent: the caller gets a denial id.
+    Refused(Refusal),
+    /// It was sent, and no answer came.
+    Broken,
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+async fn carry(
+    worker: &Worker,
+    target: Result<SessionTarget, Refusal>,
+    mut parts: Parts,
+    body: Incoming,
+    open: &mut OpenCall,
+) -> Result<Response<Incoming>, Failed> {
+    forward::check_method(&parts.method)?;
+    let authority = forward::authority(&parts)?;
+    let target = target?;
+    let session = session(worker, &target).await?;
+    forward::into_session(&mut parts, authority);
+    let request = Request::from_parts(parts, Body::through(body));
+    open.carried_by(&session.state);
+    let unsent = match send(session, request).await {
+        Ok(response) => return Ok(response),
+        Err(Unsent::No) => return Err(cut_or_broken(open)),
+        Err(Unsent::Yes(request)) => request,
+    };
+    // The session closed before it took the request: a new one carries it. Once is enough to step over a session
+    // that just ended; more would hide a peer that closes every one.
+    let session = self::session(worker, &target).await?;
+    open.carried_by(&session.state);
+    send(session, *unsent).await.map_err(|_| cut_or_broken(open))
+}
+
+async fn session(worker: &Worker, target: &SessionTarget) -> Result<OpenSession, Failed> {
+    let session = worker.pool.session(target).await;
+    session.map_err(|error| Failed::Refused(Refusal::unavailable(error.reason(), error.to_string())))
+}
+
+enum Unsent {
+    /// It never left.
+    Yes(Box<Request<Body>>),
+    /// It may have.
+    No,
+}
+
+async fn send(mut session: OpenSession, request: Request<Body>) -> Result<Response<Incoming>, Unsent> {
+    session.sender.try_send_request(request).await.map_err(|mut error| {
+        tracing::debug!(error = %error.error(), "Call not answered by the session");
+        error.take_message().map_or(Unsent::No, |request| Unsent::Yes(Box::new(request)))
+    })
+}
+
+/// A call that its session's end took with it is refused with that reason; it may have reached the peer.
+fn cut_or_broken(open: &OpenCall) -> Failed {
+    match open.cut_because() {
+        Some(reason) => Failed::Refused(Refusal::unavailable(reason, "the session was cut under the call")),
+        None => Failed::Broken,
+    }
+}
+
+fn answered(response: Response<Incoming>, mut open: OpenCall) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    forward::response(&mut parts.headers, true);
+    parts.version = Version::default();
+    open.answered(parts.status.as_u16());
+    // Inbound sidecars strip this header from what applications answer, so it is the peer's own.
+    if let Some(id) = parts.headers.get(DENIAL_HEADER).and_then(|id| id.to_str().ok()) {
+        open.refused_by_peer(id);
+    }
+    Response::from_parts(parts, Body::through(body).ending(open))
+}

@@ -1,0 +1,175 @@
+//! What the sidecar tells the control plane: refusals, counters, and, while somebody watches, every line.
+//!
+//! Owns the bounds. Nothing here may grow with what a peer sends: refusals are kept for each peer apart, so that a
+//! flood of one evicts only its own; what was evicted is counted.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use kith_proto::v1;
+
+use crate::identity_log::{Call, Direction, Verdict};
+
+const DENIALS_PER_PEER: usize = 64;
+const PEERS: usize = 256;
+const EDGES: usize = 4_096;
+const TAP_LINES: usize = 4_096;
+
+/// What waits for the stream. Shared by all workers.
+#[derive(Debug, Default)]
+pub(crate) struct Reports {
+    denials: Mutex<Denials>,
+    edges: Mutex<HashMap<(String, String), v1::Edge>>,
+    tap: Mutex<Tap>,
+    watched: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Denials {
+    by_peer: HashMap<String, VecDeque<v1::Denial>>,
+    lost: u64,
+}
+
+#[derive(Debug, Default)]
+struct Tap {
+    lines: VecDeque<String>,
+    lost: u64,
+}
+
+impl Reports {
+    /// Keeps a refusal under its peer; the empty peer is everybody without a verified identity.
+    pub(crate) fn denial(&self, id: &str, source: &str, line: &str) {
+        let mut denials = lock(&self.denials);
+        let denials = &mut *denials;
+        if denials.by_peer.len() >= PEERS && !denials.by_peer.contains_key(source) {
+            denials.lost += 1;
+            return;
+        }
+        let kept = denials.by_peer.entry(source.to_owned()).or_default();
+        if kept.len() >= DENIALS_PER_PEER {
+            kept.pop_front();
+            denials.lost += 1;
+        }
+        kept.push_back(v1::Denial { id: id.to_owned(), source: source.to_owned(), line: line.to_owned() });
+    }
+
+    /// Counts an inbound call; the outbound side of the same call is counted by its destination.
+    pub(crate) fn count(&self, call: &Call) {
+        if call.direction != Direction::Inbound {
+            return;
+        }
+        let source = call.source.clone().unwrap_or_default();
+        let destination = call.destination.clone().unwrap_or_default();
+        let mut edges = lock(&self.edges);
+        if edges.len() >= EDGES && !edges.contains_key(&(source.clone(), destination.clone())) {
+            return;
+        }
+        let edge = edges.entry((source.clone(), destination.clone())).or_insert_with(|| v1::Edge {
+            source,
+            destination,
+            ..v1::Edge::default()
+        });
+        match (call.verdict, &call.error) {
+            (Verdict::Deny, _) => edge.denied += 1,
+            (Verdict::Allow, Some(_)) => edge.failed += 1,
+            (Verdict::Allow, None) => edge.allowed += 1,
+        }
+    }
+
+    /// Keeps a line for whoever watches; free while nobody does.
+    pub(crate) fn tap(&self, line: &str) {
+        if !self.watched.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut tap = lock(&self.tap);
+        if tap.lines.len() >= TAP_LINES {
+            tap.lost += 1;
+        } else {
+            tap.lines.push_back(line.to_owned());
+        }
+    }
+
+    /// Somebody began to watch, or the last one stopped.
+    pub(crate) fn watch(&self, on: bool) {
+        self.watched.store(on, Ordering::Relaxed);
+        if !on {
+            *lock(&self.tap) = Tap::default();
+        }
+    }
+
+    /// Everything that waits, as messages; empty when there is nothing to say.
+    pub(crate) fn take(&self) -> Vec<v1::SyncUp> {
+        let mut messages = Vec::new();
+        let denials = std::mem::take(&mut *lock(&self.denials));
+        if denials.lost > 0 || !denials.by_peer.is_empty() {
+            let kept = denials.by_peer.into_values().flatten().collect();
+            messages.push(v1::sync_up::Kind::Denials(v1::Denials { denials: kept, lost: denials.lost }));
+        }
+        let edges = std::mem::take(&mut *lock(&self.edges));
+        if !edges.is_empty() {
+            messages.push(v1::sync_up::Kind::Edges(v1::Edges { edges: edges.into_values().collect() }));
+        }
+        let tap = std::mem::take(&mut *lock(&self.tap));
+        if tap.lost > 0 || !tap.lines.is_empty() {
+            messages.push(v1::sync_up::Kind::Tap(v1::TapLines { lines: tap.lines.into(), lost: tap.lost }));
+        }
+        messages.into_iter().map(|kind| v1::SyncUp { kind: Some(kind) }).collect()
+    }
+}
+
+/// A panic elsewhere leaves counters that are still worth reporting.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denials(reports: &Reports) -> v1::Denials {
+        reports
+            .take()
+            .into_iter()
+            .find_map(|message| match message.kind {
+                Some(v1::sync_up::Kind::Denials(denials)) => Some(denials),
+                _ => None,
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn a_flood_of_refusals_evicts_only_those_of_its_own_peer() {
+        let reports = Reports::default();
+        reports.denial("quiet", "spiffe://t/quiet", "{}");
+        for number in 0..1_000 {
+            reports.denial(&number.to_string(), "spiffe://t/loud", "{}");
+        }
+        let told = denials(&reports);
+        assert!(told.denials.iter().any(|denial| denial.id == "quiet"));
+        assert!(told.denials.iter().any(|denial| denial.id == "999"));
+        assert_eq!(told.denials.len(), 1 + DENIALS_PER_PEER);
+        assert_eq!(told.lost, 1_000 - DENIALS_PER_PEER as u64);
+    }
+
+    #[test]
+    fn lines_travel_only_while_somebody_watches() {
+        let reports = Reports::default();
+        reports.tap("before");
+        reports.watch(true);
+        reports.tap("during");
+        let told = reports.take();
+        reports.watch(false);
+        reports.tap("after");
+        assert_eq!(
+            told,
+            [v1::SyncUp {
+                kind: Some(v1::sync_up::Kind::Tap(v1::TapLines {
+                    lines: vec!["during".to_owned()],
+                    lost: 0
+                }))
+            }]
+        );
+        assert!(reports.take().is_empty());
+    }
+}

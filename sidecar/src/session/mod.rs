@@ -1,0 +1,27 @@
+//! What travels between two sidecars: one HTTP/2 session for each worker, destination address and expected identity.
+//!
+//! A session never outlives the svids that proved it. [`lifetime`] says when it is replaced and when it is cut; a
+//! later step re-proves a live session in place there, so that long streams live on.
+
+mod connect;
+mod lifetime;
+mod pool;
+mod state;
+
+pub(crate) use lifetime::{Lifetime, until};
+pub(crate) use pool::{OpenSession, Parts, Pool, SessionTarget};
+pub(crate) use state::{SessionNumbers, SessionState};
+
+/// HTTP/2 inside, between two sidecars of Kith: never mistaken for a foreign client's `h2`.
+pub(crate) const ALPN_KITH: &[u8] = b"kith/1";
+/// A foreign client that speaks HTTP/2.
+pub(crate) const ALPN_H2: &[u8] = b"h2";
+/// A foreign client that speaks HTTP/1.1.
+pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
+
+/// Flow control of one stream; what bounds how long a bulk body can hold up small calls beside it.
+pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
+/// Flow control of a whole session, above what its streams use together: no stream waits for another's reader.
+pub(crate) const SESSION_WINDOW: u32 = 64 * 1024 * 1024;
+/// Of one message.
+pub(crate) const MAX_HEADER_BYTES: u32 = 64 * 1024;

@@ -1,0 +1,186 @@
+//! The sessions of one worker, one for each target, replaced before they end.
+//!
+//! A session that is due gets its successor beside it: calls go on over the old one until the new one is proven.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use hyper::client::conn::http2;
+use kith_identity::SpiffeId;
+use kith_mtls::{HandshakeError, Svid};
+use kith_runtime::{Clock, Stop, Tasks};
+use tokio::sync::watch;
+
+use super::{Lifetime, SessionNumbers, SessionState, connect};
+use crate::body::Body;
+use crate::identity_log::Log;
+
+/// A replacement that failed is not tried again before this: the old session still carries calls.
+const REPLACEMENT_PAUSE: Duration = Duration::from_millis(250);
+
+/// Where a session leads, and who must answer there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct SessionTarget {
+    pub(crate) address: SocketAddr,
+    pub(crate) identity: SpiffeId,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    #[error("the own svid has expired")]
+    OwnSvidExpired,
+    #[error("{address} cannot be reached: {error}")]
+    Unreachable { address: SocketAddr, error: io::Error },
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    #[error("the handshake proved nothing")]
+    Unproven,
+    #[error("the peer does not speak kith/1 but {agreed:?}")]
+    Protocol { agreed: Option<String> },
+    #[error("HTTP/2 could not be set up: {0}")]
+    Http2(hyper::Error),
+}
+
+impl SessionError {
+    /// The stable code of the identity log.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::OwnSvidExpired => "svid_expired",
+            Self::Unreachable { .. } => "destination_unreachable",
+            Self::Handshake(error) => error.reason(),
+            Self::Unproven | Self::Protocol { .. } | Self::Http2(_) => "session_failed",
+        }
+    }
+}
+
+/// What it takes to open a session.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    pub(crate) client: kith_mtls::Client,
+    pub(crate) svid: watch::Receiver<Option<Arc<Svid>>>,
+    pub(crate) clock: Clock,
+    pub(crate) log: Log,
+    pub(crate) numbers: Arc<SessionNumbers>,
+    pub(crate) tasks: Tasks,
+    pub(crate) stop: Stop,
+}
+
+/// An open session; clones carry calls over the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenSession {
+    pub(crate) sender: http2::SendRequest<Body>,
+    pub(crate) state: SessionState,
+    pub(super) lifetime: Lifetime,
+    pub(super) own: Arc<Svid>,
+}
+
+/// The sessions of one worker.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    parts: Parts,
+    slots: Mutex<HashMap<SessionTarget, Arc<Slot>>>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    target: SessionTarget,
+    current: Mutex<Option<OpenSession>>,
+    /// Held while a session is being opened: a burst of calls opens one.
+    opening: tokio::sync::Mutex<()>,
+    /// No replacement before this.
+    pause_until: Mutex<Option<SystemTime>>,
+}
+
+impl Pool {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self { parts, slots: Mutex::default() }
+    }
+
+    /// A session to the target: the open one, or a new one.
+    pub(crate) async fn session(&self, target: &SessionTarget) -> Result<OpenSession, SessionError> {
+        let slot = self.slot(target);
+        if let Some(open) = slot.usable(self.parts.clock.now()) {
+            if self.is_due(&slot, &open) {
+                self.replace_beside(slot);
+            }
+            return Ok(open);
+        }
+        let _turn = slot.opening.lock().await;
+        if let Some(open) = slot.usable(self.parts.clock.now()) {
+            return Ok(open);
+        }
+        let open = connect::open(&self.parts, target).await?;
+        slot.put(open.clone());
+        Ok(open)
+    }
+
+    /// Targets are the endpoints of declared destinations, so the map is as small as the snapshot; slots whose
+    /// session is gone are dropped when a new target appears.
+    fn slot(&self, target: &SessionTarget) -> Arc<Slot> {
+        let mut slots = lock(&self.slots);
+        if let Some(slot) = slots.get(target) {
+            return Arc::clone(slot);
+        }
+        let now = self.parts.clock.now();
+        slots.retain(|_, slot| slot.usable(now).is_some() || Arc::strong_count(slot) > 1);
+        let slot = Arc::new(Slot {
+            target: target.clone(),
+            current: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+            pause_until: Mutex::default(),
+        });
+        slots.insert(target.clone(), Arc::clone(&slot));
+        slot
+    }
+
+    /// Due by age, or because the own svid was renewed: the new key goes into use at once.
+    fn is_due(&self, slot: &Slot, open: &OpenSession) -> bool {
+        let now = self.parts.clock.now();
+        let renewed =
+            self.parts.svid.borrow().as_ref().is_some_and(|svid| svid.serial() != open.own.serial());
+        let paused = lock(&slot.pause_until).is_some_and(|until| now < until);
+        (renewed || now >= open.lifetime.replace_at) && !paused
+    }
+
+    fn replace_beside(&self, slot: Arc<Slot>) {
+        let parts = self.parts.clone();
+        self.parts.tasks.spawn(async move {
+            // Somebody else is at it already.
+            let Ok(_turn) = slot.opening.try_lock() else {
+                return;
+            };
+            match connect::open(&parts, &slot.target).await {
+                Ok(open) => slot.put(open),
+                Err(error) => {
+                    tracing::debug!(%error, target = %slot.target.identity, "Session not replaced");
+                    *lock(&slot.pause_until) = Some(parts.clock.now() + REPLACEMENT_PAUSE);
+                }
+            }
+        });
+    }
+}
+
+impl Slot {
+    /// The current session, if a call sent over it now can still be answered.
+    fn usable(&self, now: SystemTime) -> Option<OpenSession> {
+        let current = lock(&self.current);
+        current.as_ref().filter(|open| !open.sender.is_closed() && now < open.lifetime.ends_at).cloned()
+    }
+
+    /// The old session goes on until its calls are done; nobody starts a new one there.
+    fn put(&self, open: OpenSession) {
+        *lock(&self.pause_until) = None;
+        if let Some(old) = lock(&self.current).replace(open) {
+            old.state.replaced();
+        }
+    }
+}
+
+/// What is under these locks is replaced whole, so a panic elsewhere leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,109 @@
+//! What both directions know of an open session: its facts, its calls, and why it was cut.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use kith_mtls::Session;
+
+use crate::identity_log::{Direction, Event, Log, SessionEnded, SessionFacts, SessionOpened};
+
+/// Numbers the sessions of one process.
+#[derive(Debug, Default)]
+pub(crate) struct SessionNumbers(AtomicU64);
+
+impl SessionNumbers {
+    fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// An open session, shared by its calls.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionState(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    direction: Direction,
+    peer: String,
+    facts: SessionFacts,
+    calls: AtomicU64,
+    open: AtomicU64,
+    cut: OnceLock<&'static str>,
+    replaced: AtomicBool,
+}
+
+impl SessionState {
+    /// Registers a session that was just proven and logs that it is open. `None` when a side proved nothing, which
+    /// the handshake does not let through.
+    pub(crate) fn open<S>(
+        direction: Direction,
+        session: &Session<S>,
+        numbers: &SessionNumbers,
+        log: &Log,
+    ) -> Option<Self> {
+        let (peer, own) = (session.peer.as_ref()?, session.own.as_ref()?);
+        let facts = SessionFacts {
+            session: numbers.next(),
+            tls_version: session.facts.version.to_owned(),
+            group: session.facts.group.clone(),
+            own_serial: own.serial().to_string(),
+            peer_serial: peer.serial().to_string(),
+        };
+        log.offer(Event::SessionOpened(SessionOpened {
+            direction,
+            peer: peer.identity().to_string(),
+            alpn: session.facts.alpn.clone().unwrap_or_default(),
+            facts: facts.clone(),
+        }));
+        Some(Self(Arc::new(Inner {
+            direction,
+            peer: peer.identity().to_string(),
+            facts,
+            calls: AtomicU64::new(0),
+            open: AtomicU64::new(0),
+            cut: OnceLock::new(),
+            replaced: AtomicBool::new(false),
+        })))
+    }
+
+    pub(crate) fn facts(&self) -> &SessionFacts {
+        &self.0.facts
+    }
+
+    pub(crate) fn call_opened(&self) {
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
+        self.0.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn call_closed(&self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Records why the session is about to be cut: its calls read it when they break.
+    pub(crate) fn cut(&self, reason: &'static str) {
+        // Only the first reason counts.
+        let _ = self.0.cut.set(reason);
+    }
+
+    pub(crate) fn cut_because(&self) -> Option<&'static str> {
+        self.0.cut.get().copied()
+    }
+
+    /// A successor carries the calls from now on.
+    pub(crate) fn replaced(&self) {
+        self.0.replaced.store(true, Ordering::Relaxed);
+    }
+
+    /// Logs the end; `otherwise` is the reason when the session was not cut.
+    pub(crate) fn ended(&self, otherwise: &'static str, log: &Log) {
+        let quiet = if self.0.replaced.load(Ordering::Relaxed) { "replaced" } else { otherwise };
+        log.offer(Event::SessionEnded(SessionEnded {
+            direction: self.0.direction,
+            peer: self.0.peer.clone(),
+            session: self.0.facts.session,
+            reason: self.cut_because().unwrap_or(quiet).to_owned(),
+            calls: self.0.calls.load(Ordering::Relaxed),
+            cut: if self.cut_because().is_some() { self.0.open.load(Ordering::Relaxed) } else { 0 },
+        }));
+    }
+}

@@ -1,0 +1,188 @@
+//! Wiring: settings in, sockets bound, workers and control tasks started, and all of them waited for.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use kith_identity::BundleSet;
+use kith_mtls::{Credentials, Now};
+use kith_proto::v1;
+use kith_runtime::{Clock, Stop, Stopper, Tasks, telemetry};
+use tokio::sync::watch;
+
+use crate::config::{Args, Settings};
+use crate::control::{Control, Supervisor, keep_svid, keep_synced};
+use crate::enforced::Enforced;
+use crate::identity_log::{Log, QUEUE_LINES, Writer};
+use crate::report::Reports;
+use crate::session::SessionNumbers;
+use crate::worker::{self, Shared, Sockets};
+
+/// After the workers have drained, what is left of the control tasks ends at once.
+const CONTROL_LIMIT: Duration = Duration::from_millis(500);
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    telemetry::init(&args.log_level, telemetry::Format::Auto)?;
+    kith_runtime::die_with_parent().context("asking to end with the supervisor")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(supervised(io::stdout()))
+}
+
+/// The whole life of the process; `out` gets the identity log.
+async fn supervised(out: impl Write + Send + 'static) -> anyhow::Result<()> {
+    let (supervisor, start) = Supervisor::connect().await?;
+    let settings = Settings::read(&start).context("settings from the supervisor")?;
+    let bound = Bound::bind(&settings)?;
+    let clock = Clock::system();
+    let (stopper, stop) = Stop::new();
+    let reports = Arc::new(Reports::default());
+    let (writer, writing) = Writer::start(out, QUEUE_LINES)?;
+    let log = Log::new(settings.identity.to_string(), clock.clone(), writer.clone(), Arc::clone(&reports));
+    let (control, shared) = wire(&settings, supervisor, log, reports, clock, stop);
+    let workers = bound.start(&settings, &shared)?;
+    control.supervisor.ready(bound.ready()?).await?;
+    drop((bound, shared));
+    let tasks = Tasks::new();
+    tasks.spawn(keep_svid(Arc::clone(&control)));
+    tasks.spawn(keep_synced(Arc::clone(&control)));
+    let ended = wait(&control, &stopper, &tasks).await;
+    join(workers).await?;
+    tasks.finish(CONTROL_LIMIT).await;
+    if writer.lost() > 0 {
+        tracing::warn!(
+            lost = writer.lost(),
+            "Identity-log lines of allowed calls were lost: nobody read fast enough"
+        );
+    }
+    drop((control, writer));
+    // A supervisor that is gone reads no log either.
+    tokio::task::spawn_blocking(|| writing.join())
+        .await?
+        .map_err(|_| anyhow!("the log thread panicked"))?
+        .or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })?;
+    ended
+}
+
+fn wire(
+    settings: &Settings,
+    supervisor: Supervisor,
+    log: Log,
+    reports: Arc<Reports>,
+    clock: Clock,
+    stop: Stop,
+) -> (Arc<Control>, Shared) {
+    let (svid, svid_seen) = watch::channel(None);
+    let (bundles, bundles_seen) = watch::channel(Arc::new(BundleSet::default()));
+    let (enforced, enforced_seen) = watch::channel(Arc::new(Enforced::nothing()));
+    let now = Now::new({
+        let clock = clock.clone();
+        move || clock.now()
+    });
+    let shared = Shared {
+        identity: settings.identity.clone(),
+        application: settings.application,
+        credentials: Credentials::new(svid_seen.clone(), bundles_seen, now),
+        svid: svid_seen,
+        enforced: enforced_seen,
+        log: log.clone(),
+        clock: clock.clone(),
+        numbers: Arc::new(SessionNumbers::default()),
+        stop: stop.clone(),
+    };
+    let control = Control {
+        identity: settings.identity.clone(),
+        supervisor: Arc::new(supervisor),
+        svid,
+        bundles,
+        enforced,
+        reports,
+        log,
+        clock,
+        stop,
+    };
+    (Arc::new(control), shared)
+}
+
+/// Until a signal comes or the supervisor is gone; a second signal forces.
+async fn wait(control: &Control, stopper: &Stopper, tasks: &Tasks) -> anyhow::Result<()> {
+    let ended = tokio::select! {
+        requested = kith_runtime::signals::stop_requested() => {
+            let mut requested = requested?;
+            let stopper = stopper.clone();
+            tasks.spawn(async move {
+                requested.again().await;
+                stopper.force();
+            });
+            Ok(())
+        }
+        listened = control.supervisor.listen() => listened.context("channel to the supervisor"),
+    };
+    stopper.begin();
+    ended
+}
+
+async fn join(workers: Vec<JoinHandle<anyhow::Result<()>>>) -> anyhow::Result<()> {
+    for worker in workers {
+        tokio::task::spawn_blocking(|| worker.join()).await?.map_err(|_| anyhow!("a worker panicked"))??;
+    }
+    Ok(())
+}
+
+/// The sockets of the process.
+struct Bound {
+    inbound: TcpListener,
+    outbounds: Vec<(String, TcpListener)>,
+}
+
+impl Bound {
+    fn bind(settings: &Settings) -> anyhow::Result<Self> {
+        let outbounds = settings.outbounds.iter().map(|outbound| {
+            let listener = listen(outbound.listen).with_context(|| {
+                format!("outbound port for {} at {}", outbound.destination, outbound.listen)
+            })?;
+            Ok((outbound.destination.clone(), listener))
+        });
+        let outbounds = outbounds.collect::<anyhow::Result<_>>()?;
+        let inbound =
+            listen(settings.inbound).with_context(|| format!("inbound port at {}", settings.inbound))?;
+        Ok(Self { inbound, outbounds })
+    }
+
+    fn ready(&self) -> anyhow::Result<v1::SidecarReady> {
+        let outbounds = self.outbounds.iter().map(|(destination, listener)| {
+            Ok(v1::Outbound { destination: destination.clone(), listen: listener.local_addr()?.to_string() })
+        });
+        let outbounds = outbounds.collect::<io::Result<_>>()?;
+        Ok(v1::SidecarReady { inbound: self.inbound.local_addr()?.to_string(), outbounds })
+    }
+
+    /// Starts the workers. They accept from duplicates of one socket rather than from sockets that share a port
+    /// (`SO_REUSEPORT`): nobody else of this user can then join in and take connections.
+    fn start(
+        &self,
+        settings: &Settings,
+        shared: &Shared,
+    ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
+        let start = |number: usize| {
+            let (shared, sockets) = (shared.clone(), self.duplicate()?);
+            let thread = std::thread::Builder::new().name(format!("worker-{number}"));
+            Ok(thread.spawn(move || worker::run(shared, sockets))?)
+        };
+        (0..settings.workers.get()).map(start).collect()
+    }
+
+    fn duplicate(&self) -> io::Result<Sockets> {
+        let outbounds = self.outbounds.iter().map(|(name, socket)| Ok((name.clone(), socket.try_clone()?)));
+        Ok(Sockets { inbound: self.inbound.try_clone()?, outbounds: outbounds.collect::<io::Result<_>>()? })
+    }
+}
+
+/// Like tokio's listeners: the port can be taken again right after a restart.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

@@ -1,0 +1,120 @@
+//! One worker: a thread with a current-thread runtime, its own session pool and its own connections to the
+//! application. Workers share listeners, the log and the snapshots, and nothing that a call would wait for.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kith_identity::SpiffeId;
+use kith_mtls::{Client, ClientIdentity, Credentials, Server, Svid};
+use kith_runtime::{Clock, Limits, Stop, Tasks, serve};
+use tokio::sync::watch;
+
+use crate::enforced::Enforced;
+use crate::identity_log::Log;
+use crate::inbound::{self, Application};
+use crate::outbound;
+use crate::session::{self, Pool, SessionNumbers};
+
+/// Connections that one listener of one worker holds open at once.
+const CONNECTIONS: usize = 8_192;
+/// How long open calls may take to finish once the process stops.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// What all workers share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    /// The identity that the svid must carry.
+    pub(crate) identity: SpiffeId,
+    pub(crate) application: SocketAddr,
+    pub(crate) svid: watch::Receiver<Option<Arc<Svid>>>,
+    pub(crate) enforced: watch::Receiver<Arc<Enforced>>,
+    pub(crate) credentials: Credentials,
+    pub(crate) log: Log,
+    pub(crate) clock: Clock,
+    pub(crate) numbers: Arc<SessionNumbers>,
+    pub(crate) stop: Stop,
+}
+
+/// The sockets of one worker: duplicates of those that the process bound.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(crate) inbound: TcpListener,
+    pub(crate) outbounds: Vec<(String, TcpListener)>,
+}
+
+/// What the connections of one worker share.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) shared: Shared,
+    pub(crate) server: Server,
+    pub(crate) pool: Pool,
+    pub(crate) application: Application,
+    pub(crate) tasks: Tasks,
+}
+
+/// Runs one worker until the process stops and its calls are done, or the drain limit is over.
+pub(crate) fn run(shared: Shared, sockets: Sockets) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async move {
+        let tasks = Tasks::new();
+        let stop = shared.stop.clone();
+        let worker = Arc::new(Worker::new(shared, tasks.clone()));
+        worker.listen(sockets)?;
+        stop.graceful().await;
+        tokio::select! {
+            () = tasks.ended() => {}
+            () = stop.forced() => {}
+            () = tokio::time::sleep(DRAIN_LIMIT) => {}
+        }
+        let cut = tasks.finish(Duration::ZERO).await;
+        if cut > 0 {
+            tracing::warn!(cut, "Calls were cut at the end of the drain");
+        }
+        Ok(())
+    })
+}
+
+impl Worker {
+    fn new(shared: Shared, tasks: Tasks) -> Self {
+        let server = inbound::server(&shared);
+        let client = Client::new(shared.credentials.clone(), ClientIdentity::Svid, &[session::ALPN_KITH]);
+        let pool = Pool::new(session::Parts {
+            client,
+            svid: shared.svid.clone(),
+            clock: shared.clock.clone(),
+            log: shared.log.clone(),
+            numbers: Arc::clone(&shared.numbers),
+            tasks: tasks.clone(),
+            stop: shared.stop.clone(),
+        });
+        let application = Application::new(shared.application, tasks.clone());
+        Self { shared, server, pool, application, tasks }
+    }
+
+    fn listen(self: &Arc<Self>, sockets: Sockets) -> anyhow::Result<()> {
+        let inbound = tokio::net::TcpListener::from_std(sockets.inbound)?;
+        self.accept(inbound, inbound::connection);
+        for (destination, listener) in sockets.outbounds {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let destination: Arc<str> = destination.into();
+            self.accept(listener, move |worker, stream, from| {
+                outbound::connection(worker, Arc::clone(&destination), stream, from)
+            });
+        }
+        Ok(())
+    }
+
+    fn accept<F, Fut>(self: &Arc<Self>, listener: tokio::net::TcpListener, handle: F)
+    where
+        F: Fn(Arc<Self>, tokio::net::TcpStream, SocketAddr) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let worker = Arc::clone(self);
+        let (stop, tasks) = (self.shared.stop.clone(), self.tasks.clone());
+        self.tasks.spawn(async move {
+            let each = move |stream, from| handle(Arc::clone(&worker), stream, from);
+            serve(listener, Limits { connections: CONNECTIONS }, stop, &tasks, each).await;
+        });
+    }
+}
