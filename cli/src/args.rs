@@ -1,0 +1,238 @@
+//! The command line. Environment variables are read here and nowhere else.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::local::layout::{LayoutError, SocketFolder};
+
+/// Kith: a mutual-TLS service mesh
+#[derive(Debug, Parser)]
+#[command(
+    name = "kith",
+    version,
+    about = "Kith: services that answer only to callers they know",
+    after_help = "Begin with: kith demo"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a mesh of four services on this machine and watch its calls
+    Demo(DemoArgs),
+    /// Show the workloads of a running mesh, their svids and the policies in force
+    Status(AskArgs),
+    /// Follow the calls of a running mesh
+    Tap(TapArgs),
+    /// Say what would become of a call, and which rule decides
+    Explain(ExplainArgs),
+    /// The control plane of a local mesh; started by its supervisor
+    #[command(hide = true)]
+    RunControlPlane(kith_control_plane::Args),
+    /// A sidecar of a local mesh; started by its supervisor
+    #[command(hide = true)]
+    RunSidecar(kith_sidecar::Args),
+    /// A service of the demo; started by its supervisor
+    #[command(hide = true)]
+    DemoService(DemoServiceArgs),
+}
+
+/// How data is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Where the sockets of this user's meshes are.
+#[derive(Debug, Clone, Args)]
+pub struct RuntimeArgs {
+    /// The folder for sockets and temporary files of this user
+    #[arg(long, env = "XDG_RUNTIME_DIR", hide = true, value_name = "FOLDER")]
+    pub runtime_dir: Option<OsString>,
+}
+
+impl RuntimeArgs {
+    /// The runtime folder; a variable that is set to nothing, or to no absolute path, names none.
+    pub fn folder(&self) -> Option<&Path> {
+        self.runtime_dir.as_deref().map(Path::new).filter(|folder| folder.is_absolute())
+    }
+
+    /// The folder of this user's sockets.
+    pub fn sockets(&self) -> SocketFolder {
+        SocketFolder::of_user(self.folder())
+    }
+}
+
+/// Flags of `kith demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Walk through five timed steps that prove what the mesh promises, and end
+    #[arg(long)]
+    pub story: bool,
+    /// How events are written
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// The name of the mesh, when several are to run
+    #[arg(long, default_value = "demo")]
+    pub name: String,
+    /// Lifetime of an svid in seconds (60, or 20 with --story); short, to watch rotation
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(20..=86_400))]
+    pub svid_ttl: Option<u32>,
+    /// What the control plane and the sidecars report on standard error
+    #[arg(long, env = "KITH_LOG", default_value = "error")]
+    pub log_level: String,
+    /// Where sockets and temporary files go.
+    #[command(flatten)]
+    pub runtime: RuntimeArgs,
+}
+
+/// Which mesh is asked, and how the answer is written.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// How the answer is written
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// The mesh, when several are running
+    #[arg(long, conflicts_with = "socket")]
+    pub name: Option<String>,
+    /// The admin socket of the mesh
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Where sockets are looked for.
+    #[command(flatten)]
+    pub runtime: RuntimeArgs,
+}
+
+impl AskArgs {
+    /// The socket to ask.
+    pub fn find_socket(&self) -> Result<PathBuf, LayoutError> {
+        match &self.socket {
+            Some(socket) => Ok(socket.clone()),
+            None => self.runtime.sockets().find(self.name.as_deref()),
+        }
+    }
+}
+
+/// Flags of `kith tap`.
+#[derive(Debug, Args)]
+pub struct TapArgs {
+    /// Only what was refused
+    #[arg(long)]
+    pub denied: bool,
+    /// Only what the sidecar of this workload (a name or an identity) saw
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub ask: AskArgs,
+}
+
+/// Arguments of `kith explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Who calls: a workload's name or an identity
+    #[arg(value_name = "SRC")]
+    pub source: String,
+    /// Who is called: a workload's name or an identity
+    #[arg(value_name = "DST")]
+    pub destination: String,
+    /// The HTTP method; without one, a call on an opaque port
+    #[arg(requires = "path")]
+    pub method: Option<String>,
+    /// The path
+    pub path: Option<String>,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub ask: AskArgs,
+}
+
+/// Which service of the demo, and where it finds the others. The supervisor sets the variables.
+#[derive(Debug, Args)]
+pub struct DemoServiceArgs {
+    /// Which
+    #[arg(value_enum)]
+    pub service: DemoService,
+    /// The port to listen on
+    #[arg(long, env = "PORT")]
+    pub port: u16,
+    /// Where orders is called
+    #[arg(long, env = "ORDERS_URL")]
+    pub orders_url: Option<String>,
+    /// Where payments is called
+    #[arg(long, env = "PAYMENTS_URL")]
+    pub payments_url: Option<String>,
+    /// Where the sidecar of payments accepts sessions
+    #[arg(long, env = "PAYMENTS_INBOUND")]
+    pub payments_inbound: Option<String>,
+    /// Make no calls of its own
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// The services of the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DemoService {
+    /// The shop's front.
+    Web,
+    /// Takes orders.
+    Orders,
+    /// Charges for them.
+    Payments,
+    /// Should not be here.
+    Intruder,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_names_the_verbs_that_exist_for_people_and_no_other() {
+        let help = Cli::command().render_help().to_string();
+        insta::assert_snapshot!(help);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for line in [
+            "kith",
+            "kith frobnicate",
+            "kith demo --svid-ttl 19",
+            "kith explain web",
+            "kith explain web orders GET",
+            "kith status --name a --socket b",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_runtime_folder_that_is_none_is_as_good_as_none() {
+        for folder in ["", "relative"] {
+            let runtime = RuntimeArgs { runtime_dir: Some(folder.into()) };
+            assert_eq!(runtime.folder(), None);
+        }
+    }
+
+    #[test]
+    fn a_call_to_explain_may_be_opaque() {
+        let cli = Cli::try_parse_from(["kith", "explain", "web", "orders", "-o", "json"]).unwrap();
+        assert!(matches!(cli.command, Command::Explain(ExplainArgs { method: None, path: None, .. })));
+    }
+}

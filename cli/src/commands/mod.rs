@@ -1,0 +1,35 @@
+//! One thin file for each verb: arguments, one call, one rendering.
+
+mod demo;
+mod demo_service;
+mod explain;
+mod run_control_plane;
+mod run_sidecar;
+mod status;
+mod tap;
+
+use anyhow::Context as _;
+
+use crate::args::Command;
+use crate::exit::Exit;
+
+/// Runs a verb.
+pub(crate) fn run(command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Demo(args) => block_on(demo::run(args)),
+        Command::Status(args) => block_on(status::run(args)),
+        Command::Tap(args) => block_on(tap::run(args)),
+        Command::Explain(args) => block_on(explain::run(args)),
+        Command::DemoService(args) => block_on(demo_service::run(args)),
+        // These two have threads of their own choice.
+        Command::RunControlPlane(args) => run_control_plane::run(args),
+        Command::RunSidecar(args) => run_sidecar::run(&args),
+    }
+}
+
+/// One thread is enough for what people do; it lives until the end, as the supervisor's children need (they die with
+/// the thread that started them).
+fn block_on(verb: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start the runtime")?.block_on(verb)
+}

@@ -1,0 +1,100 @@
+//! What the process says by its exit code, for scripts. The only place that knows which error is which code.
+
+use std::process::ExitCode;
+
+use crate::local::SpecError;
+use crate::local::admin::AdminError;
+use crate::local::layout::LayoutError;
+use crate::render::Closed;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what was asked.
+    Ok,
+    /// It could not.
+    Failed,
+    /// It could, and the answer is no: denied, or findings.
+    Findings,
+    /// The command line was wrong.
+    Usage,
+    /// What it was given was wrong.
+    BadInput,
+    /// The control plane did not answer.
+    Unreachable,
+    /// This user may not.
+    NotPermitted,
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Findings => 2,
+            Self::Usage => 64,
+            Self::BadInput => 65,
+            Self::Unreachable => 69,
+            Self::NotPermitted => 77,
+        }
+    }
+
+    /// What an error means.
+    pub fn of(error: &anyhow::Error) -> Self {
+        if error.is::<Closed>() {
+            return Self::Ok;
+        }
+        if let Some(error) = error.downcast_ref::<AdminError>() {
+            return match error {
+                AdminError::Unreachable { .. } => Self::Unreachable,
+                AdminError::NotPermitted { .. } => Self::NotPermitted,
+                AdminError::BadQuestion { .. } => Self::BadInput,
+                AdminError::Failed { .. } => Self::Failed,
+            };
+        }
+        if let Some(error) = error.downcast_ref::<LayoutError>() {
+            return match error {
+                LayoutError::NoMesh | LayoutError::NoSuchMesh { .. } => Self::Unreachable,
+                LayoutError::Several { .. } | LayoutError::Running { .. } => Self::Usage,
+                LayoutError::NotPrivate { .. } => Self::NotPermitted,
+                LayoutError::TooLong { .. } => Self::BadInput,
+                LayoutError::Io { .. } => Self::Failed,
+            };
+        }
+        if error.is::<SpecError>() { Self::BadInput } else { Self::Failed }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn errors_have_the_documented_codes_also_behind_a_context() {
+        let unreachable = AdminError::Unreachable { socket: String::new(), reason: String::new() };
+        for (error, code) in [
+            (anyhow::anyhow!("anything"), 1),
+            (AdminError::BadQuestion { reason: String::new() }.into(), 65),
+            (unreachable.into(), 69),
+            (LayoutError::NoMesh.into(), 69),
+            (AdminError::NotPermitted { reason: String::new() }.into(), 77),
+            (LayoutError::Several { running: vec![] }.into(), 64),
+            (SpecError::SvidSeconds { seconds: 1 }.into(), 65),
+            // A closed pipe is how a reader says that it has seen enough.
+            (Closed.into(), 0),
+        ] {
+            assert_eq!(Exit::of(&error).code(), code, "{error}");
+            let error = Err::<(), _>(error).context("while asking").unwrap_err();
+            assert_eq!(Exit::of(&error).code(), code, "{error}");
+        }
+    }
+}

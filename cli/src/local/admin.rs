@@ -1,0 +1,120 @@
+//! The socket on which the control plane answers people, from the asking side. Owns the connection and what its
+//! failures mean; what the answers look like is `render`'s business.
+
+use std::path::Path;
+
+use hyper_util::rt::TokioIo;
+use kith_proto::v1::admin_client::AdminClient;
+use kith_proto::v1::{ExplainRequest, ExplainResponse, StatusRequest, StatusResponse, TapLines, TapRequest};
+use tokio::net::UnixStream;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Streaming};
+use tower::service_fn;
+
+/// Why the control plane did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// Nobody is there.
+    #[error("the control plane cannot be reached at {socket}: {reason}")]
+    Unreachable {
+        /// The socket.
+        socket: String,
+        /// Why.
+        reason: String,
+    },
+    /// This user may not ask.
+    #[error("not permitted: {reason}; the mesh belongs to the user who started it")]
+    NotPermitted {
+        /// Why.
+        reason: String,
+    },
+    /// The question was wrong.
+    #[error("{reason}")]
+    BadQuestion {
+        /// Why.
+        reason: String,
+    },
+    /// Anything else.
+    #[error("the control plane failed ({code:?}): {reason}")]
+    Failed {
+        /// The gRPC code.
+        code: Code,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A connection to the control plane of one mesh.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    client: AdminClient<Channel>,
+    socket: String,
+}
+
+impl Admin {
+    /// Connects to a socket.
+    pub async fn connect(socket: &Path) -> Result<Self, AdminError> {
+        let shown = socket.display().to_string();
+        // Asked first with a plain connection: its error says what is wrong, which the transport's does not.
+        if let Err(error) = UnixStream::connect(socket).await {
+            return Err(match error.kind() {
+                std::io::ErrorKind::PermissionDenied => AdminError::NotPermitted { reason: shown },
+                _ => AdminError::Unreachable { socket: shown, reason: error.to_string() },
+            });
+        }
+        let path = socket.to_owned();
+        let connector = service_fn(move |_| {
+            let path = path.clone();
+            async move { UnixStream::connect(path).await.map(TokioIo::new) }
+        });
+        // The name is never resolved: the connector goes to the socket.
+        let endpoint = Endpoint::from_static("http://admin.kith");
+        let channel = endpoint.connect_with_connector(connector).await;
+        let channel = channel
+            .map_err(|error| AdminError::Unreachable { socket: shown.clone(), reason: error.to_string() })?;
+        Ok(Self { client: AdminClient::new(channel), socket: shown })
+    }
+
+    /// The state of the mesh.
+    pub async fn status(&mut self) -> Result<StatusResponse, AdminError> {
+        let answer = self.client.status(StatusRequest {}).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| self.error(&status))
+    }
+
+    /// Identity-log lines, from now on.
+    pub async fn tap(&mut self, request: TapRequest) -> Result<Tap, AdminError> {
+        let answer = self.client.tap(request).await;
+        let lines = answer.map(tonic::Response::into_inner).map_err(|status| self.error(&status))?;
+        Ok(Tap { lines, admin: self.clone() })
+    }
+
+    /// What would become of a call, and why.
+    pub async fn explain(&mut self, request: ExplainRequest) -> Result<ExplainResponse, AdminError> {
+        let answer = self.client.explain(request).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| self.error(&status))
+    }
+
+    fn error(&self, status: &tonic::Status) -> AdminError {
+        let reason = status.message().to_owned();
+        match status.code() {
+            Code::Unavailable => AdminError::Unreachable { socket: self.socket.clone(), reason },
+            Code::PermissionDenied | Code::Unauthenticated => AdminError::NotPermitted { reason },
+            Code::InvalidArgument | Code::NotFound => AdminError::BadQuestion { reason },
+            code => AdminError::Failed { code, reason },
+        }
+    }
+}
+
+/// Lines that arrive while somebody watches.
+#[derive(Debug)]
+pub struct Tap {
+    lines: Streaming<TapLines>,
+    admin: Admin,
+}
+
+impl Tap {
+    /// The next lines; `None` when the control plane ended the stream.
+    pub async fn next(&mut self) -> Result<Option<TapLines>, AdminError> {
+        self.lines.message().await.map_err(|status| self.admin.error(&status))
+    }
+}

@@ -1,0 +1,330 @@
+//! Keeps one child running: starts it, passes on what it says, starts it again after it ended, ends it when told.
+//! Owns the pause between starts; what is said on the channel is the role's.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::io;
+use std::pin::pin;
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use kith_runtime::Stop;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::process::Child;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::channel::Channel;
+use super::child::{Launch, Life, Started};
+use super::events::{ChildId, Event, EventSink, Stream};
+
+/// How long a child may drain after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long what a dead child wrote may take to arrive; longer only when it left children of its own.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// A child that lived this long did not fail at its start: the pause begins anew.
+const SETTLED: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest line of a child that is read as one.
+const MAX_LINE: u64 = 256 * 1024;
+/// How many lines of its stderr are remembered, for the error that says why it did not start.
+const REMEMBERED: usize = 8;
+
+/// What differs between the kinds of children.
+pub(crate) trait Role: Send + Sync + 'static {
+    /// Talks to the child until it closes its end. An error ends the child: whoever breaks the protocol is not
+    /// what was started.
+    fn converse(
+        &self,
+        kept: &Kept,
+        life: &Life,
+        channel: Channel,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// What a line on its standard output means.
+    fn said(&self, id: &ChildId, line: &str) -> Event {
+        Event::Raw { child: id.clone(), stream: Stream::Stdout, text: line.into() }
+    }
+
+    /// The pause before the first restart.
+    fn first_pause(&self) -> Duration {
+        FIRST_PAUSE
+    }
+}
+
+/// An application: nothing is said to it.
+pub(crate) struct Application;
+
+impl Role for Application {
+    async fn converse(&self, _: &Kept, _: &Life, _: Channel) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+/// A child that is kept running, over all its restarts.
+#[derive(Debug, Clone)]
+pub struct Kept(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    id: ChildId,
+    life: watch::Sender<Option<Arc<Life>>>,
+    ready: watch::Sender<bool>,
+    held: watch::Sender<bool>,
+    last_words: Mutex<VecDeque<Arc<str>>>,
+}
+
+impl Kept {
+    pub(crate) fn new(id: ChildId) -> Self {
+        Self(Arc::new(Inner {
+            id,
+            life: watch::Sender::new(None),
+            ready: watch::Sender::new(false),
+            held: watch::Sender::new(false),
+            last_words: Mutex::new(VecDeque::new()),
+        }))
+    }
+
+    /// Which child.
+    pub fn id(&self) -> &ChildId {
+        &self.0.id
+    }
+
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<i32> {
+        self.0.life.borrow().as_ref().map(|life| life.pid())
+    }
+
+    /// Ends it at once (`SIGKILL`); it is then started again, unless it is held.
+    pub fn kill(&self) -> io::Result<()> {
+        match self.0.life.borrow().as_ref() {
+            Some(life) => life.kill(),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, format!("the {} does not run", self.0.id))),
+        }
+    }
+
+    /// While held, it is not started again.
+    pub fn hold(&self, held: bool) {
+        self.0.held.send_replace(held);
+    }
+
+    /// Whether it runs and has said that it listens.
+    pub fn is_ready(&self) -> bool {
+        *self.0.ready.borrow()
+    }
+
+    /// Waits until it runs and has said that it listens; the error repeats what it complained about.
+    pub async fn until_ready(&self, deadline: Duration) -> anyhow::Result<()> {
+        let mut ready = self.0.ready.subscribe();
+        match timeout(deadline, ready.wait_for(|&ready| ready)).await {
+            Ok(ready) => ready.map(|_| ()).context("the supervisor is gone"),
+            Err(_) => bail!("the {} was not ready within {deadline:?}{}", self.0.id, self.complaints()),
+        }
+    }
+
+    /// Waits until it does not run.
+    pub async fn until_ended(&self, deadline: Duration) -> anyhow::Result<()> {
+        let mut life = self.0.life.subscribe();
+        let ended = timeout(deadline, life.wait_for(Option::is_none)).await;
+        ended.with_context(|| format!("the {} still runs after {deadline:?}", self.0.id))?.map(|_| ())?;
+        Ok(())
+    }
+
+    pub(crate) fn set_ready(&self) {
+        self.0.ready.send_replace(true);
+    }
+
+    fn begins(&self, life: Arc<Life>) {
+        self.0.life.send_replace(Some(life));
+    }
+
+    fn ends(&self) {
+        self.0.ready.send_replace(false);
+        self.0.life.send_replace(None);
+    }
+
+    fn remember(&self, line: Arc<str>) {
+        let mut lines = self.0.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == REMEMBERED {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    /// What it wrote last on its stderr, to end an error with.
+    pub(crate) fn complaints(&self) -> String {
+        let lines = self.0.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().fold(String::new(), |mut text, line| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\n  {line}");
+            text
+        })
+    }
+}
+
+/// One child and everything that keeps it.
+pub(crate) struct Keeper<R> {
+    pub(crate) launch: Launch,
+    pub(crate) role: R,
+    pub(crate) kept: Kept,
+    pub(crate) events: EventSink,
+    pub(crate) stop: Stop,
+}
+
+impl<R: Role> Keeper<R> {
+    /// Keeps the child until the stop.
+    pub(crate) async fn keep(self) {
+        let mut pause = Pause::new(self.role.first_pause());
+        let mut starts = 0_u32;
+        while self.may_start().await {
+            let since = Instant::now();
+            match self.launch.start() {
+                Ok(started) => {
+                    self.report_start(starts, started.life.pid());
+                    starts = starts.saturating_add(1);
+                    self.attend(started).await;
+                }
+                Err(error) => self.warn(&format!("{error:#}")),
+            }
+            if self.stop.is_stopping() {
+                return;
+            }
+            tokio::select! {
+                () = sleep(pause.after(since.elapsed())) => {}
+                () = self.stop.graceful() => return,
+            }
+        }
+    }
+
+    /// Waits while the child is held; whether it may be started then.
+    async fn may_start(&self) -> bool {
+        let mut held = self.kept.0.held.subscribe();
+        tokio::select! {
+            biased;
+            () = self.stop.graceful() => false,
+            released = held.wait_for(|&held| !held) => released.is_ok(),
+        }
+    }
+
+    /// From the start of one process to its end.
+    async fn attend(&self, started: Started) {
+        let Started { mut process, life, channel, stdout, stderr } = started;
+        let life = Arc::new(life);
+        self.kept.begins(life.clone());
+        let status = {
+            let mut end = pin!(self.until_end(&mut process, &life));
+            let mut talk = pin!(self.talk(&life, channel));
+            let mut output = pin!(async {
+                tokio::join!(self.pass_on(stdout, Stream::Stdout), self.pass_on(stderr, Stream::Stderr));
+            });
+            let (mut talking, mut writing) = (true, true);
+            let status = loop {
+                tokio::select! {
+                    status = &mut end => break status,
+                    () = &mut talk, if talking => talking = false,
+                    () = &mut output, if writing => writing = false,
+                }
+            };
+            if writing && timeout(LAST_WORDS, &mut output).await.is_err() {
+                self.warn("its output is still open: it left processes of its own");
+            }
+            status
+        };
+        self.kept.ends();
+        let status = status.map_or_else(|error| format!("unknown: {error}"), |status| status.to_string());
+        let child = self.kept.id().clone();
+        self.events.report(Event::ChildExited { child, pid: life.pid(), status: status.into() });
+    }
+
+    async fn talk(&self, life: &Life, channel: Option<Channel>) {
+        let Some(channel) = channel else { return };
+        if let Err(error) = self.role.converse(&self.kept, life, channel).await {
+            self.warn(&format!("{error:#}; it is ended"));
+            // An error here means that it ended by itself.
+            let _ = life.kill();
+        }
+    }
+
+    /// Waits for the end of the process; after the stop it is asked to end, and then made to.
+    async fn until_end(&self, process: &mut Child, life: &Life) -> io::Result<ExitStatus> {
+        tokio::select! {
+            status = process.wait() => return status,
+            () = self.stop.graceful() => {}
+        }
+        // Errors of both signals mean that it ended by itself, which `wait` then tells.
+        let _ = life.terminate();
+        tokio::select! {
+            status = process.wait() => return status,
+            () = sleep(GRACE) => self.warn("it did not drain in time; it is ended"),
+            () = self.stop.forced() => {}
+        }
+        let _ = life.kill();
+        process.wait().await
+    }
+
+    async fn pass_on(&self, from: impl AsyncRead + Unpin, stream: Stream) {
+        let mut reader = BufReader::new(from);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            match (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line).await {
+                Ok(0) => return,
+                Ok(_) => self.line(String::from_utf8_lossy(&line).trim_end(), stream),
+                Err(error) => return self.warn(&format!("cannot read what it writes: {error}")),
+            }
+        }
+    }
+
+    fn line(&self, text: &str, stream: Stream) {
+        match stream {
+            Stream::Stdout => self.events.report(self.role.said(self.kept.id(), text)),
+            Stream::Stderr => {
+                let text: Arc<str> = text.into();
+                self.kept.remember(text.clone());
+                self.events.report(Event::Raw { child: self.kept.id().clone(), stream, text });
+            }
+        }
+    }
+
+    fn report_start(&self, starts: u32, pid: i32) {
+        let child = self.kept.id().clone();
+        let first = starts == 0;
+        self.events.report(if first {
+            Event::ChildStarted { child, pid }
+        } else {
+            Event::Restarted { child, pid }
+        });
+    }
+
+    fn warn(&self, text: &str) {
+        self.events.report(Event::Warning { child: self.kept.id().clone(), text: text.into() });
+    }
+}
+
+/// The pause before a restart: doubles from start to failed start.
+struct Pause {
+    first: Duration,
+    next: Duration,
+}
+
+impl Pause {
+    fn new(first: Duration) -> Self {
+        Self { first, next: first }
+    }
+
+    /// The pause after a process that lived this long.
+    fn after(&mut self, lived: Duration) -> Duration {
+        if lived >= SETTLED {
+            self.next = self.first;
+        }
+        let pause = self.next;
+        self.next = (self.next * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests;

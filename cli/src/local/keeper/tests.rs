@@ -1,0 +1,122 @@
+//! With real processes of `/bin/sh`: what is kept is a process, and a fake would prove nothing of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use kith_runtime::{Stopper, Tasks};
+
+use super::super::events::Events;
+use super::*;
+
+const SOON: Duration = Duration::from_secs(20);
+
+struct Kit {
+    kept: Kept,
+    events: Events,
+    stopper: Stopper,
+    tasks: Tasks,
+}
+
+fn keep(script: &str) -> Kit {
+    let (stopper, stop) = Stop::new();
+    let (events, tasks) = (EventSink::new(), Tasks::new());
+    let id = ChildId::App("test".into());
+    let kept = Kept::new(id);
+    let launch = Launch {
+        program: PathBuf::from("/bin/sh"),
+        arguments: vec!["-c".to_owned(), script.to_owned()],
+        environment: BTreeMap::new(),
+        with_channel: false,
+    };
+    let reader = events.reader();
+    tasks.spawn(Keeper { launch, role: Application, kept: kept.clone(), events, stop }.keep());
+    Kit { kept, events: reader, stopper, tasks }
+}
+
+impl Kit {
+    async fn until<T>(&mut self, wanted: impl Fn(&Event) -> Option<T>) -> T {
+        let search = async {
+            loop {
+                let event = self.events.next().await.expect("the keeper ended");
+                if let Some(found) = wanted(&event) {
+                    return found;
+                }
+            }
+        };
+        timeout(SOON, search).await.expect("in time")
+    }
+}
+
+fn restarted(event: &Event) -> Option<i32> {
+    if let Event::Restarted { pid, .. } = event { Some(*pid) } else { None }
+}
+
+fn exited(event: &Event) -> Option<String> {
+    if let Event::ChildExited { status, .. } = event { Some(status.to_string()) } else { None }
+}
+
+fn said(event: &Event) -> Option<(Stream, String)> {
+    if let Event::Raw { stream, text, .. } = event { Some((*stream, text.to_string())) } else { None }
+}
+
+#[tokio::test]
+async fn a_killed_child_is_started_again_and_its_end_is_told() {
+    let mut kit = keep("echo up; exec sleep 60");
+    assert_eq!(kit.until(said).await, (Stream::Stdout, "up".to_owned()));
+    let first = kit.kept.pid().unwrap();
+    kit.kept.kill().unwrap();
+    assert!(kit.until(exited).await.contains("SIGKILL"));
+    assert_ne!(kit.until(restarted).await, first);
+    kit.stopper.begin();
+    assert_eq!(kit.tasks.finish(SOON).await, 0);
+    assert_eq!(kit.kept.pid(), None);
+}
+
+#[tokio::test]
+async fn a_held_child_stays_down_until_it_is_released() {
+    let mut kit = keep("exec sleep 60");
+    kit.until(|event| matches!(event, Event::ChildStarted { .. }).then_some(())).await;
+    kit.kept.hold(true);
+    kit.kept.kill().unwrap();
+    kit.until(exited).await;
+    kit.kept.until_ended(SOON).await.unwrap();
+    // Longer than the first pause: without the hold it would be up again.
+    assert!(timeout(FIRST_PAUSE * 5, kit.until(restarted)).await.is_err());
+    kit.kept.hold(false);
+    kit.until(restarted).await;
+    kit.stopper.begin();
+    assert_eq!(kit.tasks.finish(SOON).await, 0);
+}
+
+#[tokio::test]
+async fn a_child_that_ignores_the_request_to_end_is_made_to() {
+    let mut kit = keep("trap '' TERM; echo up; while :; do sleep 1; done");
+    kit.until(said).await;
+    kit.stopper.begin();
+    kit.stopper.force();
+    assert_eq!(kit.tasks.finish(SOON).await, 0);
+    assert!(kit.until(exited).await.contains("SIGKILL"));
+}
+
+#[tokio::test]
+async fn the_error_of_a_child_that_never_gets_ready_repeats_its_complaint() {
+    let mut kit = keep("echo 'no such folder' >&2; exit 3");
+    assert_eq!(kit.until(said).await, (Stream::Stderr, "no such folder".to_owned()));
+    let error = kit.kept.until_ready(Duration::from_millis(1)).await.unwrap_err().to_string();
+    assert!(error.contains("application of test") && error.contains("no such folder"), "{error}");
+    kit.stopper.begin();
+    assert_eq!(kit.tasks.finish(SOON).await, 0);
+}
+
+#[test]
+fn the_pause_doubles_to_its_limit_and_begins_anew_after_a_long_life() {
+    let mut pause = Pause::new(FIRST_PAUSE);
+    let short = Duration::from_secs(1);
+    let pauses: Vec<_> = (0..8).map(|_| pause.after(short).as_millis()).collect();
+    assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+    assert_eq!(pause.after(SETTLED).as_millis(), 100);
+    // The control plane comes back at once, and then as everybody else.
+    let mut pause = Pause::new(Duration::ZERO);
+    let pauses: Vec<_> = (0..3).map(|_| pause.after(short).as_millis()).collect();
+    assert_eq!(pauses, [0, 100, 200]);
+}

@@ -1,0 +1,38 @@
+//! Local mode: a whole mesh on one machine, for one user, without root. Owns the processes, their addresses, and
+//! what lies on disk for them; what a workload may do is decided elsewhere.
+//!
+//! ```text
+//! supervisor ──┬─ control plane    (channel on its stdin, identity proven by the channel)
+//!              ├─ sidecar, one for each service   (channel; its stdout is the identity log)
+//!              └─ application, one for each service
+//! ```
+
+mod address;
+pub mod admin;
+mod attestation;
+pub mod banner;
+mod channel;
+mod child;
+mod control_plane;
+pub mod demo_app;
+pub mod demo_mesh;
+mod endpoints;
+mod events;
+mod http_call;
+mod keeper;
+pub mod layout;
+mod plan;
+mod services;
+mod sidecar;
+pub mod story;
+mod supervisor;
+mod tier;
+
+pub use child::Life;
+pub use control_plane::ControlPlaneFacts;
+pub use endpoints::Endpoints;
+pub use events::{ChildId, Event, Events, Stream};
+pub use http_call::{Answer, call};
+pub use keeper::Kept;
+pub use services::{App, MeshSpec, ServiceSpec, SpecError};
+pub use supervisor::{ControlPlane, Supervisor};

@@ -1,0 +1,161 @@
+//! Where everything will be, decided before anything is started: so that everybody can be told at once, and every
+//! child finds its place again after a restart.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+
+use kith_proto::v1::{Outbound, SidecarStart, Workload};
+
+use super::address::Reserved;
+use super::endpoints::Endpoints;
+use super::services::{App, MeshSpec, ServiceSpec, SpecError};
+
+/// The addresses of a mesh.
+pub(crate) struct Plan {
+    /// The control plane's.
+    pub(crate) control_plane: SocketAddr,
+    /// Those of every service.
+    pub(crate) services: BTreeMap<String, Endpoints>,
+    // Held until the end, never read.
+    _reserved: Vec<Reserved>,
+}
+
+impl Plan {
+    /// Reserves every address of a mesh whose specification was checked.
+    pub(crate) fn make(spec: &MeshSpec) -> io::Result<Self> {
+        let mut reserved = Vec::new();
+        let mut take = |port| -> io::Result<SocketAddr> {
+            let address = Reserved::prefer(port)?;
+            reserved.push(address);
+            Ok(reserved[reserved.len() - 1].address())
+        };
+        let control_plane = take(spec.control_plane_port)?;
+        let mut services = BTreeMap::new();
+        for service in &spec.services {
+            let app = match &service.app {
+                App::Process { .. } => take(service.port)?,
+                App::External { address } => *address,
+            };
+            let inbound = take(0)?;
+            let outbounds = service.calls.iter().map(|call| Ok((call.clone(), take(0)?)));
+            let outbounds = outbounds.collect::<io::Result<_>>()?;
+            services.insert(service.name.clone(), Endpoints { inbound, outbounds, app });
+        }
+        Ok(Self { control_plane, services, _reserved: reserved })
+    }
+
+    /// What a service's sidecar is told.
+    pub(crate) fn sidecar_start(
+        &self,
+        spec: &MeshSpec,
+        service: &ServiceSpec,
+    ) -> Result<SidecarStart, SpecError> {
+        let endpoints = &self.services[&service.name];
+        let outbound = |(name, address): (&String, &SocketAddr)| Outbound {
+            destination: name.clone(),
+            listen: address.to_string(),
+        };
+        Ok(SidecarStart {
+            trust_domain: spec.trust_domain.to_string(),
+            name: service.name.clone(),
+            identity: service.identity(&spec.trust_domain)?.to_string(),
+            inbound_listen: endpoints.inbound.to_string(),
+            application: endpoints.app.to_string(),
+            outbounds: endpoints.outbounds.iter().map(outbound).collect(),
+            workers: spec.sidecar_workers,
+        })
+    }
+
+    /// What the control plane is told of a service.
+    pub(crate) fn workload(&self, service: &ServiceSpec) -> Workload {
+        let endpoints = &self.services[&service.name];
+        Workload {
+            name: service.name.clone(),
+            namespace: service.namespace.clone(),
+            service_account: service.service_account.clone(),
+            labels: service.labels.clone().into_iter().collect(),
+            inbound_address: endpoints.inbound.to_string(),
+            port: u32::from(endpoints.app.port()),
+            calls: service.calls.clone(),
+        }
+    }
+
+    /// The environment of a service's application: its port, and where it finds what it calls.
+    pub(crate) fn environment(&self, service: &ServiceSpec) -> BTreeMap<String, String> {
+        let endpoints = &self.services[&service.name];
+        let mut environment = match &service.app {
+            App::Process { env, .. } => env.clone(),
+            App::External { .. } => BTreeMap::new(),
+        };
+        environment.insert("PORT".to_owned(), endpoints.app.port().to_string());
+        for (name, address) in &endpoints.outbounds {
+            let variable = name.to_ascii_uppercase().replace('-', "_");
+            environment.insert(format!("{variable}_URL"), format!("http://{address}"));
+            environment.insert(format!("{variable}_INBOUND"), self.services[name].inbound.to_string());
+        }
+        environment
+    }
+}
+
+/// Services in the order in which their applications start: each after those it calls, as far as that goes.
+pub(crate) fn start_order(services: &[ServiceSpec]) -> Vec<&ServiceSpec> {
+    let mut waiting: Vec<&ServiceSpec> = services.iter().collect();
+    let mut order: Vec<&ServiceSpec> = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let started = |name: &String| order.iter().any(|service| service.name == *name);
+        // In a circle of calls somebody has to be first.
+        let next = waiting.iter().position(|service| service.calls.iter().all(started)).unwrap_or(0);
+        order.push(waiting.remove(next));
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use kith_identity::TrustDomain;
+
+    use super::*;
+    use crate::local::demo_mesh;
+
+    fn spec() -> MeshSpec {
+        let services = demo_mesh::services(std::path::Path::new("/bin/kith"), 0);
+        let trust_domain = TrustDomain::parse(demo_mesh::TRUST_DOMAIN).unwrap();
+        MeshSpec::new("demo", trust_domain, "policies", "/bin/kith", services)
+    }
+
+    #[test]
+    fn every_address_is_held_and_none_is_given_twice() {
+        let spec = spec();
+        let plan = Plan::make(&spec).unwrap();
+        let mut all = vec![plan.control_plane];
+        for endpoints in plan.services.values() {
+            all.extend([endpoints.inbound, endpoints.app]);
+            all.extend(endpoints.outbounds.values());
+        }
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), plan._reserved.len());
+    }
+
+    #[test]
+    fn an_application_finds_what_it_calls_in_its_environment() {
+        let spec = spec();
+        let plan = Plan::make(&spec).unwrap();
+        let orders = spec.services.iter().find(|service| service.name == "orders").unwrap();
+        let environment = plan.environment(orders);
+        let endpoints = &plan.services["orders"];
+        assert_eq!(environment["PORT"], endpoints.app.port().to_string());
+        assert_eq!(environment["PAYMENTS_URL"], format!("http://{}", endpoints.outbounds["payments"]));
+        assert_eq!(environment["PAYMENTS_INBOUND"], plan.services["payments"].inbound.to_string());
+    }
+
+    #[test]
+    fn applications_start_after_those_they_call_and_a_circle_is_no_obstacle() {
+        let mut services = spec().services;
+        let order: Vec<_> = start_order(&services).iter().map(|service| service.name.as_str()).collect();
+        assert_eq!(order, ["payments", "orders", "web", "intruder"]);
+        services.iter_mut().find(|service| service.name == "payments").unwrap().calls.push("web".to_owned());
+        assert_eq!(start_order(&services).len(), services.len());
+    }
+}

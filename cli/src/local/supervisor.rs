@@ -1,0 +1,347 @@
+//! A mesh that runs. Owns its children, in three tiers, and the order of their start and end:
+//! control plane, sidecars, applications; backwards at the end. Whatever way it ends, nothing of it is left.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use aws_lc_rs::rand;
+use kith_control_plane::attest::StatementSigner;
+use kith_proto::v1::{ControlPlaneStart, StatusResponse, Workloads};
+use kith_runtime::Clock;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::admin::Admin;
+use super::attestation::Attestor;
+use super::child::Launch;
+use super::control_plane::{ControlPlaneFacts, ControlPlaneRole};
+use super::endpoints::Endpoints;
+use super::events::{ChildId, EventSink, Events};
+use super::keeper::{Application, Keeper, Kept};
+use super::layout::MeshFiles;
+use super::plan::{Plan, start_order};
+use super::services::{App, MeshSpec, ServiceSpec};
+use super::sidecar::SidecarRole;
+use super::tier::Tier;
+
+/// How long one child may take to be ready.
+const START: Duration = Duration::from_secs(20);
+/// How often a state that nobody announces is asked for.
+const ASK: Duration = Duration::from_millis(20);
+const SEAL_KEY_BYTES: usize = 32;
+
+/// A mesh that runs. Stop it with [`Supervisor::stop`]; dropped, it kills what is left.
+pub struct Supervisor {
+    plan: Plan,
+    files: MeshFiles,
+    events: EventSink,
+    running: watch::Receiver<Option<Arc<ControlPlaneFacts>>>,
+    control_plane: Kept,
+    sidecars: BTreeMap<String, Kept>,
+    applications: BTreeMap<String, Kept>,
+    tiers: Tiers,
+}
+
+struct Tiers {
+    control_plane: Tier,
+    sidecars: Tier,
+    applications: Tier,
+}
+
+/// The control plane of a running mesh.
+#[derive(Debug, Clone, Copy)]
+pub struct ControlPlane<'a> {
+    kept: &'a Kept,
+    address: SocketAddr,
+    admin_socket: &'a Path,
+    running: &'a watch::Receiver<Option<Arc<ControlPlaneFacts>>>,
+}
+
+impl Supervisor {
+    /// Starts a mesh, and returns once every sidecar has its svid and its snapshot, and every application listens.
+    ///
+    /// Children die with the thread that started them (`PR_SET_PDEATHSIG`): call it where that thread lives as long
+    /// as the mesh, such as in `block_on`.
+    pub async fn start(spec: MeshSpec) -> anyhow::Result<Self> {
+        spec.check()?;
+        let files = MeshFiles::make(&spec)?;
+        let plan = Plan::make(&spec).context("no address on the loopback interface is to be had")?;
+        let signer = StatementSigner::generate().context("cannot make the key that signs statements")?;
+        let running = watch::Sender::new(None);
+        let mut supervisor = Self {
+            plan,
+            files,
+            events: EventSink::new(),
+            running: running.subscribe(),
+            control_plane: Kept::new(ChildId::ControlPlane),
+            sidecars: BTreeMap::new(),
+            applications: BTreeMap::new(),
+            tiers: Tiers { control_plane: Tier::new(), sidecars: Tier::new(), applications: Tier::new() },
+        };
+        supervisor.start_control_plane(&spec, signer.public_key(), running).await?;
+        supervisor.start_sidecars(&spec, signer).await?;
+        supervisor.until_programmed(START).await?;
+        supervisor.start_applications(&spec).await?;
+        Ok(supervisor)
+    }
+
+    /// Where a service is reached; `None` when there is no such service.
+    pub fn endpoints(&self, service: &str) -> Option<&Endpoints> {
+        self.plan.services.get(service)
+    }
+
+    /// The names of all services.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.plan.services.keys().map(String::as_str)
+    }
+
+    /// What happens. The first reader sees everything since the start, later ones what happens from now on.
+    pub fn events(&self) -> Events {
+        self.events.reader()
+    }
+
+    /// The control plane.
+    pub fn control_plane(&self) -> ControlPlane<'_> {
+        ControlPlane {
+            kept: &self.control_plane,
+            address: self.plan.control_plane,
+            admin_socket: self.files.admin_socket(),
+            running: &self.running,
+        }
+    }
+
+    /// The sidecar of a service.
+    pub fn sidecar(&self, service: &str) -> Option<&Kept> {
+        self.sidecars.get(service)
+    }
+
+    /// The application of a service, when it is the supervisor's to keep.
+    pub fn application(&self, service: &str) -> Option<&Kept> {
+        self.applications.get(service)
+    }
+
+    /// Process ids of all children that run.
+    pub fn pids(&self) -> Vec<i32> {
+        let services = self.sidecars.values().chain(self.applications.values());
+        services.chain([&self.control_plane]).filter_map(Kept::pid).collect()
+    }
+
+    /// Waits until every sidecar is connected and has acknowledged the newest revision.
+    pub async fn until_programmed(&self, deadline: Duration) -> anyhow::Result<StatusResponse> {
+        let mut last = String::from("the control plane did not answer");
+        let search = async {
+            loop {
+                match self.status().await {
+                    Ok(status) => match self.laggards(&status) {
+                        laggards if laggards.is_empty() => return status,
+                        laggards => last = format!("still waiting for {}", laggards.join(", ")),
+                    },
+                    Err(error) => last = format!("{error:#}"),
+                }
+                sleep(ASK).await;
+            }
+        };
+        let found = timeout(deadline, search).await;
+        found.map_err(|_| anyhow::anyhow!("the mesh was not ready within {deadline:?}: {last}"))
+    }
+
+    /// Drains and ends every child, applications first, and removes every file that was made.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let mut cut = 0;
+        for tier in [&self.tiers.applications, &self.tiers.sidecars, &self.tiers.control_plane] {
+            cut += tier.end().await;
+        }
+        self.files.remove()?;
+        if cut > 0 {
+            bail!("{cut} children had to be cut off");
+        }
+        Ok(())
+    }
+
+    async fn start_control_plane(
+        &mut self,
+        spec: &MeshSpec,
+        statement_key: Vec<u8>,
+        running: watch::Sender<Option<Arc<ControlPlaneFacts>>>,
+    ) -> anyhow::Result<()> {
+        let mut seal_key = vec![0; SEAL_KEY_BYTES];
+        rand::fill(&mut seal_key).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
+        let start = ControlPlaneStart {
+            trust_domain: spec.trust_domain.to_string(),
+            state_file: path_text(self.files.state_file())?,
+            seal_key,
+            policies_folder: path_text(&spec.policies_dir)?,
+            listen: self.plan.control_plane.to_string(),
+            admin_socket: path_text(self.files.admin_socket())?,
+            statement_key,
+            instance: Vec::new(),
+            svid_seconds: spec.svid_seconds,
+        };
+        let workloads = spec.services.iter().map(|service| self.plan.workload(service)).collect();
+        let tier = &mut self.tiers.control_plane;
+        tier.keep(Keeper {
+            launch: launch_verb(spec, "run-control-plane"),
+            role: ControlPlaneRole { start, workloads: Workloads { workloads }, running },
+            kept: self.control_plane.clone(),
+            events: self.events.clone(),
+            stop: tier.stop_signal(),
+        });
+        self.control_plane.until_ready(START).await
+    }
+
+    async fn start_sidecars(&mut self, spec: &MeshSpec, signer: StatementSigner) -> anyhow::Result<()> {
+        let control_plane = self.running.clone();
+        let attestor = Arc::new(Attestor { signer, clock: Clock::system(), control_plane });
+        for service in &spec.services {
+            let name: Arc<str> = service.name.as_str().into();
+            let kept = Kept::new(ChildId::Sidecar(name.clone()));
+            let role = SidecarRole {
+                service: name,
+                identity: service.identity(&spec.trust_domain)?,
+                start: self.plan.sidecar_start(spec, service)?,
+                attestor: attestor.clone(),
+                events: self.events.clone(),
+            };
+            let tier = &mut self.tiers.sidecars;
+            tier.keep(Keeper {
+                launch: launch_verb(spec, "run-sidecar"),
+                role,
+                kept: kept.clone(),
+                events: self.events.clone(),
+                stop: tier.stop_signal(),
+            });
+            self.sidecars.insert(service.name.clone(), kept);
+        }
+        for kept in self.sidecars.values() {
+            kept.until_ready(START).await?;
+        }
+        Ok(())
+    }
+
+    async fn start_applications(&mut self, spec: &MeshSpec) -> anyhow::Result<()> {
+        for service in start_order(&spec.services) {
+            let App::Process { argv, .. } = &service.app else { continue };
+            let kept = self.keep_application(service, argv)?;
+            self.until_listening(service, &kept).await?;
+            kept.set_ready();
+            self.applications.insert(service.name.clone(), kept);
+        }
+        Ok(())
+    }
+
+    fn keep_application(&mut self, service: &ServiceSpec, argv: &[String]) -> anyhow::Result<Kept> {
+        let (program, arguments) = argv.split_first().context("the command is empty")?;
+        let kept = Kept::new(ChildId::App(service.name.as_str().into()));
+        let tier = &mut self.tiers.applications;
+        tier.keep(Keeper {
+            launch: Launch {
+                program: program.into(),
+                arguments: arguments.to_vec(),
+                environment: self.plan.environment(service),
+                with_channel: false,
+            },
+            role: Application,
+            kept: kept.clone(),
+            events: self.events.clone(),
+            stop: tier.stop_signal(),
+        });
+        Ok(kept)
+    }
+
+    async fn until_listening(&self, service: &ServiceSpec, kept: &Kept) -> anyhow::Result<()> {
+        let address = self.plan.services[&service.name].app;
+        let connected = async {
+            while TcpStream::connect(address).await.is_err() {
+                sleep(ASK).await;
+            }
+        };
+        let Err(_) = timeout(START, connected).await else { return Ok(()) };
+        bail!("the {} does not listen on {address}{}", kept.id(), kept.complaints())
+    }
+
+    async fn status(&self) -> anyhow::Result<StatusResponse> {
+        let mut admin = Admin::connect(self.files.admin_socket()).await?;
+        Ok(admin.status().await?)
+    }
+
+    /// Services whose sidecars do not have the newest revision.
+    fn laggards(&self, status: &StatusResponse) -> Vec<String> {
+        let programmed = |name: &str| {
+            let workload = status.workloads.iter().find(|workload| workload.name == name);
+            workload.is_some_and(|workload| workload.connected && workload.acknowledged == status.revision)
+        };
+        self.sidecars.keys().filter(|name| !programmed(name)).cloned().collect()
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        for tier in [&self.tiers.applications, &self.tiers.sidecars, &self.tiers.control_plane] {
+            tier.kill();
+        }
+        // Nobody is left to tell; `stop` is where this error is returned.
+        let _ = self.files.remove();
+    }
+}
+
+impl ControlPlane<'_> {
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<i32> {
+        self.kept.pid()
+    }
+
+    /// Ends it at once (`SIGKILL`); it is then started again, unless it is held.
+    pub fn kill(&self) -> io::Result<()> {
+        self.kept.kill()
+    }
+
+    /// While held, it is not started again.
+    pub fn hold(&self, held: bool) {
+        self.kept.hold(held);
+    }
+
+    /// Where sidecars reach it; the same after every restart.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it answers people.
+    pub fn admin_socket(&self) -> &Path {
+        self.admin_socket
+    }
+
+    /// What it said when it was ready; `None` while it does not run.
+    pub fn facts(&self) -> Option<Arc<ControlPlaneFacts>> {
+        self.running.borrow().clone()
+    }
+
+    /// Waits until it runs and listens.
+    pub async fn until_ready(&self, deadline: Duration) -> anyhow::Result<()> {
+        self.kept.until_ready(deadline).await
+    }
+
+    /// Waits until it does not run.
+    pub async fn until_ended(&self, deadline: Duration) -> anyhow::Result<()> {
+        self.kept.until_ended(deadline).await
+    }
+}
+
+fn launch_verb(spec: &MeshSpec, verb: &str) -> Launch {
+    Launch {
+        program: spec.kith_binary.clone(),
+        arguments: vec![verb.to_owned()],
+        environment: BTreeMap::from([("KITH_LOG".to_owned(), spec.log_level.clone())]),
+        with_channel: true,
+    }
+}
+
+fn path_text(path: &Path) -> anyhow::Result<String> {
+    let text = path.to_str().with_context(|| format!("the path {} is not UTF-8", path.display()))?;
+    Ok(text.to_owned())
+}

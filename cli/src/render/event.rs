@@ -1,0 +1,244 @@
+//! One thing that happened, as a row of the live table or as a JSON object; from the supervisor's events in
+//! `kith demo`, from the control plane's lines in `kith tap`. Owns which lines are shown: a call is one row, although
+//! two sidecars wrote about it.
+
+mod columns;
+
+use kith_sidecar::identity_log::{Call, Direction, Event, Line, SessionRefused, SvidRenewed, Verdict};
+use serde::Serialize;
+
+pub use self::columns::Columns;
+
+/// Under this code the caller's sidecar logs what the other one refused, and logged with its reason.
+const MIRRORED: &str = "refused_by_peer";
+/// Codes of calls that ended early through no fault of the mesh.
+const NOT_OURS: [&str; 2] = ["caller_gone", "grpc_status"];
+/// A refusal with this status says that the mesh could not carry the call.
+const UNAVAILABLE: u16 = 503;
+
+/// What kind of thing happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A call, allowed or refused.
+    Call,
+    /// A connection that never became a session.
+    SessionRefused,
+    /// A workload's svid was replaced.
+    Identity,
+    /// A child of the supervisor started or ended.
+    Process,
+}
+
+/// How a call counts in the summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It reached the application and came back.
+    Allowed,
+    /// It was refused for a reason of its own.
+    Denied,
+    /// The mesh could not carry it.
+    Failed,
+}
+
+/// TLS of the session that carried a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tls {
+    /// `1.3`.
+    pub version: String,
+    /// The group of the key exchange.
+    pub group: String,
+}
+
+/// Something that is shown. Serialized, it is the object that `-o json` promises: every key is always there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// RFC 3339.
+    pub time: String,
+    /// What kind of thing.
+    pub kind: Kind,
+    /// The identity of the source.
+    pub src: Option<String>,
+    /// The identity of the destination.
+    pub dst: Option<String>,
+    /// The HTTP method.
+    pub method: Option<String>,
+    /// The path, without the query.
+    pub path: Option<String>,
+    /// `allow` or `deny`.
+    pub verdict: Option<&'static str>,
+    /// The policy that decided, as `namespace/name`.
+    pub policy: Option<String>,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// A stable code of a refusal or a failure.
+    pub reason: Option<String>,
+    /// One sentence.
+    pub detail: Option<String>,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// From the request's head to the response's end.
+    pub latency_us: Option<u64>,
+    /// The session's TLS.
+    pub tls: Option<Tls>,
+    /// The serial of the peer's svid in a call, of the new svid in a renewal.
+    pub serial: Option<String>,
+    /// Names the refusal.
+    pub denial_id: Option<String>,
+}
+
+impl Shown {
+    /// Nothing but a time and a kind.
+    pub fn empty(time: &str, kind: Kind) -> Self {
+        Self {
+            time: time.to_owned(),
+            kind,
+            src: None,
+            dst: None,
+            method: None,
+            path: None,
+            verdict: None,
+            policy: None,
+            rule: None,
+            reason: None,
+            detail: None,
+            status: None,
+            latency_us: None,
+            tls: None,
+            serial: None,
+            denial_id: None,
+        }
+    }
+
+    /// What a line of the identity log shows; `None` when another line shows it already, or when it is of no
+    /// interest by itself.
+    pub fn of_line(line: &Line) -> Option<Self> {
+        match &line.event {
+            Event::Call(call) => is_shown(call).then(|| Self::of_call(line, call)),
+            Event::SessionRefused(refused) => Some(Self::of_refused(line, refused)),
+            // The first svid is no renewal.
+            Event::SvidRenewed(renewed) => Self::of_renewal(line, renewed),
+            Event::SessionOpened(_) | Event::SessionEnded(_) => None,
+        }
+    }
+
+    /// How it counts in the summary; `None` when it is not a call.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match (self.kind, self.verdict) {
+            (Kind::SessionRefused, _) => Some(Outcome::Denied),
+            (Kind::Call, Some("deny")) if self.status == Some(UNAVAILABLE) => Some(Outcome::Failed),
+            (Kind::Call, Some("deny")) => Some(Outcome::Denied),
+            (Kind::Call, _) if self.reason.as_deref().is_some_and(is_failure) => Some(Outcome::Failed),
+            (Kind::Call, _) => Some(Outcome::Allowed),
+            (Kind::Identity | Kind::Process, _) => None,
+        }
+    }
+
+    fn of_call(line: &Line, call: &Call) -> Self {
+        let (verdict, reason) = match call.verdict {
+            Verdict::Allow => ("allow", &call.error),
+            Verdict::Deny => ("deny", &call.denial_reason),
+        };
+        let tls = call
+            .session
+            .as_ref()
+            .map(|facts| Tls { version: facts.tls_version.clone(), group: facts.group.clone() });
+        Self {
+            src: call.source.clone(),
+            dst: call.destination.clone(),
+            method: Some(call.method.clone()),
+            path: Some(call.path.clone()),
+            verdict: Some(verdict),
+            policy: call.policy.clone(),
+            rule: call.rule.clone(),
+            reason: reason.clone(),
+            detail: call.denial_detail.clone(),
+            status: call.status,
+            latency_us: Some(call.duration_us),
+            tls,
+            serial: call.session.as_ref().map(|facts| facts.peer_serial.clone()),
+            denial_id: call.denial_id.clone(),
+            ..Self::empty(&line.time, Kind::Call)
+        }
+    }
+
+    fn of_refused(line: &Line, refused: &SessionRefused) -> Self {
+        let own = Some(line.workload.clone());
+        let (src, dst) = match refused.direction {
+            Direction::Inbound => (None, own),
+            Direction::Outbound => (own, None),
+        };
+        Self {
+            src,
+            dst,
+            verdict: Some("deny"),
+            reason: Some(refused.reason.clone()),
+            detail: Some(format!("{} ({})", refused.detail, refused.client_address)),
+            denial_id: Some(refused.denial_id.clone()),
+            ..Self::empty(&line.time, Kind::SessionRefused)
+        }
+    }
+
+    fn of_renewal(line: &Line, renewed: &SvidRenewed) -> Option<Self> {
+        let previous = renewed.previous.as_deref()?;
+        let detail = format!("{}→{}", short_serial(previous), short_serial(&renewed.serial));
+        Some(Self {
+            src: Some(line.workload.clone()),
+            detail: Some(detail),
+            serial: Some(renewed.serial.clone()),
+            ..Self::empty(&line.time, Kind::Identity)
+        })
+    }
+}
+
+/// Whether this line is the one that shows its call. Inbound lines carry the decision. The caller's side adds only
+/// what never got that far: its own refusals, and what broke on the way.
+fn is_shown(call: &Call) -> bool {
+    match (call.direction, call.verdict) {
+        (Direction::Inbound, _) => true,
+        (Direction::Outbound, Verdict::Deny) => call.denial_reason.as_deref() != Some(MIRRORED),
+        (Direction::Outbound, Verdict::Allow) => call.error.as_deref().is_some_and(is_failure),
+    }
+}
+
+fn is_failure(code: &str) -> bool {
+    !NOT_OURS.contains(&code)
+}
+
+fn short_serial(serial: &str) -> String {
+    let start: String = serial.chars().take(4).collect();
+    format!("{start}…")
+}
+
+/// How many calls there were, and what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Calls that were allowed.
+    pub allowed: u64,
+    /// Calls and connections that were refused.
+    pub denied: u64,
+    /// Calls that the mesh could not carry.
+    pub failed: u64,
+}
+
+impl Tally {
+    /// Counts one more.
+    pub fn count(&mut self, shown: &Shown) {
+        match shown.outcome() {
+            Some(Outcome::Allowed) => self.allowed += 1,
+            Some(Outcome::Denied) => self.denied += 1,
+            Some(Outcome::Failed) => self.failed += 1,
+            None => {}
+        }
+    }
+
+    /// One sentence.
+    pub fn summary(&self) -> String {
+        let Self { allowed, denied, failed } = self;
+        let calls = allowed + denied + failed;
+        format!("{calls} calls: {allowed} allowed, {denied} denied, {failed} failed by the mesh")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! Lines made by hand, in every form that a sidecar writes.
+
+use kith_sidecar::identity_log::{SessionEnded, SessionFacts};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::columns::short_identity;
+use super::*;
+
+const WEB: &str = "spiffe://demo.local/ns/demo/sa/web";
+const ORDERS: &str = "spiffe://demo.local/ns/demo/sa/orders";
+
+fn facts() -> SessionFacts {
+    SessionFacts {
+        session: 3,
+        tls_version: "1.3".into(),
+        group: "X25519MLKEM768".into(),
+        own_serial: "aa".into(),
+        peer_serial: "5c1e0000".into(),
+    }
+}
+
+fn inbound() -> Call {
+    Call {
+        direction: Direction::Inbound,
+        source: Some(WEB.into()),
+        destination: Some(ORDERS.into()),
+        client_address: "127.0.0.1:5000".into(),
+        method: "GET".into(),
+        path: "/orders/42".into(),
+        protocol: "2".into(),
+        status: Some(200),
+        verdict: Verdict::Allow,
+        policy: Some("demo/web-to-orders".into()),
+        rule: Some("read-order".into()),
+        revision: Some("1.3".into()),
+        denial_id: None,
+        denial_reason: None,
+        denial_detail: None,
+        error: None,
+        duration_us: 2_149,
+        session: Some(facts()),
+    }
+}
+
+fn denied(reason: &str) -> Call {
+    Call {
+        status: Some(403),
+        verdict: Verdict::Deny,
+        policy: None,
+        rule: None,
+        denial_id: Some("0123456789abcdef0123456789abcdef".into()),
+        denial_reason: Some(reason.into()),
+        denial_detail: Some("1 policy targets this workload; none has source web".into()),
+        ..inbound()
+    }
+}
+
+fn line(event: Event) -> Line {
+    Line { time: "2026-11-21T10:04:07.112Z".into(), workload: ORDERS.into(), event }
+}
+
+fn call(call: Call) -> Option<Shown> {
+    Shown::of_line(&line(Event::Call(Box::new(call))))
+}
+
+fn refused(direction: Direction, reason: &str) -> Shown {
+    let refused = SessionRefused {
+        direction,
+        client_address: "127.0.0.1:51544".into(),
+        denial_id: "ff".repeat(16),
+        reason: reason.into(),
+        detail: "the peer showed no certificate".into(),
+    };
+    Shown::of_line(&line(Event::SessionRefused(refused))).unwrap()
+}
+
+fn renewal() -> Shown {
+    let renewed = SvidRenewed {
+        previous: Some("5c1e9999".into()),
+        serial: "7ea09999".into(),
+        not_after: "2026-11-21T10:05:07.000Z".into(),
+    };
+    Shown::of_line(&line(Event::SvidRenewed(renewed))).unwrap()
+}
+
+fn everything() -> Vec<Shown> {
+    let failed = Call { error: Some("connection_lost".into()), status: None, ..inbound() };
+    let ambiguous =
+        Call { policy: Some("demo/deny-all".into()), rule: Some("x".into()), ..denied("policy_deny") };
+    vec![
+        call(inbound()).unwrap(),
+        call(denied("default_deny")).unwrap(),
+        call(ambiguous).unwrap(),
+        call(failed).unwrap(),
+        refused(Direction::Inbound, "no_client_certificate"),
+        refused(Direction::Inbound, "unknown_authority"),
+        refused(Direction::Outbound, "unexpected_identity"),
+        renewal(),
+    ]
+}
+
+fn screen(width: Option<usize>) -> String {
+    let columns = Columns::new(width);
+    let rows = everything();
+    let rows = rows.iter().map(|shown| columns.row(shown));
+    let text = std::iter::once(columns.headings()).chain(rows).collect::<Vec<_>>().join("\n");
+    anstream::adapter::strip_str(&text).to_string()
+}
+
+#[test]
+fn the_table_at_120_columns() {
+    insta::assert_snapshot!(screen(Some(120)));
+}
+
+#[test]
+fn the_table_at_80_columns() {
+    insta::assert_snapshot!(screen(Some(80)));
+}
+
+#[test]
+fn the_table_without_a_terminal_cuts_no_reason() {
+    let text = screen(None);
+    assert!(text.contains("none has source web"), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn no_row_is_wider_than_its_terminal() {
+    for width in [80, 100, 120, 200] {
+        assert!(screen(Some(width)).lines().all(|line| line.width() <= width));
+    }
+}
+
+#[test]
+fn the_json_events_have_every_key() {
+    insta::assert_json_snapshot!(everything());
+}
+
+#[test]
+fn a_call_is_one_row_although_two_sidecars_log_it() {
+    let outbound = |call: Call| Call { direction: Direction::Outbound, ..call };
+    assert!(call(outbound(inbound())).is_none());
+    assert!(call(outbound(denied(MIRRORED))).is_none());
+    // What never reached the other side is told by this side alone.
+    assert!(call(outbound(denied("unexpected_identity"))).is_some());
+    assert!(call(outbound(Call { error: Some("connection_lost".into()), ..inbound() })).is_some());
+    assert!(call(outbound(Call { error: Some("caller_gone".into()), ..inbound() })).is_none());
+}
+
+#[test]
+fn the_first_svid_and_the_life_of_sessions_are_no_rows() {
+    let first = SvidRenewed { previous: None, serial: "aa".into(), not_after: String::new() };
+    assert!(Shown::of_line(&line(Event::SvidRenewed(first))).is_none());
+    let ended = SessionEnded {
+        direction: Direction::Inbound,
+        peer: WEB.into(),
+        session: 3,
+        reason: "replaced".into(),
+        calls: 7,
+        cut: 0,
+    };
+    assert!(Shown::of_line(&line(Event::SessionEnded(ended))).is_none());
+}
+
+#[test]
+fn the_summary_tells_refusals_from_failures() {
+    let mut tally = Tally::default();
+    let unavailable = Call { status: Some(503), ..denied("not_ready") };
+    let gone = Call { error: Some("caller_gone".into()), ..inbound() };
+    for shown in everything().into_iter().chain([call(unavailable).unwrap(), call(gone).unwrap()]) {
+        tally.count(&shown);
+    }
+    assert_eq!(tally, Tally { allowed: 2, denied: 5, failed: 2 });
+    assert_eq!(tally.summary(), "9 calls: 2 allowed, 5 denied, 2 failed by the mesh");
+}
+
+#[test]
+fn what_a_caller_puts_into_a_path_cannot_move_a_column() {
+    // G1, G2
+    let columns = Columns::new(Some(120));
+    let evil = Call { path: "/\u{1b}[2J\u{202e}\n\u{200b}".into(), ..inbound() };
+    let row = anstream::adapter::strip_str(&columns.row(&call(evil).unwrap())).to_string();
+    assert!(!row.chars().any(crate::render::escape::deceives), "{row}");
+    let good = anstream::adapter::strip_str(&columns.row(&call(inbound()).unwrap())).to_string();
+    assert_eq!(row.find("allow"), good.find("allow").map(|at| at + '…'.len_utf8() - 1));
+}
+
+#[test]
+fn identities_are_short_only_where_that_names_them() {
+    let other = "spiffe://demo.local/ns/other/sa/web";
+    let foreign = "spiffe://partner.example/ns/demo/sa/web";
+    let plain = "spiffe://demo.local/vm/7";
+    for (identity, near, want) in [
+        (WEB, Some(ORDERS), "web"),
+        (WEB, None, "web"),
+        (other, Some(ORDERS), "other/web"),
+        (foreign, Some(ORDERS), foreign),
+        (plain, Some(ORDERS), plain),
+        ("no identity", Some(ORDERS), "no identity"),
+    ] {
+        assert_eq!(short_identity(identity, near), want);
+    }
+}

@@ -1,0 +1,162 @@
+//! What would become of a call, and why: `kith explain`.
+
+use kith_identity::SpiffeId;
+use kith_policy::Revision;
+use kith_proto::v1::{Check, Considered, ExplainRequest, ExplainResponse, Origin};
+use serde::Serialize;
+
+use super::escape::escape;
+use super::snippet::{place, snippet};
+use super::table::Tone;
+
+/// For people.
+pub fn table(request: &ExplainRequest, answer: &ExplainResponse) -> String {
+    let (verdict, tone) = if answer.allowed { ("ALLOW", Tone::Good) } else { ("DENY", Tone::Bad) };
+    let call = format!(
+        "{} → {}  {} {}",
+        name(&answer.source),
+        name(&answer.destination),
+        request.method,
+        request.path
+    );
+    let mut text =
+        format!("{}  {}\n  {}\n", tone.paint(verdict), escape(call.trim_end()), escape(&answer.because));
+    for considered in &answer.considered {
+        text.push_str(&rule(considered));
+    }
+    if let Some(hint) = hint(answer) {
+        text.push_str(&format!("  to allow it: {}\n", escape(&hint)));
+    }
+    text.trim_end().to_owned()
+}
+
+/// One rule that was held against the call.
+fn rule(considered: &Considered) -> String {
+    let (mark, tone) = if considered.matched { ("✔", Tone::Good) } else { ("✗", Tone::Bad) };
+    let origin = considered.origin.as_ref();
+    let title = [&considered.action, &considered.policy, &considered.rule].map(|part| escape(part)).join(" ");
+    let place = origin.map(|origin| format!("  {}", place(origin))).unwrap_or_default();
+    let mut text = format!("  {} {title}{place}\n", tone.paint(mark));
+    let mut failed = considered.checks.iter().filter(|check| check.outcome != "true").map(sentence);
+    let first = failed.next();
+    match (origin, &first) {
+        (Some(origin), Some(first)) => text.push_str(&format!("{}\n", snippet(origin, first))),
+        (None, Some(first)) => text.push_str(&format!("     {}\n", escape(first))),
+        (_, None) => {}
+    }
+    for more in failed {
+        text.push_str(&format!("       and {}\n", escape(&more)));
+    }
+    text
+}
+
+fn sentence(check: &Check) -> String {
+    let Check { field, outcome, got, wanted } = check;
+    match outcome.as_str() {
+        "unknown" => format!("{field} cannot be told: wants {wanted}"),
+        _ => format!("{field} is {got}, wants {wanted}"),
+    }
+}
+
+/// What to change, when one field of one rule is all that is missing.
+fn hint(answer: &ExplainResponse) -> Option<String> {
+    if answer.allowed || !answer.policy.is_empty() {
+        return None;
+    }
+    let mut near = answer.considered.iter().filter_map(|considered| {
+        let mut failed = considered.checks.iter().filter(|check| check.outcome != "true");
+        let only = failed.next()?;
+        let allow = considered.action.eq_ignore_ascii_case("allow");
+        (allow && failed.next().is_none()).then_some((considered, only))
+    });
+    let (considered, check) = near.next()?;
+    let Origin { file, line, .. } = considered.origin.as_ref()?;
+    let Considered { rule, .. } = considered;
+    let Check { field, got, .. } = check;
+    Some(format!("let {rule} ({file}:{line}) accept {field} {got}"))
+}
+
+/// The service account of an identity of Kith's own shape, else the whole text.
+fn name(identity: &str) -> String {
+    let short = SpiffeId::parse(identity).ok();
+    let short = short.as_ref().and_then(SpiffeId::service_account).map(|account| account.name.to_owned());
+    short.unwrap_or_else(|| identity.to_owned())
+}
+
+/// For programs.
+#[derive(Debug, Serialize)]
+pub struct ExplainJson<'a> {
+    source: &'a str,
+    destination: &'a str,
+    method: Option<&'a str>,
+    path: Option<&'a str>,
+    verdict: &'static str,
+    because: &'a str,
+    policy: Option<&'a str>,
+    rule: Option<&'a str>,
+    revision: Option<String>,
+    considered: Vec<ConsideredJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ConsideredJson<'a> {
+    policy: &'a str,
+    action: &'a str,
+    rule: &'a str,
+    file: Option<&'a str>,
+    line: Option<u32>,
+    column: Option<u32>,
+    matched: bool,
+    checks: Vec<CheckJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckJson<'a> {
+    field: &'a str,
+    outcome: &'a str,
+    got: &'a str,
+    wanted: &'a str,
+}
+
+impl<'a> ExplainJson<'a> {
+    /// The answer to a request.
+    pub fn new(request: &'a ExplainRequest, answer: &'a ExplainResponse) -> Self {
+        Self {
+            source: &answer.source,
+            destination: &answer.destination,
+            method: known(&request.method),
+            path: known(&request.path),
+            verdict: if answer.allowed { "allow" } else { "deny" },
+            because: &answer.because,
+            policy: known(&answer.policy),
+            rule: known(&answer.rule),
+            revision: answer.revision.map(|revision| Revision::from(revision).to_string()),
+            considered: answer.considered.iter().map(ConsideredJson::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Considered> for ConsideredJson<'a> {
+    fn from(considered: &'a Considered) -> Self {
+        let origin = considered.origin.as_ref();
+        let check =
+            |Check { field, outcome, got, wanted }: &'a Check| CheckJson { field, outcome, got, wanted };
+        Self {
+            policy: &considered.policy,
+            action: &considered.action,
+            rule: &considered.rule,
+            file: origin.map(|origin| origin.file.as_str()),
+            line: origin.map(|origin| origin.line),
+            column: origin.map(|origin| origin.column),
+            matched: considered.matched,
+            checks: considered.checks.iter().map(check).collect(),
+        }
+    }
+}
+
+fn known(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,14 @@
+//! How things look. Everything that a person reads passes through here, and everything that came from elsewhere is
+//! escaped here: a service that calls `/\u{1b}[2J` must not write on somebody's terminal.
+
+pub mod escape;
+pub mod event;
+pub mod explain;
+pub mod json;
+mod output;
+pub mod snippet;
+pub mod status;
+pub mod table;
+pub mod time;
+
+pub use output::{Closed, print, print_json, report, terminal_width};

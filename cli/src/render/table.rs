@@ -1,0 +1,169 @@
+//! Columns. Owns alignment by display width, cutting, and the rule that a cell is escaped before it is measured.
+
+use owo_colors::{OwoColorize as _, Style};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::escape::escape;
+
+const GAP: &str = " ";
+const CUT: char = '…';
+
+/// What a cell means; the text says the same without colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Nothing special.
+    Plain,
+    /// A heading.
+    Heading,
+    /// As it should be.
+    Good,
+    /// Refused or broken.
+    Bad,
+    /// By the way.
+    Quiet,
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        match self {
+            Self::Plain => Style::new(),
+            Self::Heading => Style::new().bold(),
+            Self::Good => Style::new().green(),
+            Self::Bad => Style::new().red().bold(),
+            Self::Quiet => Style::new().dimmed(),
+        }
+    }
+
+    /// The text in this tone.
+    pub fn paint(self, text: &str) -> String {
+        if self == Self::Plain { text.to_owned() } else { text.style(self.style()).to_string() }
+    }
+}
+
+/// One cell: escaped once, here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    /// A cell in a tone.
+    pub fn new(text: impl AsRef<str>, tone: Tone) -> Self {
+        Self { text: escape(text.as_ref()).into_owned(), tone }
+    }
+
+    /// How many columns of a terminal it takes.
+    pub fn width(&self) -> usize {
+        self.text.width()
+    }
+
+    /// Exactly as wide as asked: cut, or filled up with blanks.
+    fn fitted(&self, width: usize) -> String {
+        let text = cut(&self.text, width);
+        let blanks = width.saturating_sub(text.width());
+        format!("{}{}", self.tone.paint(&text), " ".repeat(blanks))
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::new(text, Tone::Plain)
+    }
+}
+
+/// The text, or as much of it as fits with a mark that something is missing.
+pub fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut left = width.saturating_sub(1);
+    let mut shown: String = text
+        .chars()
+        .take_while(|c| {
+            let fits = c.width().unwrap_or(0) <= left;
+            left = left.saturating_sub(c.width().unwrap_or(0));
+            fits
+        })
+        .collect();
+    if width > 0 {
+        shown.push(CUT);
+    }
+    shown
+}
+
+/// One line of cells of given widths. The last is neither filled up nor, without a limit, cut.
+pub fn line(cells: &[Cell], widths: &[usize], limit: Option<usize>) -> String {
+    let mut shown = String::new();
+    let mut used = 0;
+    for (at, (cell, &width)) in cells.iter().zip(widths).enumerate() {
+        if at + 1 == cells.len() {
+            let room = limit.map_or(usize::MAX, |limit| limit.saturating_sub(used));
+            shown.push_str(&cell.tone.paint(&cut(&cell.text, room)));
+        } else {
+            shown.push_str(&cell.fitted(width));
+            shown.push_str(GAP);
+            used += width + GAP.len();
+        }
+    }
+    shown.trim_end().to_owned()
+}
+
+/// A whole table, its columns as wide as their widest cell.
+pub fn whole(headings: &[&str], rows: &[Vec<Cell>]) -> String {
+    let mut widths: Vec<usize> = headings.iter().map(|heading| heading.width()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    // Two blanks between columns that are as narrow as can be.
+    widths.iter_mut().for_each(|width| *width += 1);
+    let headings: Vec<Cell> = headings.iter().map(|heading| Cell::new(heading, Tone::Heading)).collect();
+    let lines = std::iter::once(&headings).chain(rows).map(|row| line(row, &widths, None));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_by_display_width() {
+        let rows =
+            ["orders", "注文", "größe", "e\u{301}t"].map(|name| vec![Cell::from(name), Cell::from("|")]);
+        let table = whole(&["NAME", ""], &rows);
+        let column = |line: &str| line.split_once('|').map(|(before, _)| before.width());
+        let columns: Vec<_> = table.lines().skip(1).map(column).collect();
+        assert!(columns.iter().all(|column| *column == columns[0]), "{table}");
+    }
+
+    #[test]
+    fn a_cell_is_escaped_before_it_is_measured() {
+        // G2: an invisible character could otherwise shift every column after it.
+        let cell = Cell::from("a\u{202e}b");
+        assert_eq!((cell.text.as_str(), cell.width()), ("a\\u{202e}b", 10));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_and_marked() {
+        for (text, width, want) in [
+            ("orders", 6, "orders"),
+            ("orders", 5, "orde…"),
+            ("注文注文", 5, "注文…"),
+            ("注文", 3, "注…"),
+            ("ab", 1, "…"),
+            ("ab", 0, ""),
+        ] {
+            assert_eq!(cut(text, width), want);
+            assert!(cut(text, width).width() <= width);
+        }
+    }
+
+    #[test]
+    fn only_a_limit_cuts_the_last_cell() {
+        let cells = [Cell::from("a"), Cell::from("a long reason")];
+        assert_eq!(line(&cells, &[3, 0], None), "a   a long reason");
+        assert_eq!(line(&cells, &[3, 0], Some(10)), "a   a lon…");
+    }
+}
