@@ -1,0 +1,129 @@
+//! An application that counts what reaches it.
+//!
+//! It answers `GET` and `POST` with what it got, and speaks HTTP/1.1 and HTTP/2 on the same port. Under
+//! `/echo.Echo/` it is a gRPC server of one method: every message that comes in goes out, then the trailers.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use kith_runtime::{Limits, Stop, Stopper, Tasks, serve};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::load::ATTEMPT_HEADER;
+
+type Body = BoxBody<Bytes, hyper::Error>;
+
+/// The application.
+#[derive(Debug)]
+pub struct Backend {
+    address: SocketAddr,
+    received: Arc<Mutex<Received>>,
+    stopper: Stopper,
+}
+
+#[derive(Debug, Default)]
+struct Received {
+    attempts: BTreeSet<u64>,
+    requests: Vec<(String, HeaderMap)>,
+}
+
+impl Backend {
+    /// Listens on loopback.
+    pub async fn start() -> anyhow::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let received: Arc<Mutex<Received>> = Arc::default();
+        let (stopper, stop) = Stop::new();
+        let (tasks, seen) = (Tasks::new(), Arc::clone(&received));
+        let accepting = tasks.clone();
+        tasks.spawn(async move {
+            let each = move |stream, _| connection(stream, Arc::clone(&seen));
+            serve(listener, Limits { connections: 4_096 }, stop, &accepting, each).await;
+        });
+        Ok(Self { address, received, stopper })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The numbers of the attempts that reached it.
+    pub fn receipts(&self) -> BTreeSet<u64> {
+        self.received.lock().map(|received| received.attempts.clone()).unwrap_or_default()
+    }
+
+    /// Method and path, and headers, of everything that reached it.
+    pub fn requests(&self) -> Vec<(String, HeaderMap)> {
+        self.received.lock().map(|received| received.requests.clone()).unwrap_or_default()
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.stopper.force();
+    }
+}
+
+async fn connection(stream: TcpStream, received: Arc<Mutex<Received>>) {
+    let service = service_fn(move |request| {
+        let received = Arc::clone(&received);
+        async move { Ok::<_, Infallible>(answer(request, &received).await.unwrap_or_else(|error| failed(&error))) }
+    });
+    // A client that goes away is the client's business.
+    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn answer(request: Request<Incoming>, received: &Mutex<Received>) -> anyhow::Result<Response<Body>> {
+    let line =
+        format!("{} {}", request.method(), request.uri().path_and_query().map_or("/", |path| path.as_str()));
+    note(&line, request.headers(), received)?;
+    if request.uri().path().starts_with("/echo.Echo/") {
+        return Ok(grpc_echo(request));
+    }
+    let body = request.into_body().collect().await?.to_bytes();
+    let body = if body.is_empty() { Bytes::from(line) } else { body };
+    Ok(Response::new(Full::new(body).map_err(|never| match never {}).boxed()))
+}
+
+fn note(line: &str, headers: &HeaderMap, received: &Mutex<Received>) -> anyhow::Result<()> {
+    let mut received = received.lock().map_err(|_| anyhow::anyhow!("a request panicked"))?;
+    if let Some(number) = headers.get(ATTEMPT_HEADER) {
+        let number = number.to_str()?.parse().context("attempt number")?;
+        anyhow::ensure!(received.attempts.insert(number), "attempt {number} came twice");
+    }
+    received.requests.push((line.to_owned(), headers.clone()));
+    Ok(())
+}
+
+/// Frames out as they come in, then `grpc-status: 0` in the trailers.
+fn grpc_echo(request: Request<Incoming>) -> Response<Body> {
+    let trailers =
+        HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]);
+    let frames = request.into_body().map_frame(|frame| match frame.into_data() {
+        Ok(data) => Frame::data(data),
+        Err(_) => Frame::data(Bytes::new()),
+    });
+    let body = frames.with_trailers(async move { Some(Ok(trailers)) }).boxed();
+    let mut response = Response::new(body);
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+}
+
+fn failed(error: &anyhow::Error) -> Response<Body> {
+    let text = Full::new(Bytes::from(format!("{error:#}"))).map_err(|never| match never {}).boxed();
+    let mut response = Response::new(text);
+    *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}

@@ -1,0 +1,100 @@
+//! A mesh of real processes around applications of the test.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use kith::local::admin::Admin;
+use kith::local::{App, MeshSpec, ServiceSpec, Supervisor};
+use kith_identity::TrustDomain;
+use kith_proto::v1::StatusResponse;
+use tempfile::TempDir;
+
+use crate::backend::Backend;
+use crate::binary::kith_binary;
+use crate::record::Record;
+
+/// Lets `caller` make any call to `backend`.
+pub const ALLOW_CALLER: &str = "  - sources: [{ type: ServiceAccount, serviceAccount: { name: caller } }]\n";
+const NAMESPACE: &str = "test";
+
+/// A policy for `backend` with the given rules.
+pub fn policy(name: &str, action: &str, rules: &str) -> String {
+    format!(
+        "apiVersion: kith.dev/v1alpha1\nkind: AuthorizationPolicy\nmetadata: {{ name: {name}, namespace: {NAMESPACE} }}\n\
+         spec:\n  targetRefs: [{{ kind: ServiceAccount, name: backend }}]\n  action: {action}\n  rules:\n{rules}"
+    )
+}
+
+/// `caller`, `backend` and `other`; the first and the last may call the second.
+pub struct Mesh {
+    /// The processes.
+    pub supervisor: Supervisor,
+    /// What they logged.
+    pub record: Record,
+    /// The application of `backend`.
+    pub backend: Backend,
+    policies: TempDir,
+}
+
+impl Mesh {
+    /// Starts a mesh in which `caller` may call `backend`, with svids of so many seconds.
+    pub async fn start(name: &str, svid_seconds: u32) -> anyhow::Result<Self> {
+        let backend = Backend::start().await?;
+        let policies = tempfile::tempdir()?;
+        std::fs::write(policies.path().join("backend.yaml"), policy("callers", "ALLOW", ALLOW_CALLER))?;
+        let calls = vec!["backend".to_owned()];
+        let services = vec![
+            service("caller", backend.address(), calls.clone()),
+            service("other", backend.address(), calls),
+            service("backend", backend.address(), Vec::new()),
+        ];
+        let trust_domain = TrustDomain::parse("test.local")?;
+        let mut spec = MeshSpec::new(name, trust_domain, policies.path(), kith_binary(), services);
+        spec.svid_seconds = svid_seconds;
+        spec.sidecar_workers = 2;
+        let supervisor = Supervisor::start(spec).await?;
+        let record = Record::of(supervisor.events());
+        Ok(Self { supervisor, record, backend, policies })
+    }
+
+    /// Where `from` reaches `backend`: plain HTTP, into its own sidecar.
+    pub fn outbound(&self, from: &str) -> anyhow::Result<SocketAddr> {
+        let endpoints = self.supervisor.endpoints(from).with_context(|| format!("no service {from}"))?;
+        endpoints.outbounds.get("backend").copied().with_context(|| format!("{from} does not call backend"))
+    }
+
+    /// Where the sidecar of `service` accepts sessions.
+    pub fn inbound(&self, service: &str) -> anyhow::Result<SocketAddr> {
+        Ok(self.supervisor.endpoints(service).with_context(|| format!("no service {service}"))?.inbound)
+    }
+
+    /// What `kith status` would print.
+    pub async fn status(&self) -> anyhow::Result<StatusResponse> {
+        Ok(Admin::connect(self.supervisor.control_plane().admin_socket()).await?.status().await?)
+    }
+
+    /// The policy file.
+    pub fn policy_file(&self) -> PathBuf {
+        self.policies.path().join("backend.yaml")
+    }
+
+    /// Ends every process; an error when one had to be killed.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        tokio::time::timeout(Duration::from_secs(20), self.supervisor.stop()).await?
+    }
+}
+
+fn service(name: &str, application: SocketAddr, calls: Vec<String>) -> ServiceSpec {
+    ServiceSpec {
+        name: name.to_owned(),
+        namespace: NAMESPACE.to_owned(),
+        service_account: name.to_owned(),
+        labels: BTreeMap::from([("app".to_owned(), name.to_owned())]),
+        app: App::External { address: application },
+        calls,
+        port: 0,
+    }
+}

@@ -1,0 +1,170 @@
+//! What is refused before a single byte of an application passes, each with its own reason in the log.
+
+use std::net::SocketAddr;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use kith_runtime::{Limits, Stop, Tasks, serve};
+use kith_sidecar::identity_log::{Event, SessionRefused};
+use kith_tests::{Connection, Mesh, Version};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const SOON: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn curl_without_a_certificate_is_refused_in_the_handshake() -> anyhow::Result<()> {
+    // L3
+    let mesh = Mesh::start("no-certificate", 60).await?;
+    let url = format!("https://{}/", mesh.inbound("backend")?);
+    let output = run("curl", &["--insecure", "--silent", "--show-error", "--max-time", "5", &url]).await?;
+    assert!(!output.status.success(), "{output:?}");
+    assert!(output.stdout.is_empty(), "no HTTP byte comes back");
+    let refused = refusal(&mesh, "backend", "no_client_certificate").await?;
+    assert_eq!(refused.denial_id.len(), 32);
+    assert!(mesh.backend.requests().is_empty());
+    mesh.stop().await
+}
+
+#[tokio::test]
+async fn openssl_with_a_self_made_certificate_is_refused_in_the_handshake() -> anyhow::Result<()> {
+    let mesh = Mesh::start("self-made", 60).await?;
+    let folder = tempfile::tempdir()?;
+    let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("certificate.pem"));
+    let (key, certificate) = (key.to_str().context("path")?, certificate.to_str().context("path")?);
+    // The right name, every rule of the profile, and nobody's signature but its own.
+    let made = run(
+        "openssl",
+        &[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "1",
+            "-subj",
+            "/CN=caller",
+            "-addext",
+            "subjectAltName=critical,URI:spiffe://test.local/ns/test/sa/caller",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-addext",
+            "keyUsage=critical,digitalSignature",
+            "-addext",
+            "extendedKeyUsage=serverAuth,clientAuth",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ],
+    )
+    .await?;
+    ensure!(made.status.success(), "{made:?}");
+    let address = mesh.inbound("backend")?.to_string();
+    run("openssl", &["s_client", "-connect", &address, "-cert", certificate, "-key", key, "-tls1_3"]).await?;
+    let refused = refusal(&mesh, "backend", "unknown_authority").await?;
+    assert!(refused.detail.contains("spiffe://test.local/ns/test/sa/caller"), "{refused:?}");
+    run("openssl", &["s_client", "-connect", &address, "-cert", certificate, "-key", key, "-tls1_2"]).await?;
+    refusal(&mesh, "backend", "tls_error").await?; // L2
+    assert!(mesh.backend.requests().is_empty());
+    mesh.stop().await
+}
+
+#[tokio::test]
+async fn a_listener_with_a_genuine_svid_of_another_workload_gets_no_byte_of_the_application()
+-> anyhow::Result<()> {
+    // L10. The listener in the place of `backend` is the sidecar of `other`, genuine svid and all, behind a relay
+    // that counts what the caller sends.
+    let mesh = Mesh::start("impostor", 60).await?;
+    let place = mesh.inbound("backend")?;
+    let backend = mesh.supervisor.sidecar("backend").context("no sidecar")?;
+    backend.hold(true);
+    backend.kill()?;
+    backend.until_ended(SOON).await?;
+    let relay = Relay::start(place, mesh.inbound("other")?).await?;
+    let mut client = Connection::open(mesh.outbound("caller")?, Version::Http1).await?;
+    let answer = client.call("POST", "/charge/7", "secret ".repeat(1_000)).await?;
+    assert_eq!(answer.status.as_u16(), 503);
+    let id = answer.denial_id().context("no denial id")?;
+    let refused = mesh
+        .record
+        .until("the refusal is logged", SOON, |record| {
+            Ok(record.refusals("caller")?.into_iter().find(|call| call.denial_id.as_deref() == Some(id)))
+        })
+        .await?;
+    assert_eq!(refused.denial_reason.as_deref(), Some("unexpected_identity"));
+    let detail = refused.denial_detail.context("no detail")?;
+    assert!(detail.contains("sa/other") && detail.contains("sa/backend"), "{detail}");
+    // A ClientHello with X25519MLKEM768 has about 1.5 KiB; the alert has less than 100 bytes. The request would
+    // have had 7,000.
+    let sent = relay.sent.load(Ordering::SeqCst);
+    assert!((1..3_000).contains(&sent), "the impostor got {sent} bytes");
+    assert!(mesh.record.calls("other")?.is_empty());
+    assert!(mesh.backend.requests().is_empty());
+    mesh.stop().await
+}
+
+/// Copies bytes both ways and counts those of the client.
+struct Relay {
+    sent: Arc<AtomicUsize>,
+    _tasks: Tasks,
+}
+
+impl Relay {
+    async fn start(listen: SocketAddr, to: SocketAddr) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(listen).await?;
+        let (sent, tasks) = (Arc::new(AtomicUsize::new(0)), Tasks::new());
+        let (_stopper, stop) = Stop::new();
+        let (counted, accepting) = (Arc::clone(&sent), tasks.clone());
+        tasks.spawn(async move {
+            let each = move |stream, _| relay(stream, to, Arc::clone(&counted));
+            serve(listener, Limits { connections: 16 }, stop, &accepting, each).await;
+        });
+        Ok(Self { sent, _tasks: tasks })
+    }
+}
+
+async fn relay(client: TcpStream, to: SocketAddr, sent: Arc<AtomicUsize>) {
+    let Ok(server) = TcpStream::connect(to).await else { return };
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let up = async {
+        let mut bytes = [0; 4_096];
+        while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
+            sent.fetch_add(count, Ordering::SeqCst);
+            if to_server.write_all(&bytes[..count]).await.is_err() {
+                return;
+            }
+        }
+    };
+    let down = tokio::io::copy(&mut from_server, &mut to_client);
+    tokio::select! {
+        () = up => {}
+        _ = down => {}
+    }
+}
+
+async fn refusal(mesh: &Mesh, service: &str, reason: &str) -> anyhow::Result<SessionRefused> {
+    let what = format!("{reason} is logged");
+    let found = mesh.record.until_line(service, &what, SOON, |line| match &line.event {
+        Event::SessionRefused(refused) if refused.reason == reason => Some(refused.clone()),
+        _ => None,
+    });
+    found.await
+}
+
+/// Runs a program of the system; a missing one is a failure, not a skipped test.
+async fn run(program: &str, arguments: &[&str]) -> anyhow::Result<Output> {
+    let (name, arguments) =
+        (program.to_owned(), arguments.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let output = tokio::task::spawn_blocking(move || {
+        Command::new(&name).args(&arguments).stdin(Stdio::null()).output()
+    });
+    output.await?.with_context(|| format!("{program} cannot be run; install it"))
+}
