@@ -25,7 +25,6 @@ mod start;
 mod stream;
 mod supervisor;
 mod tapped;
-mod until;
 
 #[cfg(test)]
 mod testing;

@@ -10,8 +10,6 @@ use kith_runtime::Clock;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use crate::until::until;
-
 /// After a failure the old svid still holds for about half its life; that is many tries.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -51,7 +49,7 @@ impl OwnSvid {
     /// Renews it whenever its window begins; ends only by being dropped.
     pub(crate) async fn renew(mut self) {
         loop {
-            until(&self.clock, self.renew_from).await;
+            self.clock.until(self.renew_from).await;
             match mint(&self.ca, self.clock.now()) {
                 Ok((svid, renew_from)) => {
                     info!(serial = %svid.serial(), "Own svid renewed");

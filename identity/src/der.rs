@@ -54,12 +54,11 @@ impl<'a> Fields<'a> {
         Ok(Serial::new(octets))
     }
 
-    pub(crate) fn not_before(&self) -> Result<SystemTime, ProfileError> {
-        system_time(self.0.validity().not_before)
-    }
-
-    pub(crate) fn not_after(&self) -> Result<SystemTime, ProfileError> {
-        system_time(self.0.validity().not_after)
+    /// The first and the last second at which it holds.
+    pub(crate) fn validity(&self) -> Result<(SystemTime, SystemTime), ProfileError> {
+        let validity = self.0.validity();
+        let (not_before, not_after) = (system_time(validity.not_before)?, system_time(validity.not_after)?);
+        if not_before <= not_after { Ok((not_before, not_after)) } else { Err(ProfileError::Validity) }
     }
 
     pub(crate) fn key_hash(&self) -> KeyHash {

@@ -4,6 +4,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+/// Wall clocks jump, and timers do not follow them: who waits for a time asks at least this often (T1, T5).
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Tells wall-clock time: the system's, or in tests one that stands still until it is moved.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
@@ -36,6 +39,16 @@ impl Clock {
         match &self.0 {
             Source::System => SystemTime::now(),
             Source::Manual(manual) => *manual.lock(),
+        }
+    }
+
+    /// Ends when the clock shows `time`, or at once if it is later already.
+    pub async fn until(&self, time: SystemTime) {
+        while let Ok(left) = time.duration_since(self.now()) {
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(ASK_AGAIN)).await;
         }
     }
 }
@@ -79,5 +92,19 @@ mod tests {
     fn the_system_clock_tells_a_time_of_this_century() {
         let year_2020 = SystemTime::UNIX_EPOCH + Duration::from_secs(1_577_836_800);
         assert!(Clock::system().now() > year_2020);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_forward_ends_the_wait_within_a_second() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let (clock, hand) = Clock::manual(start);
+        let mut wait = std::pin::pin!(clock.until(start + Duration::from_secs(3600)));
+        tokio::select! {
+            biased;
+            () = wait.as_mut() => panic!("an hour has not passed"),
+            () = tokio::time::sleep(Duration::from_secs(10)) => {}
+        }
+        hand.advance(Duration::from_secs(3600));
+        tokio::time::timeout(ASK_AGAIN * 2, wait).await.unwrap();
     }
 }

@@ -26,8 +26,6 @@ use tracing::{debug, info};
 pub(crate) use gate::Door;
 pub(crate) use routes::Routes;
 
-use crate::until::until;
-
 /// R3: nothing that Kith sends is near it.
 pub(crate) const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// Connections open at once on each door.
@@ -141,7 +139,7 @@ impl Connections {
 async fn connection_end(svids_end: Option<SystemTime>, stranger: bool, clock: Clock) {
     let svids_end = async {
         match svids_end {
-            Some(time) => until(&clock, time).await,
+            Some(time) => clock.until(time).await,
             None => std::future::pending().await,
         }
     };

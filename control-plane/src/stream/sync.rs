@@ -26,7 +26,6 @@ use crate::observed::Observed;
 use crate::server::Caller;
 use crate::snapshot::snapshot_for;
 use crate::tapped::TapHub;
-use crate::until::until;
 
 /// A refusal's reason is for people; more than this is not one.
 const MAX_REASON: usize = 4096;
@@ -119,7 +118,7 @@ impl SidecarStream {
                 () = self.registration.replaced() => {
                     return Err(Status::aborted("a newer stream of the same identity took this one's place"));
                 }
-                () = until(&self.service.clock, self.ends_at) => {
+                () = self.service.clock.until(self.ends_at) => {
                     return Err(Status::unauthenticated("svid_expired: an svid of this session ended; connect again"));
                 }
                 changed = self.worlds.changed() => {

@@ -28,10 +28,7 @@ impl Authority {
         if !fields.key_usage()?.key_cert_sign() {
             return Err(ProfileError::KeyUsageLacks("keyCertSign"));
         }
-        let (not_before, not_after) = (fields.not_before()?, fields.not_after()?);
-        if not_after < not_before {
-            return Err(ProfileError::Validity);
-        }
+        let (not_before, not_after) = fields.validity()?;
         let identity = identity_of(&fields)?;
         fields.serial()?;
         Ok(Self { der: der.to_vec(), identity, not_before, not_after, key_hash: fields.key_hash() })

@@ -23,10 +23,7 @@ impl Leaf {
         let fields = Fields::parse(der)?;
         let identity = identity_of(&fields)?;
         check_usage(&fields)?;
-        let (not_before, not_after) = (fields.not_before()?, fields.not_after()?);
-        if not_after < not_before {
-            return Err(ProfileError::Validity);
-        }
+        let (not_before, not_after) = fields.validity()?;
         Ok(Self { identity, serial: fields.serial()?, not_before, not_after, key_hash: fields.key_hash() })
     }
 

@@ -19,7 +19,6 @@ use super::supervisor::SupervisorError;
 use super::{Attestation, Control};
 use crate::identity_log::{Event, SvidRenewed, rfc3339};
 use crate::random;
-use crate::session::until;
 
 /// From the question to the answer.
 const ISSUE_LIMIT: Duration = Duration::from_secs(5);
@@ -61,7 +60,7 @@ pub(crate) async fn keep_svid(control: Arc<Control>) {
             }
         };
         tokio::select! {
-            () = until(next, &control.clock) => {}
+            () = control.clock.until(next) => {}
             () = control.stop.graceful() => return,
         }
     }

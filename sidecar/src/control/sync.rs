@@ -21,7 +21,6 @@ use super::schedule::Backoff;
 use super::{Control, serial_of};
 use crate::enforced;
 use crate::random;
-use crate::session::until;
 
 /// How often reports go up.
 const REPORT_INTERVAL: Duration = Duration::from_millis(250);
@@ -63,7 +62,7 @@ pub(crate) async fn keep_synced(control: Arc<Control>) {
         let pause = backoff.next(None, random::fraction());
         tracing::info!(reason = %end, pause = %format!("{pause:.1?}"), "Stream to the control plane ended");
         tokio::select! {
-            () = until(control.clock.now() + pause, &control.clock) => {}
+            () = tokio::time::sleep(pause) => {}
             () = control.stop.graceful() => return,
         }
     }

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::http;
 use crate::http_server;
 use crate::identity_log::Direction;
-use crate::session::{ALPN_H2, ALPN_KITH, Lifetime, SessionState, until};
+use crate::session::{ALPN_H2, ALPN_KITH, Lifetime, SessionState};
 use crate::spawner::Spawner;
 use crate::worker::Worker;
 
@@ -85,12 +85,12 @@ where
     let ended = |result: hyper::Result<()>| if result.is_ok() { "closed" } else { "failed" };
     tokio::select! {
         result = connection.as_mut() => return ended(result),
-        () = until(lifetime.leave_at, clock) => leave(connection.as_mut()),
+        () = clock.until(lifetime.leave_at) => leave(connection.as_mut()),
         () = stop.graceful() => leave(connection.as_mut()),
     }
     tokio::select! {
         result = connection.as_mut() => ended(result),
-        () = until(lifetime.ends_at, clock) => { state.cut("svid_expired"); "svid_expired" }
+        () = clock.until(lifetime.ends_at) => { state.cut("svid_expired"); "svid_expired" }
         () = stop.forced() => { state.cut("drained"); "drained" }
     }
 }

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::pool::{OpenSession, Parts, SessionError, SessionTarget};
-use super::{ALPN_KITH, Lifetime, MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW, SessionState, until};
+use super::{ALPN_KITH, Lifetime, MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW, SessionState};
 use crate::body::Body;
 use crate::identity_log::Direction;
 use crate::spawner::Spawner;
@@ -78,7 +78,7 @@ async fn drive(
 ) {
     let otherwise = tokio::select! {
         result = connection => if result.is_ok() { "closed" } else { "failed" },
-        () = until(lifetime.ends_at, &parts.clock) => { state.cut("svid_expired"); "svid_expired" }
+        () = parts.clock.until(lifetime.ends_at) => { state.cut("svid_expired"); "svid_expired" }
         () = parts.stop.forced() => { state.cut("drained"); "drained" }
     };
     state.ended(otherwise, &parts.log);

@@ -1,11 +1,6 @@
-//! When a session is replaced, and when it is cut. Pure but for [`until`], which waits.
+//! When a session is replaced, and when it is cut. Pure.
 
-use std::time::{Duration, SystemTime};
-
-use kith_runtime::Clock;
-
-/// A wait is never longer than this, so that a clock that jumped is noticed (T1, T5).
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+use std::time::SystemTime;
 
 /// The times of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,19 +22,9 @@ impl Lifetime {
     }
 }
 
-/// Waits until `time`, however the clock is set meanwhile.
-pub(crate) async fn until(time: SystemTime, clock: &Clock) {
-    while let Ok(left) = time.duration_since(clock.now()) {
-        if left.is_zero() {
-            return;
-        }
-        tokio::time::sleep(left.min(LONGEST_WAIT)).await;
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
 

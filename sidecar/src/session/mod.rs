@@ -8,7 +8,7 @@ mod lifetime;
 mod pool;
 mod state;
 
-pub(crate) use lifetime::{Lifetime, until};
+pub(crate) use lifetime::Lifetime;
 pub(crate) use pool::{OpenSession, Parts, Pool, SessionTarget};
 pub(crate) use state::{SessionNumbers, SessionState};
 
