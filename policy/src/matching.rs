@@ -148,23 +148,27 @@ fn http_fields(http: &HttpOperation, seen: &Seen<'_>) -> OperationFields {
     [methods, paths]
 }
 
+/// A call that does not look like gRPC may still be served as such: servers differ in which content types and
+/// methods they take for it. Where its path names what the rule names, nobody here can tell, and that is Unknown.
 fn grpc_fields(grpc: &GrpcOperation, seen: &Seen<'_>) -> OperationFields {
     let both = |truth| {
         [Some((Field::GrpcService, truth)), grpc.methods.as_ref().map(|_| (Field::GrpcMethod, truth))]
     };
-    let path = match seen {
-        Seen::Opaque => return both(Truth::Unknown),
-        Seen::Http { grpc: false, .. } => return both(Truth::False),
-        Seen::Http { method, .. } if *method != "POST" => return both(Truth::False),
-        Seen::Http { path: None, .. } => return both(Truth::Unknown),
-        Seen::Http { path: Some(path), .. } => path,
+    let (is_plain, path) = match seen {
+        Seen::Opaque | Seen::Http { path: None, .. } => return both(Truth::Unknown),
+        Seen::Http { method, grpc, path: Some(path) } => (*grpc && *method == "POST", path),
     };
     let Some((service, method)) = grpc_name(path) else { return both(Truth::False) };
+    let truth = |named| match (named, is_plain) {
+        (false, _) => Truth::False,
+        (true, true) => Truth::True,
+        (true, false) => Truth::Unknown,
+    };
     let methods = grpc.methods.as_ref().map(|methods| {
-        let meant = methods.iter().any(|wanted| wanted.as_str() == method);
-        (Field::GrpcMethod, Truth::from(meant))
+        let named = methods.iter().any(|wanted| wanted.as_str() == method);
+        (Field::GrpcMethod, truth(named))
     });
-    [Some((Field::GrpcService, Truth::from(grpc.service.as_str() == service))), methods]
+    [Some((Field::GrpcService, truth(grpc.service.as_str() == service))), methods]
 }
 
 /// `/package.Service/Method`, exactly: no segment more, no slash at the end (P46, P49).

@@ -136,10 +136,10 @@ impl fmt::Display for Denial {
             Self::Default { nearest: Some(nearest), .. } => nearest.fmt(f),
             Self::Default { policies: 0, .. } => f.write_str("no ALLOW policy targets this workload"),
             Self::Default { policies: 1, source, .. } => {
-                write!(f, "1 policy targets this workload; none has source {source}")
+                write!(f, "no rule for source {source} (1 ALLOW policy applies)")
             }
             Self::Default { policies, source, .. } => {
-                write!(f, "{policies} policies target this workload; none has source {source}")
+                write!(f, "no rule for source {source} ({policies} ALLOW policies apply)")
             }
         }
     }

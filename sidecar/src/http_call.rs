@@ -38,5 +38,8 @@ mod tests {
             assert_eq!(is_grpc(&headers), grpc, "{value}");
         }
         assert!(!is_grpc(&HeaderMap::new()));
+        let mut twice = HeaderMap::from_iter([(CONTENT_TYPE, "application/grpc".parse().unwrap())]);
+        twice.append(CONTENT_TYPE, "text/plain".parse().unwrap());
+        assert!(!is_grpc(&twice));
     }
 }

@@ -166,6 +166,28 @@ fn what_cannot_be_seen_is_no_reason_to_allow_and_enough_to_deny() {
 }
 
 #[test]
+fn a_call_that_may_be_served_as_grpc_is_denied_by_a_grpc_rule_and_never_allowed_by_one() {
+    // Servers differ in what they take for gRPC: connect serves JSON on the same path, others ignore the type.
+    let web = identity("web");
+    let rule = "rules: [{ operations: [{ grpc: { service: a.Admin, methods: [Drop] } }] }]";
+    let deny = set(&["{ rules: [{}] }", &format!("{{ action: DENY, {rule} }}")]);
+    let allow = set(&[&format!("{{ {rule} }}")]);
+    let disguises = [
+        http("POST", "/a.Admin/Drop"),
+        http("POST", "/a.Admin/D%72op"),
+        http("GET", "/a.Admin/Drop"),
+        Request::Http { method: "PUT", path: "/a.Admin/Drop", grpc: true },
+    ];
+    for request in disguises {
+        assert_eq!(code(&decide(&deny, &web, 80, request)), "policy_deny", "{request:?}");
+        assert_eq!(code(&decide(&allow, &web, 80, request)), "default_deny", "{request:?}");
+    }
+    for path in ["/a.Admin/List", "/a.Other/Drop", "/a.Admin/Drop/x", "/a.Admin"] {
+        assert_eq!(code(&decide(&deny, &web, 80, http("POST", path))), "allow", "{path}");
+    }
+}
+
+#[test]
 fn a_literal_that_a_server_may_decode_further_is_denied_and_never_allowed() {
     let web = identity("web");
     let rule = r#"rules: [{ operations: [{ http: { paths: ["/users/7:delete"] } }] }]"#;
@@ -266,9 +288,9 @@ fn a_default_denial_says_when_no_rule_has_the_source() {
     let text = |specs: &[&str]| told(&decide(&set(specs), &identity("intruder"), 80, http("GET", "/")));
     assert_eq!(
         text(&[allow]),
-        "default_deny: 1 policy targets this workload; none has source spiffe://demo.local/ns/demo/sa/intruder"
+        "default_deny: no rule for source spiffe://demo.local/ns/demo/sa/intruder (1 ALLOW policy applies)"
     );
-    assert!(text(&[allow, allow, "{}"]).contains("3 policies target this workload; none has source"));
+    assert!(text(&[allow, allow, "{}"]).contains("(3 ALLOW policies apply)"));
 }
 
 #[test]
