@@ -161,7 +161,7 @@ impl ControlPlane {
             bundle: Some(bundle_to_wire(ca.bundle())),
             root_sha256: ca.root_sha256(),
             issuing_not_after_ms: to_millis(ca.issuing_not_after()),
-            policies: u32::try_from(worlds.now().policies.len()).unwrap_or(u32::MAX),
+            policies: worlds.now().count_policies(),
             policies_error: policies_error.borrow().as_deref().unwrap_or_default().to_owned(),
         }
     }

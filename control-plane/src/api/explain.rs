@@ -11,7 +11,7 @@ use kith_proto::v1;
 use tonic::Status;
 
 use super::{find, names};
-use crate::index::World;
+use crate::index::{Workload, World};
 
 /// What is wrong with a question.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,18 @@ impl From<BadQuestion> for Status {
     }
 }
 
+/// What the sidecar of a workload is sent, compiled as it compiles it.
+fn policies_of(world: &World, workload: &Workload) -> Result<PolicySet, BadQuestion> {
+    if world.policies.is_none() {
+        return Ok(PolicySet::refuse_all(
+            "no policies could be read since the control plane started; sidecars that had some keep those",
+        ));
+    }
+    let policies: Vec<_> = world.policies_of(workload).cloned().collect();
+    PolicySet::compile(&world.trust_domain, &policies, world.revision)
+        .map_err(|error| BadQuestion::Compile(workload.identity.clone(), error.into()))
+}
+
 pub(super) fn explain(
     world: &World,
     question: &v1::ExplainRequest,
@@ -49,9 +61,7 @@ pub(super) fn explain(
         name: question.destination.clone(),
         names: names(world),
     })?;
-    let policies: Vec<_> = world.policies_of(destination).cloned().collect();
-    let set = PolicySet::compile(&world.trust_domain, &policies, world.revision)
-        .map_err(|error| BadQuestion::Compile(destination.identity.clone(), error.into()))?;
+    let set = policies_of(world, destination)?;
     let call = Call { source: &source, port: destination.port, request: request(question)? };
     let explanation = explain_call(&set, &call);
     let (allowed, because, policy, rule) = match evaluate(&set, &call, now) {

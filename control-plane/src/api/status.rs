@@ -17,10 +17,11 @@ pub(super) fn status(service: &AdminService) -> v1::StatusResponse {
         root_not_after_ms: to_millis(service.ca.root_not_after()),
         issuing_not_after_ms: to_millis(service.ca.issuing_not_after()),
         revision: Some(world.revision.into()),
-        policies: u32::try_from(world.policies.len()).unwrap_or(u32::MAX),
+        policies: world.count_policies(),
         policies_folder: service.policies_folder.display().to_string(),
         policies_error: error.as_deref().unwrap_or_default().to_owned(),
         workloads: world.workloads().map(|workload| of_workload(service, workload)).collect(),
+        nothing_in_force: world.policies.is_none(),
     }
 }
 

@@ -24,8 +24,9 @@ pub(crate) struct World {
     pub(crate) revision: Revision,
     pub(crate) trust_domain: TrustDomain,
     pub(crate) bundles: BundleSet,
-    /// Empty until the first readable folder: with no policy, every call is denied by default.
-    pub(crate) policies: Arc<[AuthorizationPolicy]>,
+    /// `None` until the first readable folder. Nothing is distributed until then: a sidecar that has a snapshot of an
+    /// earlier epoch keeps it, and one that has none refuses everything.
+    pub(crate) policies: Option<Arc<[AuthorizationPolicy]>>,
     /// `None` until the supervisor said which there are: an unknown workload is then not yet a stranger.
     pub(crate) workloads: Option<Arc<Workloads>>,
 }
@@ -37,15 +38,15 @@ impl World {
     /// What is known at the start of an epoch.
     pub(crate) fn new(epoch: u64, trust_domain: TrustDomain, bundles: BundleSet) -> Self {
         let revision = Revision { epoch, counter: 1 };
-        Self { revision, trust_domain, bundles, policies: Arc::from([]), workloads: None }
+        Self { revision, trust_domain, bundles, policies: None, workloads: None }
     }
 
     /// The world with exactly these policies; `None` when nothing changes by it.
     pub(crate) fn replace_policies(&self, policies: Vec<AuthorizationPolicy>) -> Option<Self> {
-        if *self.policies == *policies {
+        if self.policies.as_deref() == Some(&*policies) {
             return None;
         }
-        Some(Self { policies: policies.into(), revision: self.next(), ..self.clone() })
+        Some(Self { policies: Some(policies.into()), revision: self.next(), ..self.clone() })
     }
 
     /// The world with exactly these workloads; `None` when nothing changes by it.
@@ -69,9 +70,14 @@ impl World {
 
     /// The policies that apply to a workload, in the order of their files.
     pub(crate) fn policies_of(&self, workload: &Workload) -> impl Iterator<Item = &AuthorizationPolicy> {
-        self.policies.iter().filter(|policy| {
+        self.policies.iter().flat_map(|policies| policies.iter()).filter(|policy| {
             policy.targets.selects(&workload.namespace, &workload.service_account, &workload.labels)
         })
+    }
+
+    /// How many policies there are in all.
+    pub(crate) fn count_policies(&self) -> u32 {
+        u32::try_from(self.policies.as_deref().unwrap_or_default().len()).unwrap_or(u32::MAX)
     }
 
     fn next(&self) -> Revision {

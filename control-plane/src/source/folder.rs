@@ -4,7 +4,6 @@
 //! Read are `*.yaml` and `*.yml` in the folder itself, in the order of their names. Hidden files are skipped, as
 //! editors and projected volumes keep their own there; symbolic links are followed.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -12,7 +11,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{self, Context, SHA256};
 use kith_identity::TrustDomain;
 use kith_policy::document::{self, AuthorizationPolicy, DocumentError};
-use kith_policy::{CompileError, Origin, PolicySet, Revision};
+use kith_policy::{CompileError, PolicySet, Revision};
 
 /// More than this is a mistake in the choice of the folder.
 const MAX_BYTES: u64 = 10 * 1024 * 1024;
@@ -45,9 +44,9 @@ pub(crate) enum FolderError {
     /// A document is wrong; the error names file, line and column.
     #[error(transparent)]
     Document(#[from] DocumentError),
-    /// One name for two policies.
-    #[error("{second}: the policy {name} was defined at {first} already; give one of them another name")]
-    Duplicate { name: String, first: String, second: String },
+    /// A file without a character: somebody is about to write it, or emptied it by mistake.
+    #[error("{}: is empty; delete the file to take its policies away", .path.display())]
+    Empty { path: PathBuf },
     /// Each document is fine, and together they are not.
     #[error("{0}")]
     Compile(CompileError),
@@ -87,9 +86,11 @@ impl Files {
         for (path, bytes) in &self.texts {
             let text = std::str::from_utf8(bytes)
                 .map_err(|error| FolderError::NotText { path: path.clone(), offset: error.valid_up_to() })?;
+            if text.trim().is_empty() {
+                return Err(FolderError::Empty { path: path.clone() });
+            }
             policies.extend(document::parse(&path.display().to_string(), text)?);
         }
-        refuse_duplicates(&policies)?;
         // Which revision it will get is decided later; whether it compiles does not depend on it.
         PolicySet::compile(trust_domain, &policies, Revision { epoch: 0, counter: 0 })
             .map_err(FolderError::Compile)?;
@@ -114,25 +115,6 @@ fn read_file(path: &Path, most: u64) -> Result<Option<Vec<u8>>, FolderError> {
     // One byte more than allowed tells "too large" from "just fits", whatever the metadata said.
     file.take(most + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
     Ok((bytes.len() as u64 <= most).then_some(bytes))
-}
-
-fn refuse_duplicates(policies: &[AuthorizationPolicy]) -> Result<(), FolderError> {
-    let mut seen = BTreeMap::new();
-    for policy in policies {
-        let name = format!("{}/{}", policy.namespace, policy.name);
-        if let Some(first) = seen.insert(name.clone(), policy) {
-            let (first, second) = (place(first.origin.as_ref()), place(policy.origin.as_ref()));
-            return Err(FolderError::Duplicate { name, first, second });
-        }
-    }
-    Ok(())
-}
-
-fn place(origin: Option<&Origin>) -> String {
-    match origin {
-        Some(origin) => format!("{}:{}:{}", origin.file, origin.line, origin.column),
-        None => "an unknown place".to_owned(),
-    }
 }
 
 /// Length before content, so that no two lists of files give the same bytes.

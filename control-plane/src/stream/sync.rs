@@ -141,7 +141,7 @@ impl SidecarStream {
     /// What the sidecar does not have yet.
     fn due(&mut self) -> Result<Option<Down>, Status> {
         let world = self.worlds.borrow_and_update().clone();
-        if self.sent != Some(world.revision) {
+        if world.policies.is_some() && self.sent != Some(world.revision) {
             let snapshot = snapshot_for(&world, &self.identity)?;
             self.sent = Some(world.revision);
             return Ok(Some(Down::Snapshot(snapshot)));

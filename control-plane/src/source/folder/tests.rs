@@ -51,7 +51,7 @@ fn one_name_for_two_policies_is_an_error_that_names_both_places() {
     fs::write(&first, ALLOW_ORDERS).unwrap();
     fs::write(&second, ALLOW_ORDERS).unwrap();
     let error = load(dir.path()).unwrap_err().to_string();
-    for place in [format!("{}:1:", first.display()), format!("{}:1:", second.display())] {
+    for place in [format!("{}:1 ", first.display()), format!("{}:1;", second.display())] {
         assert!(error.contains(&place), "{error} does not name {place}");
     }
     assert!(error.contains("demo/payments-callers"), "{error}");
@@ -96,4 +96,18 @@ fn the_digest_changes_with_names_and_contents_and_with_nothing_else() {
 
     fs::rename(dir.path().join("a.yaml"), dir.path().join("b.yaml")).unwrap();
     assert_ne!(read(dir.path()).unwrap().digest(), second.digest());
+}
+
+#[test]
+fn a_file_that_was_emptied_is_an_error_and_one_of_comments_is_not() {
+    // Programs empty a file before they write it anew: that must not count as rules that were taken away.
+    let dir = folder();
+    let path = dir.path().join("payments.yaml");
+    for text in ["", " \n\t\n"] {
+        fs::write(&path, text).unwrap();
+        let error = load(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("payments.yaml") && error.contains("is empty"), "{error}");
+    }
+    fs::write(&path, "# nothing for now\n").unwrap();
+    assert_eq!(load(dir.path()).unwrap(), []);
 }

@@ -238,6 +238,29 @@ async fn after_a_restart_the_root_is_the_same_and_revisions_go_on_growing() {
 }
 
 #[tokio::test]
+async fn a_restart_over_a_broken_folder_takes_no_rules_away() {
+    let mesh = Mesh::start().await;
+    let svid = mesh.svid("orders").await;
+    let ground = mesh.stop().await;
+    ground.write("payments.yaml", &ALLOW_ORDERS.replace("action:", "acton:"));
+
+    let mesh = ground.start().await;
+    mesh.set_workloads(demo_workloads());
+    let mut orders = Sidecar::connect(&mesh, svid).await.unwrap();
+    let tap = mesh.admin().await.tap(v1::TapRequest::default()).await.unwrap().into_inner();
+    // The stream lives, and what comes first is not a snapshot: the sidecar keeps the one it has.
+    assert!(matches!(orders.next().await, Ok(Some(Down::Watch(v1::Watch { on: true })))));
+    let broken = mesh.status().await;
+    assert!(broken.nothing_in_force && broken.policies_error.contains("payments.yaml:6:"), "{broken:?}");
+
+    mesh.ground.write("payments.yaml", ALLOW_ORDERS);
+    assert_eq!(orders.snapshot().await.policies.len(), 0, "for orders itself there are no rules");
+    assert!(!mesh.status().await.nothing_in_force);
+    drop((orders, tap));
+    mesh.stop().await;
+}
+
+#[tokio::test]
 async fn before_the_list_of_workloads_arrives_a_sidecar_is_told_to_try_again() {
     let mesh = Mesh::start().await;
     let svid = mesh.svid("orders").await;
