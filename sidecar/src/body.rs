@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::forward;
 use crate::identity_log::OpenCall;
 
 /// A body: nothing, a short text of ours, or frames passed through one by one.
@@ -74,13 +75,18 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = self.poll_frames(cx);
-        match &frame {
+        let mut frame = self.poll_frames(cx);
+        match &mut frame {
             Poll::Ready(None) => self.finish(None),
             Poll::Ready(Some(Err(_))) => self.finish(Some("body_aborted")),
             Poll::Ready(Some(Ok(frame))) => {
-                if let (Some(trailers), Some(call)) = (frame.trailers_ref(), self.call.as_mut()) {
-                    call.note_trailers(trailers);
+                if let Some(trailers) = frame.trailers_mut() {
+                    forward::trailers(trailers);
+                    if let Some(call) = self.call.as_mut() {
+                        call.note_trailers(trailers);
+                    }
+                    // Nothing follows trailers, and nobody asks whether something does.
+                    self.finish(None);
                 }
             }
             Poll::Pending => {}

@@ -4,24 +4,34 @@
 //! the query go through byte for byte.
 
 use http::header::{
-    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Method, Uri, Version};
+use http::{Method, StatusCode, Uri, Version};
 use kith_identity::SpiffeId;
 
 use crate::refusal::Refusal;
 
 /// Which version the application spoke, between two sidecars of Kith whose session is always HTTP/2.
 const PROTOCOL_HEADER: HeaderName = HeaderName::from_static("kith-protocol");
+/// Of one head, as HTTP/2 counts. Less than a session takes, so that what fits here fits there.
+const MAX_HEAD_BYTES: usize = 56 * 1024;
+/// Fields in one head.
+pub(crate) const MAX_HEADERS: usize = 128;
+/// Path and query.
+const MAX_TARGET_BYTES: usize = 32 * 1024;
 const HTTP1: HeaderValue = HeaderValue::from_static("1.1");
 /// Whom the verified peer is; written by us alone.
 const CLIENT_CERT_HEADER: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
-/// Headers by which this mesh or another tells an application who calls. Underscores count as hyphens: many
-/// applications cannot tell them apart (X2).
-const IDENTITY_HEADERS: [&str; 3] = ["x-forwarded-client-cert", "l5d-client-id", "x-spiffe-id"];
+/// Headers by which this mesh or another tells an application who calls (X7).
+const IDENTITY_HEADERS: [&str; 2] = ["x-forwarded-client-cert", "x-spiffe-id"];
+/// All headers of this mesh and of others that speak to applications (H24).
+const MESH_PREFIXES: [&str; 3] = [OWN_PREFIX, "l5d-", "x-envoy-"];
 const OWN_PREFIX: &str = "kith-";
+/// Headers that frame a message. A name that only looks like one of them is dropped.
+const FRAMING_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "host"];
 /// Of one hop whether `connection` names them or not.
 const HOP_HEADERS: [HeaderName; 5] = [
     CONNECTION,
@@ -31,8 +41,15 @@ const HOP_HEADERS: [HeaderName; 5] = [
     UPGRADE,
 ];
 
+/// What every request is held against before it is judged or sent: its line, its size, its one authority.
+pub(crate) fn checked(parts: &Parts) -> Result<Authority, Refusal> {
+    check_request_line(parts)?;
+    check_size(parts)?;
+    authority(parts)
+}
+
 /// The authority of a request: of its target in HTTP/2 and in absolute form, else of its one `Host`.
-pub(crate) fn authority(parts: &Parts) -> Result<Authority, Refusal> {
+fn authority(parts: &Parts) -> Result<Authority, Refusal> {
     let bad = |detail: &str| Refusal::bad_request("bad_authority", detail);
     let mut hosts = parts.headers.get_all(HOST).iter();
     let host = hosts.next();
@@ -54,16 +71,48 @@ pub(crate) fn authority(parts: &Parts) -> Result<Authority, Refusal> {
     if authority.as_str().contains('@') {
         return Err(bad("userinfo in the authority")); // H6
     }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~[]:".contains(c);
+    let port = authority.as_str().len() > authority.host().len();
+    if !authority.as_str().chars().all(plain) || (port && authority.port_u16().is_none()) {
+        return Err(bad("Host is not a name or address with a port")); // H7
+    }
     Ok(authority)
 }
 
-/// Methods that a proxy must not carry: TRACE echoes headers (H35), CONNECT asks for a tunnel (H32).
-pub(crate) fn check_method(method: &Method) -> Result<(), Refusal> {
-    if *method == Method::CONNECT || *method == Method::TRACE || method.as_str() == "TRACK" {
-        let detail = format!("{method} is not carried");
-        return Err(Refusal::new(http::StatusCode::METHOD_NOT_ALLOWED, "method_not_carried", detail));
+/// What a proxy must not carry: TRACE echoes headers (H35), CONNECT asks for a tunnel (H32), in whatever case a
+/// server might take them; and a target that is no path, but for OPTIONS.
+fn check_request_line(parts: &Parts) -> Result<(), Refusal> {
+    let method = parts.method.as_str();
+    if ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| method.eq_ignore_ascii_case(refused)) {
+        let detail = format!("{} is not carried", parts.method);
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_carried", detail));
+    }
+    if parts.uri.path() == "*" && parts.method != Method::OPTIONS {
+        return Err(Refusal::bad_request("bad_target", "the target \"*\" is for OPTIONS"));
     }
     Ok(())
+}
+
+/// Whether a head is small enough for every hop, counted as HTTP/2 counts it (H20). A session ends over a head that
+/// is too large for it, and takes the calls beside it along: so none is sent.
+pub(crate) fn fits(headers: &HeaderMap) -> bool {
+    const PER_FIELD: usize = 32;
+    let bytes: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + PER_FIELD).sum();
+    headers.len() <= MAX_HEADERS && bytes <= MAX_HEAD_BYTES
+}
+
+/// Refuses a request whose head is too large.
+fn check_size(parts: &Parts) -> Result<(), Refusal> {
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if fits(&parts.headers) && target <= MAX_TARGET_BYTES {
+        return Ok(());
+    }
+    let detail = format!(
+        "the head has {} fields; at most {MAX_HEADERS} with {MAX_HEAD_BYTES} bytes and a target of {MAX_TARGET_BYTES} are carried",
+        parts.headers.len()
+    );
+    Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", detail))
 }
 
 /// From the application to the session: absolute target, no header of this hop, no claimed identity, and the
@@ -108,9 +157,28 @@ pub(crate) fn into_application(
         if let Ok(value) = HeaderValue::from_str(authority.as_str()) {
             parts.headers.insert(HOST, value);
         }
+        join_cookies(&mut parts.headers);
         parts.uri = Uri::from(path_and_query(&parts.uri));
     }
     parts.version = version;
+}
+
+/// HTTP/1.1 knows a body by its framing alone. One of unknown length needs it said, whatever the method: a client
+/// library sends no body with a bare GET, and a lost body is a changed request.
+pub(crate) fn frame_http1(parts: &mut Parts, has_body: bool) {
+    if has_body && parts.version == Version::HTTP_11 && !parts.headers.contains_key(CONTENT_LENGTH) {
+        parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// HTTP/2 may split them, HTTP/1.1 has one field (RFC 9113 §8.2.3, H40).
+fn join_cookies(headers: &mut HeaderMap) {
+    let all: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if all.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&all.join(b"; ".as_slice()))
+    {
+        headers.insert(COOKIE, joined);
+    }
 }
 
 /// Of a response, in either direction. `keep_own` is for those of a sidecar: they carry denial ids.
@@ -121,26 +189,34 @@ pub(crate) fn response(headers: &mut HeaderMap, keep_own: bool) {
     }
 }
 
+/// Trailers are of one hop too, and an application that merges them into the headers must find no claim there (X1).
+pub(crate) fn trailers(trailers: &mut HeaderMap) {
+    strip(trailers);
+}
+
 fn strip(headers: &mut HeaderMap) {
     strip_hop(headers);
     headers.remove(EXPECT);
-    let claims: Vec<HeaderName> = headers.keys().filter(|name| claims_identity(name)).cloned().collect();
-    claims.iter().for_each(|name| drop(headers.remove(name)));
-    strip_own(headers);
+    remove_where(headers, |name| {
+        let folded = fold(name);
+        let claims = IDENTITY_HEADERS.contains(&folded.as_str());
+        let disguised = folded != name && FRAMING_HEADERS.contains(&folded.as_str());
+        claims || disguised || MESH_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
+    });
 }
 
-fn claims_identity(name: &HeaderName) -> bool {
-    let name = name.as_str().replace('_', "-");
-    IDENTITY_HEADERS.contains(&name.as_str())
+/// Many applications cannot tell these characters apart (X2).
+fn fold(name: &str) -> String {
+    name.replace(['_', '.'], "-")
+}
+
+fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
+    names.iter().for_each(|name| drop(headers.remove(name)));
 }
 
 fn strip_own(headers: &mut HeaderMap) {
-    let own: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().replace('_', "-").starts_with(OWN_PREFIX))
-        .cloned()
-        .collect();
-    own.iter().for_each(|name| drop(headers.remove(name)));
+    remove_where(headers, |name| fold(name).starts_with(OWN_PREFIX));
 }
 
 /// `connection` may name further headers of this hop; it may not name what other rules read (H17, H18).

@@ -3,11 +3,12 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Version};
 
-/// `application/grpc`, alone or with a subtype such as `+proto`.
+/// `application/grpc`, alone or with a subtype such as `+proto`. Several types, or one that cannot be read, are not
+/// plainly gRPC: a rule that allows gRPC then does not match, and one that denies it still does.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
-        return false;
-    };
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let Ok(value) = value.to_str() else { return false };
     let kind = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind == "application/grpc" || kind.starts_with("application/grpc+")
 }

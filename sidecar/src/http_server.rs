@@ -13,11 +13,11 @@ use kith_runtime::{Stop, Tasks};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::body::Body;
+use crate::forward::MAX_HEADERS;
 use crate::session::{MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW};
 use crate::spawner::Spawner;
 
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
-const MAX_HEADERS: usize = 128;
 const STREAMS: u32 = 1_024;
 /// A peer that does not answer a ping for so long is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(30);

@@ -20,12 +20,20 @@ const GRPC_INVALID_ARGUMENT: &str = "3";
 const GRPC_UNAVAILABLE: &str = "14";
 
 /// 128 random bits that name one refusal.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DenialId([u8; 16]);
 
 impl DenialId {
     pub(crate) fn random() -> Self {
         Self(random::bytes())
+    }
+
+    /// The id in a peer's answer, if it is one.
+    pub(crate) fn of_peer(value: &HeaderValue) -> Option<Self> {
+        let text = value.to_str().ok().filter(|text| text.len() == 32)?;
+        let lower_hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| lower_hex)?;
+        Some(Self(number.to_be_bytes()))
     }
 }
 
@@ -112,6 +120,16 @@ mod tests {
         let (one, two) = (DenialId::random(), DenialId::random());
         assert_eq!(one.to_string().len(), 32);
         assert!(one != two);
+    }
+
+    #[test]
+    fn the_id_of_a_peer_is_read_back_and_anything_else_is_none() {
+        let id = DenialId::random();
+        let read = |text: &str| DenialId::of_peer(&HeaderValue::from_str(text).unwrap());
+        assert!(read(&id.to_string()) == Some(id));
+        for text in ["", "1", "+0000000000000000000000000000001", &"F".repeat(32), &"0".repeat(33)] {
+            assert!(read(text).is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -8,13 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kith_proto::v1;
+use kith_proto::v1::sync_up;
 
 use crate::identity_log::{Call, Direction, Verdict};
 
 const DENIALS_PER_PEER: usize = 64;
-const PEERS: usize = 256;
+const PEERS: usize = 64;
 const EDGES: usize = 4_096;
 const TAP_LINES: usize = 4_096;
+/// Of one message: far below what the control plane takes, so that no report ends the stream that carries it.
+const MESSAGE_BYTES: usize = 512 * 1024;
 
 /// What waits for the stream. Shared by all workers.
 #[derive(Debug, Default)]
@@ -98,24 +101,44 @@ impl Reports {
         }
     }
 
-    /// Everything that waits, as messages; empty when there is nothing to say.
+    /// Everything that waits, as messages of bounded size; empty when there is nothing to say.
     pub(crate) fn take(&self) -> Vec<v1::SyncUp> {
         let mut messages = Vec::new();
-        let denials = std::mem::take(&mut *lock(&self.denials));
-        if denials.lost > 0 || !denials.by_peer.is_empty() {
-            let kept = denials.by_peer.into_values().flatten().collect();
-            messages.push(v1::sync_up::Kind::Denials(v1::Denials { denials: kept, lost: denials.lost }));
+        let Denials { by_peer, mut lost } = std::mem::take(&mut *lock(&self.denials));
+        let denials = by_peer.into_values().flatten().collect();
+        for denials in bounded(denials, |denial| denial.line.len()) {
+            messages.push(sync_up::Kind::Denials(v1::Denials { denials, lost: std::mem::take(&mut lost) }));
         }
-        let edges = std::mem::take(&mut *lock(&self.edges));
-        if !edges.is_empty() {
-            messages.push(v1::sync_up::Kind::Edges(v1::Edges { edges: edges.into_values().collect() }));
+        let edges = std::mem::take(&mut *lock(&self.edges)).into_values().collect();
+        for edges in bounded(edges, |edge| edge.source.len() + edge.destination.len()) {
+            messages.push(sync_up::Kind::Edges(v1::Edges { edges }));
         }
-        let tap = std::mem::take(&mut *lock(&self.tap));
-        if tap.lost > 0 || !tap.lines.is_empty() {
-            messages.push(v1::sync_up::Kind::Tap(v1::TapLines { lines: tap.lines.into(), lost: tap.lost }));
+        let Tap { lines, mut lost } = std::mem::take(&mut *lock(&self.tap));
+        for lines in bounded(lines.into(), String::len) {
+            messages.push(sync_up::Kind::Tap(v1::TapLines { lines, lost: std::mem::take(&mut lost) }));
         }
         messages.into_iter().map(|kind| v1::SyncUp { kind: Some(kind) }).collect()
     }
+}
+
+/// The items in order, in groups that each fit a message.
+fn bounded<T>(items: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    /// Beside its text, an item has numbers and tags.
+    const PER_ITEM: usize = 128;
+    let mut groups: Vec<Vec<T>> = Vec::new();
+    let mut room = 0;
+    for item in items {
+        let size = bytes(&item) + PER_ITEM;
+        match groups.last_mut() {
+            Some(group) if size <= room => group.push(item),
+            _ => {
+                room = MESSAGE_BYTES;
+                groups.push(vec![item]);
+            }
+        }
+        room = room.saturating_sub(size);
+    }
+    groups
 }
 
 /// A panic elsewhere leaves counters that are still worth reporting.
@@ -132,7 +155,7 @@ mod tests {
             .take()
             .into_iter()
             .find_map(|message| match message.kind {
-                Some(v1::sync_up::Kind::Denials(denials)) => Some(denials),
+                Some(sync_up::Kind::Denials(denials)) => Some(denials),
                 _ => None,
             })
             .unwrap()
@@ -153,6 +176,29 @@ mod tests {
     }
 
     #[test]
+    fn no_message_is_larger_than_the_control_plane_takes_however_long_the_lines_are() {
+        use prost::Message;
+        const TAKEN: usize = 4 * 1024 * 1024;
+        let reports = Reports::default();
+        reports.watch(true);
+        let line = "x".repeat(8 * 1024);
+        for number in 0..PEERS * DENIALS_PER_PEER {
+            reports.denial(&number.to_string(), &format!("spiffe://t/{}", number % PEERS), &line);
+            reports.tap(&line);
+        }
+        let told = reports.take();
+        assert!(told.iter().all(|message| message.encoded_len() < TAKEN / 2));
+        let denials: usize = told
+            .iter()
+            .map(|message| match &message.kind {
+                Some(sync_up::Kind::Denials(denials)) => denials.denials.len(),
+                _ => 0,
+            })
+            .sum();
+        assert_eq!(denials, PEERS * DENIALS_PER_PEER, "none is lost by splitting");
+    }
+
+    #[test]
     fn lines_travel_only_while_somebody_watches() {
         let reports = Reports::default();
         reports.tap("before");
@@ -164,10 +210,7 @@ mod tests {
         assert_eq!(
             told,
             [v1::SyncUp {
-                kind: Some(v1::sync_up::Kind::Tap(v1::TapLines {
-                    lines: vec!["during".to_owned()],
-                    lost: 0
-                }))
+                kind: Some(sync_up::Kind::Tap(v1::TapLines { lines: vec!["during".to_owned()], lost: 0 }))
             }]
         );
         assert!(reports.take().is_empty());

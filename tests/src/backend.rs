@@ -1,12 +1,13 @@
 //! An application that counts what reaches it.
 //!
 //! It answers `GET` and `POST` with what it got, and speaks HTTP/1.1 and HTTP/2 on the same port. Under
-//! `/echo.Echo/` it is a gRPC server of one method: every message that comes in goes out, then the trailers.
+//! `/echo.Echo/` it is a gRPC server of one method: every message that comes in goes out, then the trailers. Under
+//! `/head/N` its answer has a header of `N` bytes.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -36,6 +37,7 @@ pub struct Backend {
 struct Received {
     attempts: BTreeSet<u64>,
     requests: Vec<(String, HeaderMap)>,
+    trailers: Vec<HeaderMap>,
 }
 
 impl Backend {
@@ -68,6 +70,11 @@ impl Backend {
     pub fn requests(&self) -> Vec<(String, HeaderMap)> {
         self.received.lock().map(|received| received.requests.clone()).unwrap_or_default()
     }
+
+    /// The trailers of every request that had some.
+    pub fn trailers(&self) -> Vec<HeaderMap> {
+        self.received.lock().map(|received| received.trailers.clone()).unwrap_or_default()
+    }
 }
 
 impl Drop for Backend {
@@ -92,13 +99,26 @@ async fn answer(request: Request<Incoming>, received: &Mutex<Received>) -> anyho
     if request.uri().path().starts_with("/echo.Echo/") {
         return Ok(grpc_echo(request));
     }
-    let body = request.into_body().collect().await?.to_bytes();
+    let head = request.uri().path().strip_prefix("/head/").map(str::parse::<usize>).transpose()?;
+    let whole = request.into_body().collect().await?;
+    if let Some(trailers) = whole.trailers() {
+        unpoisoned(received)?.trailers.push(trailers.clone());
+    }
+    let body = whole.to_bytes();
     let body = if body.is_empty() { Bytes::from(line) } else { body };
-    Ok(Response::new(Full::new(body).map_err(|never| match never {}).boxed()))
+    let mut response = Response::new(Full::new(body).map_err(|never| match never {}).boxed());
+    if let Some(length) = head {
+        response.headers_mut().insert("x-large", HeaderValue::try_from("v".repeat(length))?);
+    }
+    Ok(response)
+}
+
+fn unpoisoned(received: &Mutex<Received>) -> anyhow::Result<MutexGuard<'_, Received>> {
+    received.lock().map_err(|_| anyhow::anyhow!("a request panicked"))
 }
 
 fn note(line: &str, headers: &HeaderMap, received: &Mutex<Received>) -> anyhow::Result<()> {
-    let mut received = received.lock().map_err(|_| anyhow::anyhow!("a request panicked"))?;
+    let mut received = unpoisoned(received)?;
     if let Some(number) = headers.get(ATTEMPT_HEADER) {
         let number = number.to_str()?.parse().context("attempt number")?;
         anyhow::ensure!(received.attempts.insert(number), "attempt {number} came twice");

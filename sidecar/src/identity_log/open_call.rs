@@ -19,6 +19,13 @@ pub(crate) struct Head {
     pub(crate) protocol: &'static str,
 }
 
+/// What a peer chose stands in the log up to here: lines wait in memory and travel in messages, and neither may grow
+/// with what a peer sends.
+const MAX_PATH_BYTES: usize = 1024;
+const MAX_METHOD_BYTES: usize = 64;
+/// Marks what was cut short.
+const CUT_MARK: &str = "...";
+
 /// A call under way.
 #[derive(Debug)]
 pub(crate) struct OpenCall {
@@ -41,8 +48,8 @@ impl OpenCall {
             source: head.source,
             destination: head.destination,
             client_address: head.client_address,
-            method: head.method,
-            path: head.path,
+            method: shortened(head.method, MAX_METHOD_BYTES),
+            path: shortened(head.path, MAX_PATH_BYTES),
             protocol: head.protocol.to_owned(),
             status: None,
             verdict: Verdict::Allow,
@@ -99,10 +106,10 @@ impl OpenCall {
     }
 
     /// The other sidecar refused: its line has the reason, ours has the same id.
-    pub(crate) fn refused_by_peer(&mut self, id: &str) {
+    pub(crate) fn refused_by_peer(&mut self, id: &DenialId) {
         if let Some(open) = &mut self.open {
             open.call.verdict = Verdict::Deny;
-            open.call.denial_id = Some(id.to_owned());
+            open.call.denial_id = Some(id.to_string());
             open.call.denial_reason = Some("refused_by_peer".to_owned());
         }
     }
@@ -158,6 +165,14 @@ impl Open {
         self.call.duration_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         (Event::Call(self.call), self.log)
     }
+}
+
+fn shortened(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push_str(CUT_MARK);
+    }
+    text
 }
 
 impl Drop for OpenCall {

@@ -8,8 +8,8 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-/// How many lines may wait.
-pub(crate) const QUEUE_LINES: usize = 65_536;
+/// How many lines may wait: of at most about 4 KiB each, as what peers choose is cut short.
+pub(crate) const QUEUE_LINES: usize = 16_384;
 /// How many lines one system call may carry.
 const BATCH_LINES: usize = 1_024;
 

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::body::Body;
+use crate::forward::MAX_HEADERS;
 use crate::session::{MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW};
 use crate::spawner::Spawner;
 
@@ -31,6 +32,10 @@ pub(crate) enum ApplicationError {
     Unreachable(std::io::Error),
     #[error("the application broke off: {0}")]
     Broken(hyper::Error),
+    #[error("the application answered 101 to a request without an upgrade")]
+    Switched,
+    #[error("the head of the application's answer is too large to be carried")]
+    HeadTooLarge,
 }
 
 impl ApplicationError {
@@ -39,6 +44,8 @@ impl ApplicationError {
         match self {
             Self::Unreachable(_) => "application_unreachable",
             Self::Broken(_) => "application_broke_off",
+            Self::Switched => "application_switched",
+            Self::HeadTooLarge => "application_head_too_large",
         }
     }
 }
@@ -117,7 +124,11 @@ impl Application {
 
     async fn connect_http1(&self) -> Result<http1::SendRequest<Body>, ApplicationError> {
         let stream = self.connect().await?;
-        let handshake = http1::Builder::new().handshake(TokioIo::new(stream)).await;
+        let handshake = http1::Builder::new()
+            .max_headers(MAX_HEADERS)
+            .max_header_size(MAX_HEADER_BYTES as usize)
+            .handshake(TokioIo::new(stream))
+            .await;
         let (sender, connection) = handshake.map_err(ApplicationError::Broken)?;
         self.tasks.spawn(async move {
             if let Err(error) = connection.await {

@@ -3,9 +3,11 @@
 use http::request::Parts;
 use http::uri::Authority;
 use http::{Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use kith_policy::{Call, Denial, Revision, RuleRef, Verdict, evaluate};
 
+use super::application::ApplicationError;
 use super::session::Peer;
 use crate::body::Body;
 use crate::forward;
@@ -52,22 +54,21 @@ struct Judged {
 /// What the request is comes before what it may do: a request that can be read in two ways is not evaluated.
 fn judge(shared: &Shared, peer: &Peer, parts: &Parts, grpc: bool) -> Judged {
     let enforced = shared.enforced.borrow().clone();
-    let outcome =
-        forward::check_method(&parts.method).and_then(|()| forward::authority(parts)).and_then(|authority| {
-            let call = Call {
-                source: &peer.identity,
-                port: shared.application.port(),
-                request: kith_policy::Request::Http {
-                    method: parts.method.as_str(),
-                    path: parts.uri.path(),
-                    grpc,
-                },
-            };
-            match evaluate(&enforced.policies, &call, shared.clock.now()) {
-                Verdict::Allow { by } => Ok((by, authority)),
-                Verdict::Deny { because } => Err(refusal(&because)),
-            }
-        });
+    let outcome = forward::checked(parts).and_then(|authority| {
+        let call = Call {
+            source: &peer.identity,
+            port: shared.application.port(),
+            request: kith_policy::Request::Http {
+                method: parts.method.as_str(),
+                path: parts.uri.path(),
+                grpc,
+            },
+        };
+        match evaluate(&enforced.policies, &call, shared.clock.now()) {
+            Verdict::Allow { by } => Ok((by, authority)),
+            Verdict::Deny { because } => Err(refusal(&because)),
+        }
+    });
     Judged { revision: enforced.revision(), outcome }
 }
 
@@ -93,11 +94,20 @@ async fn to_application(
 ) -> Response<Body> {
     let version = forward::application_version(&parts, peer.is_sidecar);
     forward::into_application(&mut parts, authority, version, &worker.shared.identity, &peer.identity);
+    forward::frame_http1(&mut parts, !body.is_end_stream());
     let request = Request::from_parts(parts, Body::through(body));
-    match worker.application.send(request).await {
-        Ok(response) => {
-            let (mut parts, body) = response.into_parts();
-            forward::response(&mut parts.headers, false);
+    let answer = worker.application.send(request).await.and_then(|response| {
+        let (mut parts, body) = response.into_parts();
+        forward::response(&mut parts.headers, false);
+        match parts.status {
+            // Nobody asked for another protocol: the request had no upgrade any more (H27).
+            StatusCode::SWITCHING_PROTOCOLS => Err(ApplicationError::Switched),
+            _ if !forward::fits(&parts.headers) => Err(ApplicationError::HeadTooLarge),
+            _ => Ok((parts, body)),
+        }
+    });
+    match answer {
+        Ok((mut parts, body)) => {
             parts.version = Version::default();
             open.answered(parts.status.as_u16());
             Response::from_parts(parts, Body::through(body).ending(open))

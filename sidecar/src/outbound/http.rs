@@ -11,7 +11,7 @@ use crate::body::Body;
 use crate::forward;
 use crate::http_call::{is_grpc, protocol};
 use crate::identity_log::{Direction, Head, OpenCall};
-use crate::refusal::{DENIAL_HEADER, Refusal};
+use crate::refusal::{DENIAL_HEADER, DenialId, Refusal};
 use crate::session::{OpenSession, SessionTarget};
 use crate::worker::{Shared, Worker};
 
@@ -74,8 +74,7 @@ async fn carry(
     body: Incoming,
     open: &mut OpenCall,
 ) -> Result<Response<Incoming>, Failed> {
-    forward::check_method(&parts.method)?;
-    let authority = forward::authority(&parts)?;
+    let authority = forward::checked(&parts)?;
     let target = target?;
     let session = session(worker, &target).await?;
     forward::into_session(&mut parts, authority);
@@ -126,8 +125,8 @@ fn answered(response: Response<Incoming>, mut open: OpenCall) -> Response<Body> 
     parts.version = Version::default();
     open.answered(parts.status.as_u16());
     // Inbound sidecars strip this header from what applications answer, so it is the peer's own.
-    if let Some(id) = parts.headers.get(DENIAL_HEADER).and_then(|id| id.to_str().ok()) {
-        open.refused_by_peer(id);
+    if let Some(id) = parts.headers.get(DENIAL_HEADER).and_then(DenialId::of_peer) {
+        open.refused_by_peer(&id);
     }
     Response::from_parts(parts, Body::through(body).ending(open))
 }

@@ -23,5 +23,6 @@ pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
 pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
 /// Flow control of a whole session, above what its streams use together: no stream waits for another's reader.
 pub(crate) const SESSION_WINDOW: u32 = 64 * 1024 * 1024;
-/// Of one message.
-pub(crate) const MAX_HEADER_BYTES: u32 = 64 * 1024;
+/// Of one head, target included. Twice what `forward` lets through, so that a head that is too large is refused there,
+/// with a denial id, and not by a library, without one.
+pub(crate) const MAX_HEADER_BYTES: u32 = 128 * 1024;

@@ -28,7 +28,8 @@ struct Inner {
     facts: SessionFacts,
     calls: AtomicU64,
     open: AtomicU64,
-    cut: OnceLock<&'static str>,
+    /// Why it was cut, and how many calls were open then.
+    cut: OnceLock<(&'static str, u64)>,
     replaced: AtomicBool,
 }
 
@@ -82,11 +83,11 @@ impl SessionState {
     /// Records why the session is about to be cut: its calls read it when they break.
     pub(crate) fn cut(&self, reason: &'static str) {
         // Only the first reason counts.
-        let _ = self.0.cut.set(reason);
+        let _ = self.0.cut.set((reason, self.0.open.load(Ordering::Relaxed)));
     }
 
     pub(crate) fn cut_because(&self) -> Option<&'static str> {
-        self.0.cut.get().copied()
+        self.0.cut.get().map(|(reason, _)| *reason)
     }
 
     /// A successor carries the calls from now on.
@@ -103,7 +104,7 @@ impl SessionState {
             session: self.0.facts.session,
             reason: self.cut_because().unwrap_or(quiet).to_owned(),
             calls: self.0.calls.load(Ordering::Relaxed),
-            cut: if self.cut_because().is_some() { self.0.open.load(Ordering::Relaxed) } else { 0 },
+            cut: self.0.cut.get().map_or(0, |(_, open)| *open),
         }));
     }
 }
