@@ -24,6 +24,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// a request that meets the closing is lost.
 const IDLE_LIMIT: Duration = Duration::from_secs(3);
 const KEPT: usize = 256;
+/// A head beyond the library's limit ends the connection, and the calls beside it: far above what is let through.
+const MAX_ANSWER_HEAD: u32 = 1024 * 1024;
 
 /// Why the application did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +150,7 @@ impl Application {
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(SESSION_WINDOW)
-            .max_header_list_size(MAX_HEADER_BYTES)
+            .max_header_list_size(MAX_ANSWER_HEAD)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(ApplicationError::Broken)?;
