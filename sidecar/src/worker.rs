@@ -9,6 +9,7 @@ use kith_identity::SpiffeId;
 use kith_mtls::{Client, ClientIdentity, Credentials, Server, Svid};
 use kith_runtime::{Clock, Limits, Stop, Tasks, serve};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::enforced::Enforced;
 use crate::identity_log::Log;
@@ -20,6 +21,8 @@ use crate::session::{self, Pool, SessionNumbers};
 const CONNECTIONS: usize = 8_192;
 /// How long open calls may take to finish once the process stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+/// After them, how long sessions may take to say that they end.
+const CLOSE_LIMIT: Duration = Duration::from_millis(100);
 
 /// What all workers share.
 #[derive(Debug, Clone)]
@@ -57,9 +60,9 @@ pub(crate) struct Worker {
 pub(crate) fn run(shared: Shared, sockets: Sockets) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
-        let tasks = Tasks::new();
+        let (tasks, own_connections, drained) = (Tasks::new(), Tasks::new(), CancellationToken::new());
         let stop = shared.stop.clone();
-        let worker = Arc::new(Worker::new(shared, tasks.clone()));
+        let worker = Arc::new(Worker::new(shared, tasks.clone(), own_connections.clone(), &drained));
         worker.listen(sockets)?;
         stop.graceful().await;
         tokio::select! {
@@ -68,6 +71,9 @@ pub(crate) fn run(shared: Shared, sockets: Sockets) -> anyhow::Result<()> {
             () = tokio::time::sleep(DRAIN_LIMIT) => {}
         }
         let cut = tasks.finish(Duration::ZERO).await;
+        // What this side opened is kept open for calls to come; there are none any more.
+        drained.cancel();
+        own_connections.finish(CLOSE_LIMIT).await;
         if cut > 0 {
             tracing::warn!(cut, "Calls were cut at the end of the drain");
         }
@@ -76,7 +82,7 @@ pub(crate) fn run(shared: Shared, sockets: Sockets) -> anyhow::Result<()> {
 }
 
 impl Worker {
-    fn new(shared: Shared, tasks: Tasks) -> Self {
+    fn new(shared: Shared, tasks: Tasks, own_connections: Tasks, drained: &CancellationToken) -> Self {
         let server = inbound::server(&shared);
         let client = Client::new(shared.credentials.clone(), ClientIdentity::Svid, &[session::ALPN_KITH]);
         let pool = Pool::new(session::Parts {
@@ -85,10 +91,10 @@ impl Worker {
             clock: shared.clock.clone(),
             log: shared.log.clone(),
             numbers: Arc::clone(&shared.numbers),
-            tasks: tasks.clone(),
-            stop: shared.stop.clone(),
+            tasks: own_connections.clone(),
+            drained: drained.clone(),
         });
-        let application = Application::new(shared.application, tasks.clone());
+        let application = Application::new(shared.application, own_connections);
         Self { shared, server, pool, application, tasks }
     }
 

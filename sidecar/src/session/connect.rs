@@ -79,7 +79,7 @@ async fn drive(
     let otherwise = tokio::select! {
         result = connection => if result.is_ok() { "closed" } else { "failed" },
         () = parts.clock.until(lifetime.ends_at) => { state.cut("svid_expired"); "svid_expired" }
-        () = parts.stop.forced() => { state.cut("drained"); "drained" }
+        () = parts.drained.cancelled() => "drained",
     };
     state.ended(otherwise, &parts.log);
     spawner.cut();

@@ -11,8 +11,9 @@ use std::time::{Duration, SystemTime};
 use hyper::client::conn::http2;
 use kith_identity::SpiffeId;
 use kith_mtls::{HandshakeError, Svid};
-use kith_runtime::{Clock, Stop, Tasks};
+use kith_runtime::{Clock, Tasks};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::{Lifetime, SessionNumbers, SessionState, connect};
 use crate::body::Body;
@@ -66,7 +67,8 @@ pub(crate) struct Parts {
     pub(crate) log: Log,
     pub(crate) numbers: Arc<SessionNumbers>,
     pub(crate) tasks: Tasks,
-    pub(crate) stop: Stop,
+    /// The worker has no call left, and opens none.
+    pub(crate) drained: CancellationToken,
 }
 
 /// An open session; clones carry calls over the same one.
