@@ -15,7 +15,7 @@ use kith_proto::convert::{bundle_to_wire, to_millis};
 use kith_proto::v1;
 use kith_runtime::signals::stop_requested;
 use kith_runtime::telemetry::{self, Format};
-use kith_runtime::{Clock, Limits, PacketSocket, Stop, Stopper, Tasks, drain, serve, serve_unix};
+use kith_runtime::{Clock, Limits, Newest, PacketSocket, Stop, Stopper, Tasks, drain, serve, serve_unix};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tonic_health::server::HealthReporter;
@@ -28,7 +28,7 @@ use crate::config::{Args, Config, LogFormat};
 use crate::index::{World, Worlds};
 use crate::observed::Observed;
 use crate::own_svid::OwnSvid;
-use crate::server::{ALPN, Connections, MAX_CONNECTIONS, Routes};
+use crate::server::{ALPN, Connections, MAX_CONNECTIONS, MAX_HANDSHAKES, Routes};
 use crate::source::WatchedFolder;
 use crate::stream::acks::Acks;
 use crate::stream::issue::IssueService;
@@ -55,6 +55,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     telemetry::init(&log_level, format)?;
     kith_runtime::die_with_parent().context("the end of the supervisor cannot be watched")?;
+    kith_runtime::raise_file_limit().context("the limit of open files cannot be raised")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
@@ -263,7 +264,13 @@ impl Services {
     }
 
     fn connections(&self, tasks: &Tasks, routes: Routes) -> Connections {
-        Connections { routes, clock: self.clock.clone(), stop: self.stop.clone(), tasks: tasks.clone() }
+        Connections {
+            routes,
+            unproven: Newest::new(MAX_HANDSHAKES),
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+            tasks: tasks.clone(),
+        }
     }
 
     /// Runs a task that has no end of its own until the stop begins.

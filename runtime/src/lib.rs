@@ -11,6 +11,8 @@
 
 mod clock;
 mod drain;
+mod file_limit;
+mod newest;
 pub mod packet_socket;
 mod parent;
 mod readiness;
@@ -21,6 +23,8 @@ pub mod telemetry;
 
 pub use clock::{Clock, ManualClock};
 pub use drain::{Stop, Stopper, drain};
+pub use file_limit::raise_file_limit;
+pub use newest::Newest;
 pub use packet_socket::{Packet, PacketSocket};
 pub use parent::die_with_parent;
 pub use readiness::{Guard, Readiness};

@@ -27,6 +27,7 @@ const CONTROL_LIMIT: Duration = Duration::from_millis(500);
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     telemetry::init(&args.log_level, telemetry::Format::Auto)?;
     kith_runtime::die_with_parent().context("asking to end with the supervisor")?;
+    kith_runtime::raise_file_limit().context("raising the limit of open files")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(supervised(io::stdout()))
 }

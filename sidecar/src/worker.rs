@@ -7,18 +7,22 @@ use std::time::Duration;
 
 use kith_identity::SpiffeId;
 use kith_mtls::{Client, ClientIdentity, Credentials, Server, Svid};
-use kith_runtime::{Clock, Limits, Stop, Tasks, serve};
+use kith_runtime::{Clock, Limits, Newest, Stop, Tasks, serve};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::enforced::Enforced;
 use crate::identity_log::Log;
-use crate::inbound::{self, Application};
+use crate::inbound::{self, Application, Shares};
 use crate::outbound;
 use crate::session::{self, Pool, SessionNumbers};
 
 /// Connections that one listener of one worker holds open at once.
 const CONNECTIONS: usize = 8_192;
+/// Handshakes under way at the inbound port of one worker; the rest of its connections is for those who are through.
+const HANDSHAKES: usize = 1_024;
+/// Sessions of one identity with one worker. A sidecar of Kith has one for each of its workers.
+const SESSIONS_PER_IDENTITY: usize = 512;
 /// How long open calls may take to finish once the process stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// After them, how long sessions may take to say that they end.
@@ -53,6 +57,8 @@ pub(crate) struct Worker {
     pub(crate) server: Server,
     pub(crate) pool: Pool,
     pub(crate) application: Application,
+    pub(crate) unproven: Newest,
+    pub(crate) shares: Shares,
     pub(crate) tasks: Tasks,
 }
 
@@ -95,7 +101,8 @@ impl Worker {
             drained: drained.clone(),
         });
         let application = Application::new(shared.application, own_connections);
-        Self { shared, server, pool, application, tasks }
+        let (unproven, shares) = (Newest::new(HANDSHAKES), Shares::new(SESSIONS_PER_IDENTITY));
+        Self { shared, server, pool, application, unproven, shares, tasks }
     }
 
     fn listen(self: &Arc<Self>, sockets: Sockets) -> anyhow::Result<()> {

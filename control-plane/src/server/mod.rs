@@ -14,8 +14,8 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use kith_mtls::{HandshakeError, Server, VerifiedPeer};
-use kith_runtime::{Clock, Stop, Tasks};
+use kith_mtls::{Server, VerifiedPeer};
+use kith_runtime::{Clock, Newest, Stop, Tasks};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{sleep, timeout};
@@ -30,6 +30,8 @@ pub(crate) use routes::Routes;
 pub(crate) const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// Connections open at once on each door.
 pub(crate) const MAX_CONNECTIONS: usize = 4096;
+/// Handshakes under way: whoever opens connections and stays silent leaves room for those who get on with it (D3).
+pub(crate) const MAX_HANDSHAKES: usize = 512;
 /// What ALPN calls HTTP/2.
 pub(crate) const ALPN: &[u8] = b"h2";
 
@@ -74,6 +76,7 @@ impl Caller {
 #[derive(Clone)]
 pub(crate) struct Connections {
     pub(crate) routes: Routes,
+    pub(crate) unproven: Newest,
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,
     pub(crate) tasks: Tasks,
@@ -83,12 +86,13 @@ impl Connections {
     /// One connection of a sidecar: handshake, then calls until the svids end.
     pub(crate) async fn serve_sidecar(self, tls: Server, stream: TcpStream, address: SocketAddr) {
         let session = tokio::select! {
-            session = tls.accept(stream, HANDSHAKE_TIME) => session,
+            session = self.unproven.run(tls.accept(stream, HANDSHAKE_TIME)) => session,
             () = self.stop.graceful() => return,
         };
         let session = match session {
-            Ok(session) => session,
-            Err(error) => return log_refused(&error, address),
+            Some(Ok(session)) => session,
+            Some(Err(error)) => return log_refused(error.reason(), &error.to_string(), address),
+            None => return log_refused("too_many_handshakes", "newer connections took its place", address),
         };
         let ends_at = session.ends_at();
         let stranger = session.peer.is_none();
@@ -163,8 +167,8 @@ async fn answer(
     Ok(routes.call(request).await)
 }
 
-fn log_refused(error: &HandshakeError, address: SocketAddr) {
-    info!(%address, reason = error.reason(), %error, "Connection refused");
+fn log_refused(reason: &str, error: &str, address: SocketAddr) {
+    info!(%address, reason, error, "Connection refused");
 }
 
 fn log_ended(ended: hyper::Result<()>) {

@@ -7,13 +7,16 @@
 mod application;
 mod http;
 mod session;
+mod shares;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use application::Application;
-use kith_mtls::{Accept, ClientSvid, Server};
+use kith_identity::SpiffeId;
+use kith_mtls::{Accept, ClientSvid, Server, Session};
+pub(crate) use shares::Shares;
 use tokio::net::TcpStream;
 
 use crate::identity_log::{Direction, Event, SessionRefused};
@@ -33,9 +36,26 @@ pub(crate) fn server(shared: &Shared) -> Server {
 
 /// One connection to the inbound port.
 pub(crate) async fn connection(worker: Arc<Worker>, stream: TcpStream, from: SocketAddr) {
-    match worker.server.accept(stream, HANDSHAKE_LIMIT).await {
-        Ok(session) => session::serve(worker, session, from).await,
-        Err(error) => refuse(&worker.shared, from, error.reason(), error.to_string()).await,
+    let handshake = worker.server.accept(stream, HANDSHAKE_LIMIT);
+    let (reason, detail) = match worker.unproven.run(handshake).await {
+        None => ("too_many_handshakes", "newer connections took the place of this unfinished one".to_owned()),
+        Some(Err(error)) => (error.reason(), error.to_string()),
+        Some(Ok(session)) => match share(&worker, &session) {
+            Ok(_share) => return session::serve(Arc::clone(&worker), session, from).await,
+            Err(identity) => {
+                ("too_many_sessions", format!("{identity} has all the sessions that one identity may have"))
+            }
+        },
+    };
+    refuse(&worker.shared, from, reason, detail).await;
+}
+
+/// The peer's place among the sessions. Without a peer there is none, and `serve` ends at once.
+fn share<S>(worker: &Worker, session: &Session<S>) -> Result<Option<shares::Share>, SpiffeId> {
+    let Some(peer) = &session.peer else { return Ok(None) };
+    match worker.shares.take(peer.identity()) {
+        Some(share) => Ok(Some(share)),
+        None => Err(peer.identity().clone()),
     }
 }
 
