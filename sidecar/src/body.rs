@@ -1,5 +1,5 @@
 //! The body of a message on its way through. Owns the moment at which a call ends: when the last frame of its
-//! response went by, or when either side gave up.
+//! response went by, when either side gave up, or when the call was cut.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use crate::forward;
 use crate::identity_log::OpenCall;
+use crate::refusal::Refusal;
 
 /// A body: nothing, a short text of ours, or frames passed through one by one.
 #[derive(Debug, Default)]
@@ -25,6 +26,17 @@ enum Frames {
     Empty,
     Text(Bytes),
     Through(Incoming),
+}
+
+/// Why a body breaks off.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// The side that sends it gave up.
+    #[error(transparent)]
+    Sender(#[from] hyper::Error),
+    /// The call is not allowed any more.
+    #[error("the call was cut")]
+    Cut,
 }
 
 impl Body {
@@ -46,7 +58,7 @@ impl Body {
         self
     }
 
-    fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.frames {
             Frames::Empty => Poll::Ready(None),
             Frames::Text(text) => {
@@ -54,7 +66,14 @@ impl Body {
                 self.frames = Frames::Empty;
                 Poll::Ready(Some(Ok(Frame::data(text))))
             }
-            Frames::Through(incoming) => Pin::new(incoming).poll_frame(cx),
+            Frames::Through(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::Sender),
+        }
+    }
+
+    fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<Refusal> {
+        match self.call.as_ref().and_then(OpenCall::cut_signal) {
+            Some(cut) => cut.poll(cx),
+            None => Poll::Pending,
         }
     }
 
@@ -69,12 +88,20 @@ impl Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Poll::Ready(because) = self.poll_cut(cx) {
+            // A broken body, never a clean end: what came so far must not look complete.
+            if let Some(call) = self.call.take() {
+                call.cut(&because);
+            }
+            self.frames = Frames::Empty;
+            return Poll::Ready(Some(Err(BodyError::Cut)));
+        }
         let mut frame = self.poll_frames(cx);
         match &mut frame {
             Poll::Ready(None) => self.finish(None),

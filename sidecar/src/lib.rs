@@ -13,6 +13,7 @@ mod body;
 mod config;
 mod control;
 mod detect;
+mod enforce;
 mod enforced;
 mod forward;
 mod http_call;

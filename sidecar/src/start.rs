@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use kith_identity::BundleSet;
 use kith_mtls::{Credentials, Now};
+use kith_policy::Revision;
 use kith_proto::v1;
 use kith_runtime::{Clock, Stop, Stopper, Tasks, telemetry};
 use tokio::sync::watch;
@@ -42,8 +43,9 @@ async fn supervised(out: impl Write + Send + 'static) -> anyhow::Result<()> {
     let reports = Arc::new(Reports::default());
     let (writer, writing) = Writer::start(out, QUEUE_LINES)?;
     let log = Log::new(settings.identity.to_string(), clock.clone(), writer.clone(), Arc::clone(&reports));
-    let (control, shared) = wire(&settings, supervisor, log, reports, clock, stop);
-    let workers = bound.start(&settings, &shared)?;
+    let (mut control, shared) = wire(&settings, supervisor, log, reports, clock, stop);
+    let workers = bound.start(&settings, &shared, &mut control.judged)?;
+    let control = Arc::new(control);
     control.supervisor.ready(bound.ready()?).await?;
     drop((bound, shared));
     let tasks = Tasks::new();
@@ -74,7 +76,7 @@ fn wire(
     reports: Arc<Reports>,
     clock: Clock,
     stop: Stop,
-) -> (Arc<Control>, Shared) {
+) -> (Control, Shared) {
     let (svid, svid_seen) = watch::channel(None);
     let (bundles, bundles_seen) = watch::channel(Arc::new(BundleSet::default()));
     let (enforced, enforced_seen) = watch::channel(Arc::new(Enforced::nothing()));
@@ -99,12 +101,13 @@ fn wire(
         svid,
         bundles,
         enforced,
+        judged: Vec::new(),
         reports,
         log,
         clock,
         stop,
     };
-    (Arc::new(control), shared)
+    (control, shared)
 }
 
 /// Until a signal comes or the supervisor is gone; a second signal forces.
@@ -166,11 +169,14 @@ impl Bound {
         &self,
         settings: &Settings,
         shared: &Shared,
+        judged: &mut Vec<watch::Receiver<Option<Revision>>>,
     ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
         let start = |number: usize| {
             let (shared, sockets) = (shared.clone(), self.duplicate()?);
+            let (done, seen) = watch::channel(None);
+            judged.push(seen);
             let thread = std::thread::Builder::new().name(format!("worker-{number}"));
-            Ok(thread.spawn(move || worker::run(shared, sockets))?)
+            Ok(thread.spawn(move || worker::run(shared, sockets, done))?)
         };
         (0..settings.workers.get()).map(start).collect()
     }

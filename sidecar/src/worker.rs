@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use kith_identity::SpiffeId;
 use kith_mtls::{Client, ClientIdentity, Credentials, Server, Svid};
+use kith_policy::Revision;
 use kith_runtime::{Clock, Limits, Newest, Stop, Tasks, serve};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::enforce::{Registry, keep_judging};
 use crate::enforced::Enforced;
 use crate::identity_log::Log;
 use crate::inbound::{self, Application, Shares};
@@ -57,19 +59,28 @@ pub(crate) struct Worker {
     pub(crate) server: Server,
     pub(crate) pool: Pool,
     pub(crate) application: Application,
+    pub(crate) registry: Registry,
     pub(crate) unproven: Newest,
     pub(crate) shares: Shares,
     pub(crate) tasks: Tasks,
 }
 
 /// Runs one worker until the process stops and its calls are done, or the drain limit is over.
-pub(crate) fn run(shared: Shared, sockets: Sockets) -> anyhow::Result<()> {
+///
+/// `judged` says up to which revision the open calls were judged again.
+pub(crate) fn run(
+    shared: Shared,
+    sockets: Sockets,
+    judged: watch::Sender<Option<Revision>>,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
         let (tasks, own_connections, drained) = (Tasks::new(), Tasks::new(), CancellationToken::new());
         let stop = shared.stop.clone();
         let worker = Arc::new(Worker::new(shared, tasks.clone(), own_connections.clone(), &drained));
         worker.listen(sockets)?;
+        let Shared { enforced, clock, .. } = worker.shared.clone();
+        own_connections.spawn(keep_judging(worker.registry.clone(), enforced, judged, clock));
         stop.graceful().await;
         tokio::select! {
             () = tasks.ended() => {}
@@ -102,7 +113,7 @@ impl Worker {
         });
         let application = Application::new(shared.application, own_connections);
         let (unproven, shares) = (Newest::new(HANDSHAKES), Shares::new(SESSIONS_PER_IDENTITY));
-        Self { shared, server, pool, application, unproven, shares, tasks }
+        Self { shared, server, pool, application, registry: Registry::default(), unproven, shares, tasks }
     }
 
     fn listen(self: &Arc<Self>, sockets: Sockets) -> anyhow::Result<()> {

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use kith_identity::{BundleSet, SpiffeId};
 use kith_mtls::Svid;
+use kith_policy::Revision;
 use kith_runtime::{Clock, Stop};
 use tokio::sync::watch;
 
@@ -36,6 +37,8 @@ pub(crate) struct Control {
     pub(crate) svid: watch::Sender<Option<Arc<Svid>>>,
     pub(crate) bundles: watch::Sender<Arc<BundleSet>>,
     pub(crate) enforced: watch::Sender<Arc<Enforced>>,
+    /// Up to which revision each worker has judged its open calls again.
+    pub(crate) judged: Vec<watch::Receiver<Option<Revision>>>,
     pub(crate) reports: Arc<Reports>,
     pub(crate) log: Log,
     pub(crate) clock: Clock,

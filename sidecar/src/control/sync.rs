@@ -11,7 +11,7 @@ use kith_policy::Revision;
 use kith_proto::v1;
 use kith_proto::v1::sync_client::SyncClient;
 use kith_proto::v1::{sync_down, sync_up};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -84,7 +84,7 @@ async fn stream(control: &Control, backoff: &mut Backoff) -> StreamEnd {
             message = down.message() => match message {
                 Ok(Some(message)) => {
                     backoff.reset();
-                    let answer = receive(control, message);
+                    let answer = receive(control, message).await;
                     if let Some(answer) = answer && up.send(answer).await.is_err() { return StreamEnd::Closed }
                 }
                 Ok(None) => return StreamEnd::Closed,
@@ -120,9 +120,9 @@ async fn open(control: &Control) -> Result<(Streaming<v1::SyncDown>, Up), Stream
 }
 
 /// Acts on one message; says what to answer.
-fn receive(control: &Control, message: v1::SyncDown) -> Option<v1::SyncUp> {
+async fn receive(control: &Control, message: v1::SyncDown) -> Option<v1::SyncUp> {
     let kind = match message.kind {
-        Some(sync_down::Kind::Snapshot(snapshot)) => take(control, &snapshot),
+        Some(sync_down::Kind::Snapshot(snapshot)) => take(control, &snapshot).await,
         Some(sync_down::Kind::Watch(watch)) => {
             control.reports.watch(watch.on);
             return None;
@@ -136,19 +136,34 @@ fn receive(control: &Control, message: v1::SyncDown) -> Option<v1::SyncUp> {
     Some(v1::SyncUp { kind: Some(kind) })
 }
 
-/// Puts a snapshot in force, or refuses it and keeps the one before. Workers read the same value at each call, so
-/// once it is swapped every worker has it.
-fn take(control: &Control, snapshot: &v1::Snapshot) -> sync_up::Kind {
+/// Puts a snapshot in force, or refuses it and keeps the one before. It is acknowledged when every worker has it and
+/// has judged again every call that was open under an older one.
+async fn take(control: &Control, snapshot: &v1::Snapshot) -> sync_up::Kind {
     let current: Option<Revision> = control.enforced.borrow().revision();
     match enforced::read(snapshot, &control.identity, current) {
         Ok((enforced, bundles)) => {
+            let revision = enforced.revision();
             control.bundles.send_replace(Arc::new(bundles));
             control.enforced.send_replace(Arc::new(enforced));
-            sync_up::Kind::Ack(v1::Ack { revision: snapshot.revision })
+            match judged_by_all(control, revision).await {
+                Ok(()) => sync_up::Kind::Ack(v1::Ack { revision: snapshot.revision }),
+                Err(_) => refusal(snapshot, "a worker has ended".to_owned()),
+            }
         }
         Err(error) => {
             tracing::error!(%error, "Snapshot refused, the last good one stays in force");
-            sync_up::Kind::Refusal(v1::Refusal { revision: snapshot.revision, reason: error.to_string() })
+            refusal(snapshot, error.to_string())
         }
     }
+}
+
+fn refusal(snapshot: &v1::Snapshot, reason: String) -> sync_up::Kind {
+    sync_up::Kind::Refusal(v1::Refusal { revision: snapshot.revision, reason })
+}
+
+async fn judged_by_all(control: &Control, revision: Option<Revision>) -> Result<(), watch::error::RecvError> {
+    for worker in &control.judged {
+        worker.clone().wait_for(|judged| *judged >= revision).await?;
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use tokio::time::Instant;
 
+use crate::enforce::{Cut, Entered};
 use crate::identity_log::{Call, Direction, Event, Log, Verdict};
 use crate::refusal::{DenialId, Refusal};
 use crate::session::SessionState;
@@ -38,6 +39,8 @@ struct Open {
     call: Box<Call>,
     started: Instant,
     session: Option<SessionState>,
+    /// Of inbound calls: they are judged again while they are open.
+    entered: Option<Entered>,
     log: Log,
 }
 
@@ -63,7 +66,15 @@ impl OpenCall {
             duration_us: 0,
             session: None,
         });
-        Self { open: Some(Open { call, started: Instant::now(), session: None, log: log.clone() }) }
+        Self {
+            open: Some(Open {
+                call,
+                started: Instant::now(),
+                session: None,
+                entered: None,
+                log: log.clone(),
+            }),
+        }
     }
 
     /// The session that carries the call: its facts go into the line, and its end explains a cut.
@@ -75,6 +86,30 @@ impl OpenCall {
             session.call_opened();
             open.call.session = Some(session.facts().clone());
             open.session = Some(session.clone());
+        }
+    }
+
+    /// The call stays in the registry for as long as it is open.
+    pub(crate) fn entered(&mut self, entered: Entered) {
+        if let Some(open) = &mut self.open {
+            open.entered = Some(entered);
+        }
+    }
+
+    /// What ends the call before its time.
+    pub(crate) fn cut_signal(&self) -> Option<&Cut> {
+        Some(&self.open.as_ref()?.entered.as_ref()?.cut)
+    }
+
+    /// Ends the call after its answer had begun: it was allowed, and is not any more.
+    pub(crate) fn cut(mut self, because: &Refusal) {
+        if let Some(mut open) = self.open.take() {
+            let answered = open.call.status;
+            open.refused(because, &DenialId::random());
+            open.call.status = answered;
+            open.call.error = Some("cut".to_owned());
+            let (event, log) = open.into_event();
+            log.offer(event);
         }
     }
 
@@ -126,14 +161,7 @@ impl OpenCall {
     pub(crate) async fn refuse(mut self, refusal: &Refusal) -> DenialId {
         let id = DenialId::random();
         if let Some(mut open) = self.open.take() {
-            let call = &mut open.call;
-            call.verdict = Verdict::Deny;
-            call.status = Some(refusal.status.as_u16());
-            call.denial_id = Some(id.to_string());
-            call.denial_reason = Some(refusal.reason.to_owned());
-            call.denial_detail = Some(refusal.detail.clone());
-            call.policy.clone_from(&refusal.policy);
-            call.rule.clone_from(&refusal.rule);
+            open.refused(refusal, &id);
             let (event, log) = open.into_event();
             log.keep(event).await;
         }
@@ -158,6 +186,17 @@ impl OpenCall {
 }
 
 impl Open {
+    fn refused(&mut self, refusal: &Refusal, id: &DenialId) {
+        let call = &mut self.call;
+        call.verdict = Verdict::Deny;
+        call.status = Some(refusal.status.as_u16());
+        call.denial_id = Some(id.to_string());
+        call.denial_reason = Some(refusal.reason.to_owned());
+        call.denial_detail = Some(refusal.detail.clone());
+        call.policy.clone_from(&refusal.policy);
+        call.rule.clone_from(&refusal.rule);
+    }
+
     fn into_event(mut self) -> (Event, Log) {
         if let Some(session) = &self.session {
             session.call_closed();

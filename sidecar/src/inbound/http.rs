@@ -1,19 +1,20 @@
 //! One HTTP call of a verified peer: read, judged, forwarded or refused.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 use http::uri::Authority;
 use http::{Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use kith_policy::{Call, Denial, Revision, RuleRef, Verdict, evaluate};
 
 use super::application::ApplicationError;
 use super::session::Peer;
 use crate::body::Body;
+use crate::enforce::{Subject, decide};
 use crate::forward;
 use crate::http_call::{is_grpc, protocol};
 use crate::identity_log::{Direction, Head, OpenCall};
-use crate::refusal::Refusal;
 use crate::worker::{Shared, Worker};
 
 /// Answers one request. Every path ends in a response and in exactly one line of the log.
@@ -23,14 +24,33 @@ pub(super) async fn call(worker: &Worker, peer: &Peer, request: Request<Incoming
     let mut open = OpenCall::begin(&shared.log, head(shared, peer, &parts));
     open.carried_by(&peer.state);
     let grpc = is_grpc(&parts.headers);
-    let judged = judge(shared, peer, &parts, grpc);
-    open.decided_at(judged.revision.map(|revision| revision.to_string()));
-    match judged.outcome {
-        Ok((by, authority)) => {
-            open.allowed_by(by.policy(), by.rule());
-            to_application(worker, peer, parts, body, authority, open).await
-        }
-        Err(refusal) => refusal.response(&open.refuse(&refusal).await, grpc),
+    let entered = worker.registry.enter(subject(shared, peer, &parts, grpc));
+    let (subject, cut) = (Arc::clone(&entered.subject), entered.cut.clone());
+    open.entered(entered);
+    let enforced = shared.enforced.borrow().clone();
+    open.decided_at(enforced.revision().map(|revision| revision.to_string()));
+    // What the request is comes before what it may do: one that can be read in two ways is not evaluated.
+    let decided = forward::checked(&parts)
+        .and_then(|authority| Ok((authority, decide(&enforced.policies, &subject, shared.clock.now())?)));
+    let (authority, by) = match decided {
+        Ok(allowed) => allowed,
+        Err(refusal) => return refusal.response(&open.refuse(&refusal).await, grpc),
+    };
+    open.allowed_by(by.policy(), by.rule());
+    tokio::select! {
+        biased;
+        because = cut.over() => because.response(&open.refuse(&because).await, grpc),
+        answer = to_application(worker, peer, parts, body, authority) => answered(answer, open),
+    }
+}
+
+fn subject(shared: &Shared, peer: &Peer, parts: &Parts, grpc: bool) -> Subject {
+    Subject {
+        source: peer.identity.clone(),
+        port: shared.application.port(),
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        grpc,
     }
 }
 
@@ -46,66 +66,31 @@ fn head(shared: &Shared, peer: &Peer, parts: &Parts) -> Head {
     }
 }
 
-struct Judged {
-    revision: Option<Revision>,
-    outcome: Result<(RuleRef, Authority), Refusal>,
-}
-
-/// What the request is comes before what it may do: a request that can be read in two ways is not evaluated.
-fn judge(shared: &Shared, peer: &Peer, parts: &Parts, grpc: bool) -> Judged {
-    let enforced = shared.enforced.borrow().clone();
-    let outcome = forward::checked(parts).and_then(|authority| {
-        let call = Call {
-            source: &peer.identity,
-            port: shared.application.port(),
-            request: kith_policy::Request::Http {
-                method: parts.method.as_str(),
-                path: parts.uri.path(),
-                grpc,
-            },
-        };
-        match evaluate(&enforced.policies, &call, shared.clock.now()) {
-            Verdict::Allow { by } => Ok((by, authority)),
-            Verdict::Deny { because } => Err(refusal(&because)),
-        }
-    });
-    Judged { revision: enforced.revision(), outcome }
-}
-
-fn refusal(because: &Denial) -> Refusal {
-    let status = match because {
-        Denial::AmbiguousPath { .. } => StatusCode::BAD_REQUEST,
-        Denial::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        Denial::Rule { .. } | Denial::Default { .. } => StatusCode::FORBIDDEN,
-    };
-    let mut refusal = Refusal::new(status, because.code(), because.to_string());
-    refusal.policy = because.policy().map(str::to_owned);
-    refusal.rule = because.rule().map(str::to_owned);
-    refusal
-}
-
 async fn to_application(
     worker: &Worker,
     peer: &Peer,
     mut parts: Parts,
     body: Incoming,
     authority: Authority,
-    mut open: OpenCall,
-) -> Response<Body> {
+) -> Result<(http::response::Parts, Incoming), ApplicationError> {
     let version = forward::application_version(&parts, peer.is_sidecar);
     forward::into_application(&mut parts, authority, version, &worker.shared.identity, &peer.identity);
     forward::frame_http1(&mut parts, !body.is_end_stream());
     let request = Request::from_parts(parts, Body::through(body));
-    let answer = worker.application.send(request).await.and_then(|response| {
-        let (mut parts, body) = response.into_parts();
-        forward::response(&mut parts.headers, false);
-        match parts.status {
-            // Nobody asked for another protocol: the request had no upgrade any more (H27).
-            StatusCode::SWITCHING_PROTOCOLS => Err(ApplicationError::Switched),
-            _ if !forward::fits(&parts.headers) => Err(ApplicationError::HeadTooLarge),
-            _ => Ok((parts, body)),
-        }
-    });
+    let (mut parts, body) = worker.application.send(request).await?.into_parts();
+    forward::response(&mut parts.headers, false);
+    match parts.status {
+        // Nobody asked for another protocol: the request had no upgrade any more (H27).
+        StatusCode::SWITCHING_PROTOCOLS => Err(ApplicationError::Switched),
+        _ if !forward::fits(&parts.headers) => Err(ApplicationError::HeadTooLarge),
+        _ => Ok((parts, body)),
+    }
+}
+
+fn answered(
+    answer: Result<(http::response::Parts, Incoming), ApplicationError>,
+    mut open: OpenCall,
+) -> Response<Body> {
     match answer {
         Ok((mut parts, body)) => {
             parts.version = Version::default();
