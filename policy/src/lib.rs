@@ -11,6 +11,7 @@
 //! ```
 
 mod analysis;
+mod call;
 mod canonical;
 mod compile;
 pub mod document;
@@ -22,10 +23,11 @@ mod truth;
 mod verdict;
 
 pub use analysis::explain;
+pub use call::{Call, Request};
 pub use canonical::{AmbiguousPath, canonical_path};
 pub use compile::{CompileError, PathTemplate, PathTemplateError, PolicySet};
 pub use document::{AuthorizationPolicy, DocumentError};
-pub use evaluate::{Call, Request, evaluate};
+pub use evaluate::evaluate;
 pub use origin::Origin;
 pub use revision::Revision;
 pub use truth::Truth;

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 
 use kith_identity::{SpiffeId, TrustDomain};
 
+use crate::call::{Call, Request};
 use crate::canonical::{AmbiguousPath, canonical_path};
 use crate::compile::{CompiledRule, Who};
 use crate::document::{GrpcOperation, HttpOperation, Operation};
-use crate::evaluate::{Call, Request};
 use crate::truth::Truth;
 use crate::verdict::Field;
 

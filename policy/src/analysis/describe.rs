@@ -3,9 +3,9 @@
 
 use std::fmt::Display;
 
+use crate::call::{Call, Request};
 use crate::compile::{CompiledRule, Who};
 use crate::document::Operation;
-use crate::evaluate::{Call, Request};
 use crate::verdict::Field;
 
 const MAX_ENTRIES: usize = 5;

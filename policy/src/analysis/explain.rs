@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use super::describe;
+use crate::call::Call;
 use crate::compile::{Compiled, CompiledRule, PolicySet};
 use crate::document::Action;
-use crate::evaluate::{Call, decide};
+use crate::evaluate::decide;
 use crate::matching::Seen;
 use crate::origin::Origin;
 use crate::truth::Truth;

@@ -2,8 +2,8 @@
 //! refused on purpose must not buy more than a fixed amount of work with it.
 
 use super::describe;
+use crate::call::Call;
 use crate::compile::{Compiled, CompiledRule};
-use crate::evaluate::Call;
 use crate::matching::{Held, Seen};
 use crate::truth::Truth;
 use crate::verdict::NearestMiss;

@@ -2,7 +2,7 @@
 
 use kith_identity::SpiffeId;
 
-use super::Request;
+use crate::Request;
 use crate::tests::support::{decide, grpc, http, identity, own, set, told};
 use crate::verdict::Denial;
 use crate::{PolicySet, Verdict};
