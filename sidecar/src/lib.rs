@@ -9,6 +9,7 @@
 //!                          control: svid and snapshot in, acknowledgements and reports out
 //! ```
 
+mod answer;
 mod body;
 mod config;
 mod control;

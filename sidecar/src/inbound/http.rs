@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use super::application::ApplicationError;
 use super::session::Peer;
+use crate::answer;
 use crate::body::Body;
 use crate::enforce::{Subject, decide};
 use crate::forward;
@@ -34,12 +35,12 @@ pub(super) async fn call(worker: &Worker, peer: &Peer, request: Request<Incoming
         .and_then(|authority| Ok((authority, decide(&enforced.policies, &subject, shared.clock.now())?)));
     let (authority, by) = match decided {
         Ok(allowed) => allowed,
-        Err(refusal) => return refusal.response(&open.refuse(&refusal).await, grpc),
+        Err(refusal) => return answer::refused(&refusal, &open.refuse(&refusal).await, grpc),
     };
     open.allowed_by(by.policy(), by.rule());
     tokio::select! {
         biased;
-        because = cut.over() => because.response(&open.refuse(&because).await, grpc),
+        because = cut.over() => answer::refused(&because, &open.refuse(&because).await, grpc),
         answer = to_application(worker, peer, parts, body, authority) => answered(answer, open),
     }
 }
@@ -99,11 +100,9 @@ fn answered(
         }
         Err(error) => {
             tracing::debug!(%error, "Call not answered by the application");
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::BAD_GATEWAY;
             open.answered(StatusCode::BAD_GATEWAY.as_u16());
             open.finish(Some(error.code()));
-            response
+            answer::bad_gateway()
         }
     }
 }

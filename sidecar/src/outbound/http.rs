@@ -7,6 +7,7 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::resolve::resolve;
+use crate::answer;
 use crate::body::Body;
 use crate::forward;
 use crate::http_call::{is_grpc, protocol};
@@ -31,13 +32,11 @@ pub(super) async fn call(
     open.decided_at(enforced.revision().map(|revision| revision.to_string()));
     match carry(worker, target, parts, body, &mut open).await {
         Ok(response) => answered(response, open),
-        Err(Failed::Refused(refusal)) => refusal.response(&open.refuse(&refusal).await, grpc),
+        Err(Failed::Refused(refusal)) => answer::refused(&refusal, &open.refuse(&refusal).await, grpc),
         Err(Failed::Broken) => {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::BAD_GATEWAY;
             open.answered(StatusCode::BAD_GATEWAY.as_u16());
             open.finish(Some("session_broke_off"));
-            response
+            answer::bad_gateway()
         }
     }
 }
