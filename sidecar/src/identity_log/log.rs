@@ -2,6 +2,7 @@
 //! reports for the control plane.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use kith_runtime::Clock;
 
@@ -39,8 +40,13 @@ impl Log {
         }
     }
 
+    /// The time that lines are stamped with.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.0.clock.now()
+    }
+
     fn line(&self, event: Event) -> Option<String> {
-        let time = rfc3339(self.0.clock.now());
+        let time = rfc3339(self.now());
         let line = Line { time, workload: self.0.workload.clone(), event };
         match line.to_json() {
             Ok(json) => {

@@ -115,7 +115,8 @@ impl OpenCall {
 
     /// Why the session was cut under the call, if it was.
     pub(crate) fn cut_because(&self) -> Option<&'static str> {
-        self.open.as_ref()?.session.as_ref()?.cut_because()
+        let open = self.open.as_ref()?;
+        open.session.as_ref()?.cut_because(open.log.now())
     }
 
     /// What allowed it.
@@ -176,9 +177,12 @@ impl OpenCall {
     fn write(&mut self, error: Option<&'static str>) {
         let Some(mut open) = self.open.take() else { return };
         if let Some(code) = error {
-            // A session that was cut explains its calls better than the broken stream does.
-            let cut = open.session.as_ref().and_then(SessionState::cut_because);
-            open.call.error = Some(cut.unwrap_or(code).to_owned());
+            // A session that was over explains its calls better than the broken stream does.
+            let over = open.session.as_ref().and_then(|session| session.cut_because(open.log.now()));
+            if let (Some(_), Some(session)) = (over, &open.session) {
+                session.call_broken();
+            }
+            open.call.error = Some(over.unwrap_or(code).to_owned());
         }
         let (event, log) = open.into_event();
         log.offer(event);

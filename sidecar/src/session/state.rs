@@ -2,10 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
 use kith_mtls::Session;
 
 use crate::identity_log::{Direction, Event, Log, SessionEnded, SessionFacts, SessionOpened};
+
+/// Both ends of a session end it at the same second; whoever's timer fires first, the other sees a broken
+/// connection. Within this time of the end that is what the end looks like from there.
+const SAME_END: Duration = Duration::from_secs(1);
 
 /// Numbers the sessions of one process.
 #[derive(Debug, Default)]
@@ -28,8 +33,11 @@ struct Inner {
     facts: SessionFacts,
     calls: AtomicU64,
     open: AtomicU64,
-    /// Why it was cut, and how many calls were open then.
+    /// Why it was cut from here, and how many calls were open then.
     cut: OnceLock<(&'static str, u64)>,
+    /// Calls that broke because the session was over.
+    broken: AtomicU64,
+    ends_at: SystemTime,
     replaced: AtomicBool,
 }
 
@@ -63,6 +71,8 @@ impl SessionState {
             calls: AtomicU64::new(0),
             open: AtomicU64::new(0),
             cut: OnceLock::new(),
+            broken: AtomicU64::new(0),
+            ends_at: session.ends_at()?,
             replaced: AtomicBool::new(false),
         })))
     }
@@ -86,8 +96,15 @@ impl SessionState {
         let _ = self.0.cut.set((reason, self.0.open.load(Ordering::Relaxed)));
     }
 
-    pub(crate) fn cut_because(&self) -> Option<&'static str> {
-        self.0.cut.get().map(|(reason, _)| *reason)
+    /// Why a call of this session broke at `now`, if it was for the session's end.
+    pub(crate) fn cut_because(&self, now: SystemTime) -> Option<&'static str> {
+        let from_here = self.0.cut.get().map(|(reason, _)| *reason);
+        from_here.or_else(|| (now + SAME_END >= self.0.ends_at).then_some("svid_expired"))
+    }
+
+    /// One more call broke for that reason.
+    pub(crate) fn call_broken(&self) {
+        self.0.broken.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A successor carries the calls from now on.
@@ -95,16 +112,19 @@ impl SessionState {
         self.0.replaced.store(true, Ordering::Relaxed);
     }
 
-    /// Logs the end; `otherwise` is the reason when the session was not cut.
+    /// Logs the end; `otherwise` is the reason when the session did not reach its end.
     pub(crate) fn ended(&self, otherwise: &'static str, log: &Log) {
         let quiet = if self.0.replaced.load(Ordering::Relaxed) { "replaced" } else { otherwise };
+        let open = self.0.cut.get().map_or_else(|| self.0.open.load(Ordering::Relaxed), |(_, open)| *open);
+        let broken = open + self.0.broken.load(Ordering::Relaxed);
+        let over = self.cut_because(log.now()).filter(|_| broken > 0 || self.0.cut.get().is_some());
         log.offer(Event::SessionEnded(SessionEnded {
             direction: self.0.direction,
             peer: self.0.peer.clone(),
             session: self.0.facts.session,
-            reason: self.cut_because().unwrap_or(quiet).to_owned(),
+            reason: over.unwrap_or(quiet).to_owned(),
             calls: self.0.calls.load(Ordering::Relaxed),
-            cut: self.0.cut.get().map_or(0, |(_, open)| *open),
+            cut: over.map_or(0, |_| broken),
         }));
     }
 }
