@@ -57,8 +57,7 @@ where
         >,
     Fut: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
-    let connection =
-        http2_builder(Spawner::new(tasks.clone())).serve_connection(TokioIo::new(stream), service);
+    let connection = http2_builder(Spawner::of(tasks)).serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         result = connection.as_mut() => return result,

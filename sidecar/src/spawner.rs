@@ -1,25 +1,42 @@
-//! Where hyper runs the tasks of one session: owned by the worker, and dropped at once when the session is cut.
+//! Where hyper runs the tasks of a connection: owned, waited for, and dropped at once when the connection is cut.
 
 use std::future::Future;
 
 use hyper::rt::Executor;
 use kith_runtime::Tasks;
-use tokio_util::sync::CancellationToken;
 
-/// Spawns into `tasks`; [`Spawner::cut`] drops everything that it spawned.
+/// Spawns into a set of tasks.
 #[derive(Debug, Clone)]
-pub(crate) struct Spawner {
-    tasks: Tasks,
-    cut: CancellationToken,
-}
+pub(crate) struct Spawner(Tasks);
+
+/// The tasks of one session; dropping this cuts what is left of them.
+#[derive(Debug)]
+pub(crate) struct SessionTasks(Tasks);
 
 impl Spawner {
-    pub(crate) fn new(tasks: Tasks) -> Self {
-        Self { tasks, cut: CancellationToken::new() }
+    /// Into the tasks of a whole worker.
+    pub(crate) fn of(tasks: &Tasks) -> Self {
+        Self(tasks.clone())
     }
 
-    pub(crate) fn cut(&self) {
-        self.cut.cancel();
+    /// Into tasks of their own, for a connection that is cut on its own.
+    pub(crate) fn for_session() -> (Self, SessionTasks) {
+        let tasks = Tasks::new();
+        (Self(tasks.clone()), SessionTasks(tasks))
+    }
+}
+
+impl SessionTasks {
+    /// Waits until all of them have ended. A client's connection is over only then: its own future ends as soon as no
+    /// call can be added, while those that are open go on in a task.
+    pub(crate) async fn ended(&self) {
+        self.0.ended().await;
+    }
+}
+
+impl Drop for SessionTasks {
+    fn drop(&mut self) {
+        self.0.cut();
     }
 }
 
@@ -29,13 +46,8 @@ where
     F::Output: Send,
 {
     fn execute(&self, task: F) {
-        let cut = self.cut.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                biased;
-                () = cut.cancelled() => {}
-                _ = task => {}
-            }
+        self.0.spawn(async move {
+            task.await;
         });
     }
 }

@@ -104,6 +104,23 @@ async fn a_stream_that_is_open_when_its_session_ends_is_cut_and_both_ends_say_wh
     assert_eq!(first.into_data().ok().as_deref(), Some(&b"open"[..]));
     let opened = mesh.record.sessions("caller", Direction::Outbound)?;
     let session = opened.first().context("no session")?.facts.clone();
+    // A renewed svid goes into use with the next call, in a session of its own; the stream stays where it is.
+    renewed(&mesh, "caller", 2).await?;
+    let replaced = mesh.record.until("a second session", Duration::from_secs(5), |record| {
+        Ok((record.sessions("caller", Direction::Outbound)?.len() > 1).then_some(()))
+    });
+    let calls = async {
+        let mut client = Connection::open(mesh.outbound("caller")?, Version::Http1).await?;
+        while client.call("GET", "/x", "").await?.status.is_success() {}
+        anyhow::bail!("a call failed")
+    };
+    tokio::select! {
+        replaced = replaced => replaced?,
+        failed = calls => failed?,
+    }
+    messages.send(Frame::data(Bytes::from_static(b"still"))).await?;
+    let still = answers.frame().await.context("the stream ended with the replacement")??;
+    assert_eq!(still.into_data().ok().as_deref(), Some(&b"still"[..]));
     let limit = Duration::from_secs(u64::from(SVID_SECONDS) + 2);
     let rest =
         tokio::time::timeout(limit, answers.collect()).await.context("the session outlived its svids")?;

@@ -146,7 +146,7 @@ impl Application {
             return Ok(sender.clone());
         }
         let stream = self.connect().await?;
-        let (sender, connection) = http2::Builder::new(Spawner::new(self.tasks.clone()))
+        let (sender, connection) = http2::Builder::new(Spawner::of(&self.tasks))
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(SESSION_WINDOW)

@@ -49,7 +49,7 @@ where
     let alpn = session.facts.alpn.clone().unwrap_or_default().into_bytes();
     let peer = Peer { identity, address: from, state: state.clone(), is_sidecar: alpn == ALPN_KITH };
     let lifetime = Lifetime::new(shared.clock.now(), ends_at);
-    let spawner = Spawner::new(worker.tasks.clone());
+    let (spawner, _tasks) = Spawner::for_session();
     let service = service_fn({
         let worker = Arc::clone(&worker);
         move |request| {
@@ -59,14 +59,13 @@ where
     });
     let io = TokioIo::new(session.stream);
     let reason = if alpn == ALPN_KITH || alpn == ALPN_H2 {
-        let connection = http_server::http2_builder(spawner.clone()).serve_connection(io, service);
+        let connection = http_server::http2_builder(spawner).serve_connection(io, service);
         run(connection, |connection| connection.graceful_shutdown(), &state, lifetime, &worker).await
     } else {
         let connection = http_server::http1_builder().serve_connection(io, service);
         run(connection, |connection| connection.graceful_shutdown(), &state, lifetime, &worker).await
     };
     state.ended(reason, &shared.log);
-    spawner.cut();
 }
 
 /// Drives the connection past its three dates: asked to leave, drained, cut.

@@ -17,7 +17,7 @@ use super::pool::{OpenSession, Parts, SessionError, SessionTarget};
 use super::{ALPN_KITH, Lifetime, MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW, SessionState};
 use crate::body::Body;
 use crate::identity_log::Direction;
-use crate::spawner::Spawner;
+use crate::spawner::{SessionTasks, Spawner};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
@@ -39,8 +39,8 @@ pub(super) async fn open(parts: &Parts, target: &SessionTarget) -> Result<OpenSe
         .ok_or(SessionError::Unproven)?;
     let own = session.own.clone().ok_or(SessionError::Unproven)?;
     let lifetime = Lifetime::new(parts.clock.now(), ends_at);
-    let spawner = Spawner::new(parts.tasks.clone());
-    let (sender, connection) = http2::Builder::new(spawner.clone())
+    let (spawner, tasks) = Spawner::for_session();
+    let (sender, connection) = http2::Builder::new(spawner)
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(SESSION_WINDOW)
@@ -48,7 +48,7 @@ pub(super) async fn open(parts: &Parts, target: &SessionTarget) -> Result<OpenSe
         .handshake::<_, Body>(TokioIo::new(session.stream))
         .await
         .map_err(SessionError::Http2)?;
-    parts.tasks.spawn(drive(connection, spawner, state.clone(), lifetime, parts.clone()));
+    parts.tasks.spawn(drive(connection, tasks, state.clone(), lifetime, parts.clone()));
     Ok(OpenSession { sender, state, lifetime, own })
 }
 
@@ -71,16 +71,20 @@ async fn reach(target: &SessionTarget) -> Result<TcpStream, SessionError> {
 
 async fn drive(
     connection: impl Future<Output = hyper::Result<()>>,
-    spawner: Spawner,
+    tasks: SessionTasks,
     state: SessionState,
     lifetime: Lifetime,
     parts: Parts,
 ) {
+    let over = async {
+        let result = connection.await;
+        tasks.ended().await;
+        if result.is_ok() { "closed" } else { "failed" }
+    };
     let otherwise = tokio::select! {
-        result = connection => if result.is_ok() { "closed" } else { "failed" },
+        reason = over => reason,
         () = parts.clock.until(lifetime.ends_at) => { state.cut("svid_expired"); "svid_expired" }
         () = parts.drained.cancelled() => "drained",
     };
     state.ended(otherwise, &parts.log);
-    spawner.cut();
 }
