@@ -5,7 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::local::layout::{LayoutError, SocketFolder};
+use crate::local::demo_mesh;
+use crate::local::layout::{LayoutError, MeshSocket, SocketFolder};
+
+/// What the demo's control plane and sidecars report when nobody asks for more.
+const DEFAULT_LOG_LEVEL: &str = "error";
+const LOG_LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+/// The longest life of an svid that a story waits for.
+const LONGEST_IN_STORY: u32 = 60;
 
 /// Kith: a mutual-TLS service mesh
 #[derive(Debug, Parser)]
@@ -43,6 +50,19 @@ pub enum Command {
     DemoService(DemoServiceArgs),
 }
 
+impl Command {
+    /// Where a verb looks for sockets and makes temporary files, if it does.
+    pub fn runtime(&self) -> Option<&RuntimeArgs> {
+        match self {
+            Self::Demo(args) => Some(&args.runtime),
+            Self::Status(args) => Some(&args.runtime),
+            Self::Tap(args) => Some(&args.ask.runtime),
+            Self::Explain(args) => Some(&args.ask.runtime),
+            Self::RunControlPlane(_) | Self::RunSidecar(_) | Self::DemoService(_) => None,
+        }
+    }
+}
+
 /// How data is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -61,9 +81,24 @@ pub struct RuntimeArgs {
 }
 
 impl RuntimeArgs {
-    /// The runtime folder; a variable that is set to nothing, or to no absolute path, names none.
+    /// The runtime folder; a variable that is set to nothing, or to no folder that is there, names none.
     pub fn folder(&self) -> Option<&Path> {
-        self.runtime_dir.as_deref().map(Path::new).filter(|folder| folder.is_absolute())
+        self.named().filter(|folder| folder.is_absolute() && folder.is_dir())
+    }
+
+    /// The folder for temporary files.
+    pub fn temporary(&self) -> &Path {
+        self.folder().unwrap_or(Path::new("/tmp"))
+    }
+
+    /// What to say about a runtime folder that is named and cannot be used.
+    pub fn complaint(&self) -> Option<String> {
+        let named = self.named().filter(|_| self.folder().is_none())?;
+        Some(format!("XDG_RUNTIME_DIR is {named:?}, which is no folder; /tmp is used instead"))
+    }
+
+    fn named(&self) -> Option<&Path> {
+        self.runtime_dir.as_deref().filter(|named| !named.is_empty()).map(Path::new)
     }
 
     /// The folder of this user's sockets.
@@ -82,17 +117,64 @@ pub struct DemoArgs {
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
     /// The name of the mesh, when several are to run
-    #[arg(long, default_value = "demo")]
+    #[arg(long, default_value = demo_mesh::NAME)]
     pub name: String,
-    /// Lifetime of an svid in seconds (60, or 20 with --story); short, to watch rotation
+    /// Lifetime of an svid in seconds (60, or 20 with --story, which takes at most 60); short, to watch rotation
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(20..=86_400))]
     pub svid_ttl: Option<u32>,
-    /// What the control plane and the sidecars report on standard error
-    #[arg(long, env = "KITH_LOG", default_value = "error")]
+    /// What the control plane and the sidecars report on standard error: error, warn, info, debug or trace, or
+    /// target=level,...
+    #[arg(long, env = "KITH_LOG", default_value = DEFAULT_LOG_LEVEL, value_name = "LEVEL", value_parser = log_level)]
     pub log_level: String,
     /// Where sockets and temporary files go.
     #[command(flatten)]
     pub runtime: RuntimeArgs,
+}
+
+impl DemoArgs {
+    /// Refuses what the flags cannot mean together.
+    pub fn check(&self) -> Result<(), UsageError> {
+        match self.svid_ttl {
+            Some(seconds) if self.story && seconds > LONGEST_IN_STORY => {
+                Err(UsageError::SlowStory { seconds })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is wrong with flags that are right one by one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UsageError {
+    /// The story shows how svids are replaced, and nobody waits that long.
+    #[error(
+        "--story shows how svids are replaced, which takes too long with --svid-ttl {seconds}; choose 20 to 60"
+    )]
+    SlowStory {
+        /// The lifetime that was asked for.
+        seconds: u32,
+    },
+}
+
+/// Accepts what the parser of diagnostics accepts, and says here what is wrong, once, instead of in every child.
+/// Nothing is the default: `KITH_LOG=` is how people unset a variable.
+fn log_level(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(DEFAULT_LOG_LEVEL.to_owned());
+    }
+    let known = |level: &str| LOG_LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level));
+    let target = |target: &str| {
+        !target.is_empty()
+            && target.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':'))
+    };
+    let wrong = text.split(',').find(|part| match part.split_once('=') {
+        Some((name, level)) => !(target(name) && known(level)),
+        None => !known(part),
+    });
+    match wrong {
+        None => Ok(text.to_owned()),
+        Some(part) => Err(format!("{part:?} is none of {}, nor target=level", LOG_LEVELS.join(", "))),
+    }
 }
 
 /// Which mesh is asked, and how the answer is written.
@@ -114,9 +196,9 @@ pub struct AskArgs {
 
 impl AskArgs {
     /// The socket to ask.
-    pub fn find_socket(&self) -> Result<PathBuf, LayoutError> {
+    pub fn find_socket(&self) -> Result<MeshSocket, LayoutError> {
         match &self.socket {
-            Some(socket) => Ok(socket.clone()),
+            Some(socket) => Ok(MeshSocket::at(socket.clone())),
             None => self.runtime.sockets().find(self.name.as_deref()),
         }
     }
@@ -214,6 +296,7 @@ mod tests {
             "kith",
             "kith frobnicate",
             "kith demo --svid-ttl 19",
+            "kith demo --log-level loud",
             "kith explain web",
             "kith explain web orders GET",
             "kith status --name a --socket b",
@@ -224,10 +307,36 @@ mod tests {
 
     #[test]
     fn a_runtime_folder_that_is_none_is_as_good_as_none() {
-        for folder in ["", "relative"] {
+        for (folder, complains) in [("", false), ("relative", true), ("/nonexistent/user/7", true)] {
             let runtime = RuntimeArgs { runtime_dir: Some(folder.into()) };
             assert_eq!(runtime.folder(), None);
+            assert_eq!(runtime.complaint().is_some(), complains, "{folder:?}");
         }
+        let runtime = RuntimeArgs { runtime_dir: Some("/tmp".into()) };
+        assert_eq!((runtime.folder(), runtime.complaint()), (Some(Path::new("/tmp")), None));
+    }
+
+    #[test]
+    fn a_log_level_is_checked_before_any_process_has_it() {
+        for level in ["error", "WARN", "off", "info,h2=warn", "kith_sidecar::inbound=trace"] {
+            assert_eq!(log_level(level).as_deref(), Ok(level));
+        }
+        assert_eq!(log_level("").as_deref(), Ok(DEFAULT_LOG_LEVEL));
+        for level in ["loud", "info,", "info,h2=loud", "=info", "h2=", " ", "a b=info"] {
+            assert!(log_level(level).is_err(), "{level:?}");
+        }
+        assert_eq!(log_level("info,loud").unwrap_err().split(' ').next(), Some("\"loud\""));
+    }
+
+    #[test]
+    fn a_story_of_long_lives_is_refused() {
+        let parsed = |line: &str| match Cli::try_parse_from(line.split(' ')).unwrap().command {
+            Command::Demo(args) => args.check(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(parsed("kith demo --story --svid-ttl 61"), Err(UsageError::SlowStory { seconds: 61 }));
+        assert_eq!(parsed("kith demo --story --svid-ttl 60"), Ok(()));
+        assert_eq!(parsed("kith demo --svid-ttl 61"), Ok(()));
     }
 
     #[test]

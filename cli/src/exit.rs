@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::args::UsageError;
 use crate::local::SpecError;
 use crate::local::admin::AdminError;
 use crate::local::layout::LayoutError;
@@ -47,9 +48,9 @@ impl Exit {
         }
         if let Some(error) = error.downcast_ref::<AdminError>() {
             return match error {
-                AdminError::Unreachable { .. } => Self::Unreachable,
+                AdminError::Unreachable { .. } | AdminError::Restarting { .. } => Self::Unreachable,
                 AdminError::NotPermitted { .. } => Self::NotPermitted,
-                AdminError::BadQuestion { .. } => Self::BadInput,
+                AdminError::BadQuestion { .. } | AdminError::UnknownWorkload { .. } => Self::BadInput,
                 AdminError::Failed { .. } => Self::Failed,
             };
         }
@@ -61,6 +62,9 @@ impl Exit {
                 LayoutError::TooLong { .. } => Self::BadInput,
                 LayoutError::Io { .. } => Self::Failed,
             };
+        }
+        if error.is::<UsageError>() {
+            return Self::Usage;
         }
         if error.is::<SpecError>() { Self::BadInput } else { Self::Failed }
     }
@@ -85,7 +89,11 @@ mod tests {
             (anyhow::anyhow!("anything"), 1),
             (AdminError::BadQuestion { reason: String::new() }.into(), 65),
             (unreachable.into(), 69),
+            (AdminError::Restarting { mesh: String::new() }.into(), 69),
             (LayoutError::NoMesh.into(), 69),
+            (AdminError::UnknownWorkload { reason: String::new() }.into(), 65),
+            (UsageError::SlowStory { seconds: 61 }.into(), 64),
+            (LayoutError::Running { name: String::new() }.into(), 64),
             (AdminError::NotPermitted { reason: String::new() }.into(), 77),
             (LayoutError::Several { running: vec![] }.into(), 64),
             (SpecError::SvidSeconds { seconds: 1 }.into(), 65),

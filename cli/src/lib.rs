@@ -31,8 +31,32 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     commands::run(cli.command).unwrap_or_else(|error| {
         let exit = Exit::of(&error);
         if exit != Exit::Ok {
-            render::report(&format!("kith: {}", render::escape::lines(&format!("{error:#}"))));
+            render::report(&format!("kith: {}", render::escape::lines(&causes(&error))));
         }
         exit
     })
+}
+
+/// An error with its causes. One that the error before it has quoted already is not said again.
+fn causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        before if before.contains(&cause) => told,
+        _ => format!("{told}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once_however_often_it_is_quoted() {
+        let plain = anyhow!("no such file").context("cannot read x");
+        assert_eq!(causes(&plain), "cannot read x: no such file");
+        let quoted = anyhow!("no such file").context("cannot read x: no such file").context("cannot start");
+        assert_eq!(causes(&quoted), "cannot start: cannot read x: no such file");
+    }
 }

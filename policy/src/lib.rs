@@ -13,6 +13,7 @@
 mod analysis;
 mod call;
 mod canonical;
+mod closest;
 mod compile;
 pub mod document;
 mod evaluate;
@@ -25,6 +26,7 @@ mod verdict;
 pub use analysis::explain;
 pub use call::{Call, Request};
 pub use canonical::{AmbiguousPath, canonical_path};
+pub use closest::closest;
 pub use compile::{CompileError, PathTemplate, PathTemplateError, PolicySet};
 pub use document::{AuthorizationPolicy, DocumentError};
 pub use evaluate::evaluate;

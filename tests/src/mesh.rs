@@ -42,9 +42,14 @@ pub struct Mesh {
 impl Mesh {
     /// Starts a mesh in which `caller` may call `backend`, with svids of so many seconds.
     pub async fn start(name: &str, svid_seconds: u32) -> anyhow::Result<Self> {
+        Self::start_with(name, svid_seconds, &policy("callers", "ALLOW", ALLOW_CALLER)).await
+    }
+
+    /// The same with other policies.
+    pub async fn start_with(name: &str, svid_seconds: u32, policies_yaml: &str) -> anyhow::Result<Self> {
         let backend = Backend::start().await?;
         let policies = tempfile::tempdir()?;
-        std::fs::write(policies.path().join("backend.yaml"), policy("callers", "ALLOW", ALLOW_CALLER))?;
+        std::fs::write(policies.path().join("backend.yaml"), policies_yaml)?;
         let calls = vec!["backend".to_owned()];
         let services = vec![
             service("caller", backend.address(), calls.clone()),

@@ -203,3 +203,21 @@ async fn answer(channel: &OwnedFd) -> anyhow::Result<v1::StatementReply> {
         other => anyhow::bail!("not a reply: {other:?}"),
     }
 }
+
+#[tokio::test]
+async fn a_mesh_whose_policies_cannot_be_read_starts_refuses_everything_and_says_why() -> anyhow::Result<()> {
+    let mesh =
+        Mesh::start_with("unreadable", 60, "kind: AuthorizationPolicy\nspec: { actoin: ALLOW }\n").await?;
+    let status = mesh.status().await?;
+    assert!(status.nothing_in_force && status.policies_error.contains("backend.yaml:"), "{status:?}");
+    let mut client = Connection::open(mesh.outbound("caller")?, Version::Http1).await?;
+    let answer = client.call("GET", "/x", "").await?;
+    assert_eq!((answer.status.as_u16(), answer.denial_id().map(str::len)), (503, Some(32)));
+    std::fs::write(mesh.policy_file(), kith_tests::policy("callers", "ALLOW", kith_tests::ALLOW_CALLER))?;
+    let allowed = tokio::time::timeout(SOON, async {
+        while client.call("GET", "/x", "").await?.status.as_u16() != 200 {}
+        anyhow::Ok(())
+    });
+    allowed.await.context("the mended folder is not in force")??;
+    mesh.stop().await
+}

@@ -1,156 +1,131 @@
 //! `kith demo`: a mesh on this machine, its calls as they happen, or the story of what it promises.
 
+mod view;
+
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 
 use anyhow::Context as _;
 use kith_identity::TrustDomain;
-use kith_runtime::{Clock, signals};
-use kith_sidecar::identity_log::rfc3339;
 use tokio::time::Instant;
 
-use crate::args::{DemoArgs, Output};
+use self::view::View;
+use super::stop_signals::StopSignals;
+use crate::args::DemoArgs;
 use crate::exit::Exit;
-use crate::local::banner::banner;
-use crate::local::layout::{make_private, temporary};
-use crate::local::{ChildId, Event, Events, MeshSpec, Stream, Supervisor, demo_mesh, story};
-use crate::render::event::{Columns, Kind, Shown, Tally};
-use crate::render::{self, terminal_width};
+use crate::local::banner::Banner;
+use crate::local::layout::{Temporary, make_private};
+use crate::local::story::{self, Story};
+use crate::local::{Claim, MeshSpec, Supervisor, check_mesh_name, demo_mesh, sweep};
+use crate::render::{self, Closed};
 
-const WEB_PORT: u16 = 8080;
-const CONTROL_PLANE_PORT: u16 = 7450;
 const SVID_SECONDS: u32 = 60;
 
-/// Runs until Ctrl-C, or until the story is told. Whatever happens, no process, socket or file stays.
+/// Runs until a signal, or until the story is told. Whatever happens, no process, socket or file stays.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let began = Instant::now();
-    let mut stop = pin!(signals::stop_requested());
-    let parent = args.runtime.folder().unwrap_or(Path::new("/tmp"));
-    let home = temporary(&format!("kith-{}-", args.name), parent)?;
-    let spec = spec(&args, home.path())?;
-    let policies = spec.policies_dir.clone();
-    make_private(&policies)?;
-    demo_mesh::write_policies(&policies)?;
+    args.check()?;
+    check_mesh_name(&args.name)?;
+    let mut stop = StopSignals::listen().context("cannot wait for signals")?;
+    // First of all: a second demo of this name ends here, before it has done anything.
+    let claim = args.runtime.sockets().claim(&args.name)?;
+    for error in sweep(args.runtime.temporary()) {
+        render::report(&format!("kith: what an earlier mesh left: {error}"));
+    }
+    let home = Temporary::make(&format!("kith-{}-", args.name), args.runtime.temporary())?;
+    let policies = home.path().join("policies");
+    let mut show = Show::new(&args);
     let supervisor = tokio::select! {
-        started = Supervisor::start(spec) => started?,
+        started = start(&args, claim, home.path(), began) => started?,
         // A start that is given up is dropped, and what it had started with it.
-        signal = &mut stop => return signal.map(|_| Exit::Ok).context("cannot wait for signals"),
+        () = stop.next() => return Ok(show.interrupted()),
     };
-    let status = supervisor.until_programmed(story::PATIENCE).await?;
-    render::report(&banner(&supervisor, &status, &policies, began.elapsed()));
-    let mut view = View::new(args.output);
-    let (ended, mut signal) = tokio::select! {
-        ended = tell(&args, &supervisor, &policies, &mut view) => (ended, None),
-        signal = &mut stop => (Ok(Exit::Ok), Some(signal.context("cannot wait for signals")?)),
+    let ended = tokio::select! {
+        ended = show.run(&supervisor, &policies) => show.ended(ended),
+        () = stop.next() => Ok(show.interrupted()),
     };
     let children = supervisor.pids().len();
-    let hurry = async {
-        match &mut signal {
-            Some(signal) => drop(signal.again().await),
-            None => drop(stop.await),
-        }
-    };
     tokio::select! {
         stopped = supervisor.stop() => stopped?,
         // Dropped half-way, the supervisor kills what is left.
-        () = hurry => render::report("kith: stopped at once"),
+        () = stop.next() => render::report("kith: stopped at once"),
     }
-    home.close().context("cannot remove the temporary folder")?;
-    if !args.story {
-        render::report(&format!("stopped {children} processes. {}.", view.tally.summary()));
+    home.remove()?;
+    if let Show::Live(view) = &show {
+        render::report(&format!("stopped {children} processes. {}.", view.summary()));
     }
     ended
 }
 
-async fn tell(args: &DemoArgs, mesh: &Supervisor, policies: &Path, view: &mut View) -> anyhow::Result<Exit> {
-    if args.story {
-        let held = story::tell(mesh, policies, args.output).await?;
-        return Ok(if held { Exit::Ok } else { Exit::Failed });
-    }
-    view.begin()?;
-    let mut events = mesh.events();
-    follow(&mut events, view).await?;
-    Ok(Exit::Ok)
-}
-
-async fn follow(events: &mut Events, view: &mut View) -> anyhow::Result<()> {
-    while let Some(event) = events.next().await {
-        view.show(&event)?;
-    }
-    Ok(())
+/// Starts the mesh and says where everything is.
+async fn start(args: &DemoArgs, claim: Claim, home: &Path, began: Instant) -> anyhow::Result<Supervisor> {
+    let spec = spec(args, home)?;
+    let policies = spec.policies_dir.clone();
+    make_private(&policies)?;
+    demo_mesh::write_policies(&policies)?;
+    let mesh = Supervisor::start_claimed(spec, claim).await?;
+    let status = mesh.until_programmed(story::PATIENCE).await?;
+    let banner = Banner { mesh: &mesh, status: &status, policies: &policies, took: began.elapsed() };
+    render::report(&banner.text());
+    Ok(mesh)
 }
 
 fn spec(args: &DemoArgs, home: &Path) -> anyhow::Result<MeshSpec> {
     // Our own file even when it was replaced on disk meanwhile.
     let kith = PathBuf::from("/proc/self/exe");
     let trust_domain = TrustDomain::parse(demo_mesh::TRUST_DOMAIN).context("the demo's trust domain")?;
-    let services = demo_mesh::services(&kith, WEB_PORT);
+    let services = demo_mesh::services(&kith, demo_mesh::WEB_PORT);
     let mut spec = MeshSpec::new(&args.name, trust_domain, home.join("policies"), kith, services);
-    let short = if args.story { story::SVID_SECONDS } else { SVID_SECONDS };
-    spec.svid_seconds = args.svid_ttl.unwrap_or(short);
+    spec.svid_seconds = svid_seconds(args);
     spec.state_dir = Some(home.join("state"));
-    spec.socket_dir = Some(args.runtime.sockets().path().to_owned());
-    spec.control_plane_port = CONTROL_PLANE_PORT;
+    spec.control_plane_port = demo_mesh::CONTROL_PLANE_PORT;
     spec.log_level.clone_from(&args.log_level);
     Ok(spec)
 }
 
-/// The live table, or one object a line.
-struct View {
-    columns: Option<Columns>,
-    clock: Clock,
-    tally: Tally,
+fn svid_seconds(args: &DemoArgs) -> u32 {
+    let short = if args.story { story::SVID_SECONDS } else { SVID_SECONDS };
+    args.svid_ttl.unwrap_or(short)
 }
 
-impl View {
-    fn new(output: Output) -> Self {
-        let columns = (output == Output::Table).then(|| Columns::new(terminal_width()));
-        Self { columns, clock: Clock::system(), tally: Tally::default() }
-    }
+/// What is shown of a mesh that runs.
+enum Show {
+    Live(View),
+    Story(Story),
+}
 
-    fn begin(&self) -> anyhow::Result<()> {
-        self.columns.map_or(Ok(()), |columns| render::print(&columns.headings()))
-    }
-
-    fn show(&mut self, event: &Event) -> anyhow::Result<()> {
-        match event {
-            Event::Line { line, .. } => match Shown::of_line(line) {
-                Some(shown) => {
-                    self.tally.count(&shown);
-                    self.print(&shown)
-                }
-                None => Ok(()),
-            },
-            Event::ChildExited { child, pid, status } => {
-                self.process(child, format!("ended: {status} (process {pid})"))
-            }
-            Event::Restarted { child, pid } => self.process(child, format!("started again as process {pid}")),
-            Event::ChildStarted { .. } => Ok(()),
-            Event::Raw { child, stream: Stream::Stderr | Stream::Stdout, text } => {
-                render::report(&render::escape::escape(&format!("{child}: {text}")));
-                Ok(())
-            }
-            Event::Warning { child, text } => {
-                render::report(&render::escape::escape(&format!("kith: {child}: {text}")));
-                Ok(())
-            }
-            Event::Lost { count } => {
-                render::report(&format!("kith: this screen is too slow; {count} events are not shown"));
-                Ok(())
-            }
+impl Show {
+    fn new(args: &DemoArgs) -> Self {
+        if args.story {
+            Self::Story(Story::new(args.output, svid_seconds(args)))
+        } else {
+            Self::Live(View::new(args.output))
         }
     }
 
-    fn process(&self, child: &ChildId, detail: String) -> anyhow::Result<()> {
-        let time = rfc3339(self.clock.now());
-        let src = Some(child.to_string());
-        self.print(&Shown { src, detail: Some(detail), ..Shown::empty(&time, Kind::Process) })
+    async fn run(&mut self, mesh: &Supervisor, policies: &Path) -> anyhow::Result<Exit> {
+        match self {
+            Self::Live(view) => view.follow(mesh).await.map(|()| Exit::Ok),
+            Self::Story(story) => Ok(if story.tell(mesh, policies).await? { Exit::Ok } else { Exit::Failed }),
+        }
     }
 
-    fn print(&self, shown: &Shown) -> anyhow::Result<()> {
-        match self.columns {
-            Some(columns) => render::print(&columns.row(shown)),
-            None => render::print_json(shown),
+    /// How it ended by itself. A story whose reader went away was not told to its end.
+    fn ended(&self, ended: anyhow::Result<Exit>) -> anyhow::Result<Exit> {
+        match (ended, self) {
+            (Err(error), Self::Story(_)) if error.is::<Closed>() => Ok(self.interrupted()),
+            (ended, _) => ended,
+        }
+    }
+
+    /// How it ends when somebody stops it: a demo in order, a story with promises that nobody has seen held.
+    fn interrupted(&self) -> Exit {
+        match self {
+            Self::Live(_) => Exit::Ok,
+            Self::Story(story) => {
+                let (told, all) = (story.told(), story::PROMISES);
+                render::report(&format!("stopped after {told} of {all} promises"));
+                Exit::Failed
+            }
         }
     }
 }

@@ -1,25 +1,69 @@
 //! `kith explain`: what would become of a call, and why. Exit code 2 says that it would be denied.
 
+use http::Method;
 use kith_proto::v1::ExplainRequest;
 
+use super::ask::{answered, ask, suggest};
 use crate::args::{ExplainArgs, Output};
 use crate::exit::Exit;
-use crate::local::admin::Admin;
+use crate::local::admin::AdminError;
 use crate::render::{self, explain, json};
 
 /// Asks, and prints the answer.
 pub(crate) async fn run(args: ExplainArgs) -> anyhow::Result<Exit> {
-    let mut admin = Admin::connect(&args.ask.find_socket()?).await?;
-    let request = ExplainRequest {
-        source: args.source,
-        destination: args.destination,
-        method: args.method.unwrap_or_default(),
-        path: args.path.unwrap_or_default(),
+    let output = args.ask.output;
+    let socket = args.ask.find_socket()?;
+    let request = request(args)?;
+    let answer = match ask(&socket, async |mut admin| admin.explain(request.clone()).await).await {
+        Ok(answer) => answer,
+        Err(error) => return Err(suggest(&socket, error, &[&request.source, &request.destination]).await),
     };
-    let answer = admin.explain(request.clone()).await?;
-    match args.ask.output {
-        Output::Table => render::print(&explain::table(&request, &answer))?,
-        Output::Json => render::print(&json::pretty(&explain::ExplainJson::new(&request, &answer))?)?,
+    let text = match output {
+        Output::Table => explain::table(&request, &answer),
+        Output::Json => json::pretty(&explain::ExplainJson::new(&request, &answer))?,
+    };
+    answered(render::print(&text), if answer.allowed { Exit::Ok } else { Exit::Findings })
+}
+
+/// The question. What nobody could send is refused here: an answer to it would be about another call.
+fn request(args: ExplainArgs) -> Result<ExplainRequest, AdminError> {
+    let ExplainArgs { source, destination, method, path, .. } = args;
+    let bad = |reason: String| Err(AdminError::BadQuestion { reason });
+    if let Some(method) = method.as_deref().filter(|method| Method::from_bytes(method.as_bytes()).is_err()) {
+        return bad(format!("the method {method:?} is none of HTTP's; name one, such as GET"));
     }
-    Ok(if answer.allowed { Exit::Ok } else { Exit::Findings })
+    if path.as_deref() == Some("") {
+        return bad("the path is empty; the shortest is \"/\"".to_owned());
+    }
+    Ok(ExplainRequest {
+        source,
+        destination,
+        method: method.unwrap_or_default(),
+        path: path.unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn asked(arguments: &[&str]) -> Result<ExplainRequest, AdminError> {
+        let line = ["kith", "explain", "web", "orders"].iter().chain(arguments);
+        match Cli::try_parse_from(line).unwrap().command {
+            Command::Explain(args) => request(args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_nobody_could_send_is_no_question() {
+        for arguments in [["", "/"], ["G T", "/"], ["GET\n", "/"], ["GÉT", "/"], ["GET", ""]] {
+            assert!(matches!(asked(&arguments), Err(AdminError::BadQuestion { .. })), "{arguments:?}");
+        }
+        assert_eq!(asked(&["get", "/a"]).unwrap().method, "get");
+        assert_eq!(asked(&[]).unwrap().path, "");
+    }
 }

@@ -1,20 +1,28 @@
-//! One thin file for each verb: arguments, one call, one rendering.
+//! One thin file for each verb: arguments, one call, one rendering. Beside them what several verbs share: `ask` for
+//! questions, `rows` for the live table, `stop_signals`.
 
+mod ask;
 mod demo;
 mod demo_service;
 mod explain;
+mod rows;
 mod run_control_plane;
 mod run_sidecar;
 mod status;
+mod stop_signals;
 mod tap;
 
 use anyhow::Context as _;
 
-use crate::args::Command;
+use crate::args::{Command, RuntimeArgs};
 use crate::exit::Exit;
+use crate::render;
 
 /// Runs a verb.
 pub(crate) fn run(command: Command) -> anyhow::Result<Exit> {
+    if let Some(complaint) = command.runtime().and_then(RuntimeArgs::complaint) {
+        render::report(&format!("kith: {complaint}"));
+    }
     match command {
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Status(args) => block_on(status::run(args)),

@@ -1,6 +1,7 @@
 //! The socket on which the control plane answers people, from the asking side. Owns the connection and what its
 //! failures mean; what the answers look like is `render`'s business.
 
+use std::error::Error as _;
 use std::path::Path;
 
 use hyper_util::rt::TokioIo;
@@ -22,6 +23,12 @@ pub enum AdminError {
         /// Why.
         reason: String,
     },
+    /// It is gone for a moment.
+    #[error("the mesh {mesh:?} runs, its control plane is restarting")]
+    Restarting {
+        /// The mesh.
+        mesh: String,
+    },
     /// This user may not ask.
     #[error("not permitted: {reason}; the mesh belongs to the user who started it")]
     NotPermitted {
@@ -32,6 +39,12 @@ pub enum AdminError {
     #[error("{reason}")]
     BadQuestion {
         /// Why.
+        reason: String,
+    },
+    /// The question names a workload that there is not.
+    #[error("{reason}")]
+    UnknownWorkload {
+        /// Which, and which there are.
         reason: String,
     },
     /// Anything else.
@@ -97,12 +110,23 @@ impl Admin {
     fn error(&self, status: &tonic::Status) -> AdminError {
         let reason = status.message().to_owned();
         match status.code() {
+            _ if is_broken_off(status) => AdminError::Unreachable { socket: self.socket.clone(), reason },
             Code::Unavailable => AdminError::Unreachable { socket: self.socket.clone(), reason },
             Code::PermissionDenied | Code::Unauthenticated => AdminError::NotPermitted { reason },
-            Code::InvalidArgument | Code::NotFound => AdminError::BadQuestion { reason },
+            Code::InvalidArgument => AdminError::BadQuestion { reason },
+            Code::NotFound => AdminError::UnknownWorkload { reason },
             code => AdminError::Failed { code, reason },
         }
     }
+}
+
+/// Whether the connection failed, not the control plane: its own statuses arrive without a cause, those that are
+/// made on this side have the error of the transport as theirs.
+fn is_broken_off(status: &tonic::Status) -> bool {
+    let mut causes = std::iter::successors(status.source(), |&cause| cause.source());
+    causes.any(|cause| {
+        cause.is::<tonic::transport::Error>() || cause.is::<hyper::Error>() || cause.is::<std::io::Error>()
+    })
 }
 
 /// Lines that arrive while somebody watches.
@@ -116,5 +140,19 @@ impl Tap {
     /// The next lines; `None` when the control plane ended the stream.
     pub async fn next(&mut self) -> Result<Option<TapLines>, AdminError> {
         self.lines.message().await.map_err(|status| self.admin.error(&status))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_counts_as_broken_off_by_its_cause_and_never_by_its_text() {
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(is_broken_off(&tonic::Status::from_error(Box::new(reset))));
+        let told = tonic::Status::unknown("transport error: connection reset");
+        assert!(!is_broken_off(&told));
+        assert!(!is_broken_off(&tonic::Status::from_error("something else".into())));
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Launch {
     pub(crate) arguments: Vec<String>,
     /// Its whole environment; nothing is inherited.
     pub(crate) environment: BTreeMap<String, String>,
+    /// What lists of processes call it; only for programs of ours, because others may act on their own name.
+    pub(crate) title: Option<String>,
     /// Whether its standard input is a channel to the supervisor.
     pub(crate) with_channel: bool,
 }
@@ -94,7 +96,11 @@ impl Launch {
         } else {
             (None, Stdio::null())
         };
-        let mut process = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        if let Some(title) = &self.title {
+            command.arg0(title);
+        }
+        let mut process = command
             .args(&self.arguments)
             .env_clear()
             .envs(&self.environment)
@@ -128,6 +134,7 @@ mod tests {
             program: PathBuf::from("/bin/sh"),
             arguments: vec!["-c".to_owned(), script.to_owned()],
             environment: BTreeMap::from([("ONLY".to_owned(), "this".to_owned())]),
+            title: Some("kith: sidecar of web".to_owned()),
             with_channel: false,
         }
     }
@@ -155,6 +162,15 @@ mod tests {
             tokio::task::yield_now().await;
         }
         started.process.wait().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_child_is_listed_under_its_title() {
+        let (mut started, seen) =
+            (shell("tr '\\0' '\\n' < /proc/$$/cmdline").start().unwrap(), &mut String::new());
+        started.stdout.read_to_string(seen).await.unwrap();
+        started.process.wait().await.unwrap();
+        assert_eq!(seen.lines().next(), Some("kith: sidecar of web"));
     }
 
     #[tokio::test]

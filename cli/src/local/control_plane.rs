@@ -2,7 +2,9 @@
 //! gets the same key, state and port, and an instance of its own, so that a statement for the start before is worth
 //! nothing.
 
+use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +36,57 @@ pub struct ControlPlaneFacts {
     pub policies: u32,
     /// Why the folder of policies cannot be used; empty when it can.
     pub policies_error: String,
+}
+
+/// The control plane of a running mesh.
+#[derive(Debug, Clone, Copy)]
+pub struct ControlPlane<'a> {
+    pub(crate) kept: &'a Kept,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin_socket: &'a Path,
+    pub(crate) running: &'a watch::Receiver<Option<Arc<ControlPlaneFacts>>>,
+}
+
+impl ControlPlane<'_> {
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<i32> {
+        self.kept.pid()
+    }
+
+    /// Ends it at once (`SIGKILL`); it is then started again, unless it is held.
+    pub fn kill(&self) -> io::Result<()> {
+        self.kept.kill()
+    }
+
+    /// While held, it is not started again.
+    pub fn hold(&self, held: bool) {
+        self.kept.hold(held);
+    }
+
+    /// Where sidecars reach it; the same after every restart.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it answers people.
+    pub fn admin_socket(&self) -> &Path {
+        self.admin_socket
+    }
+
+    /// What it said when it was ready; `None` while it does not run.
+    pub fn facts(&self) -> Option<Arc<ControlPlaneFacts>> {
+        self.running.borrow().clone()
+    }
+
+    /// Waits until it runs and listens.
+    pub async fn until_ready(&self, deadline: Duration) -> anyhow::Result<()> {
+        self.kept.until_ready(deadline).await
+    }
+
+    /// Waits until it does not run.
+    pub async fn until_ended(&self, deadline: Duration) -> anyhow::Result<()> {
+        self.kept.until_ended(deadline).await
+    }
 }
 
 /// What the supervisor says to a control plane.

@@ -9,6 +9,12 @@ use anyhow::Context as _;
 
 use super::services::{App, ServiceSpec};
 
+/// The name of the mesh unless it is given another.
+pub const NAME: &str = "demo";
+/// Where the shop's front listens when that is free.
+pub const WEB_PORT: u16 = 8080;
+/// Where the control plane listens when that is free.
+pub const CONTROL_PLANE_PORT: u16 = 7450;
 /// The namespace of all four.
 pub const NAMESPACE: &str = "demo";
 /// The trust domain of the demo.
@@ -21,6 +27,11 @@ pub const POLICIES: [(&str, &str); 2] = [
     ("orders.yaml", include_str!("demo_policies/orders.yaml")),
     (PAYMENTS_FILE, include_str!("demo_policies/payments.yaml")),
 ];
+
+/// What a command needs to ask the mesh of this name: nothing for the usual one, ` --name NAME` for others.
+pub fn name_flag(name: &str) -> String {
+    if name == NAME { String::new() } else { format!(" --name {name}") }
+}
 
 /// The services. `web_port` is where the shop's front listens when that is free.
 pub fn services(kith_binary: &Path, web_port: u16) -> Vec<ServiceSpec> {

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kith_sidecar::identity_log::Line;
 use tokio::sync::broadcast;
 
+use super::policies::PolicyState;
+
 /// How many events a slow reader may be behind before it is told that it lost some.
 const CAPACITY: usize = 32_768;
 
@@ -82,6 +84,8 @@ pub enum Event {
         /// What.
         text: Arc<str>,
     },
+    /// Other policies came into force, or the newest edit did not.
+    Policies(PolicyState),
     /// The supervisor refused something, or could not do it.
     Warning {
         /// The child it is about.

@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use std::io;
 use std::pin::pin;
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use kith_runtime::Stop;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::Child;
@@ -74,7 +74,17 @@ struct Inner {
     life: watch::Sender<Option<Arc<Life>>>,
     ready: watch::Sender<bool>,
     held: watch::Sender<bool>,
-    last_words: Mutex<VecDeque<Arc<str>>>,
+    /// How it failed twice before it was ever ready.
+    hopeless: watch::Sender<Option<Arc<str>>>,
+    last_words: Mutex<LastWords>,
+}
+
+/// What a child wrote last on its stderr.
+#[derive(Debug, Default)]
+struct LastWords {
+    lines: VecDeque<Arc<str>>,
+    /// They are of a start before: the first line of this one replaces them.
+    of_before: bool,
 }
 
 impl Kept {
@@ -84,7 +94,8 @@ impl Kept {
             life: watch::Sender::new(None),
             ready: watch::Sender::new(false),
             held: watch::Sender::new(false),
-            last_words: Mutex::new(VecDeque::new()),
+            hopeless: watch::Sender::new(None),
+            last_words: Mutex::default(),
         }))
     }
 
@@ -116,13 +127,29 @@ impl Kept {
         *self.0.ready.borrow()
     }
 
-    /// Waits until it runs and has said that it listens; the error repeats what it complained about.
+    /// Waits until it runs and has said that it listens; the error repeats what it complained about. One that fails
+    /// again and again in the same way is not waited for.
     pub async fn until_ready(&self, deadline: Duration) -> anyhow::Result<()> {
         let mut ready = self.0.ready.subscribe();
-        match timeout(deadline, ready.wait_for(|&ready| ready)).await {
-            Ok(ready) => ready.map(|_| ()).context("the supervisor is gone"),
+        let waited = timeout(deadline, async {
+            tokio::select! {
+                biased;
+                ready = ready.wait_for(|&ready| ready) => ready.map(|_| ()).context("the supervisor is gone"),
+                error = self.until_hopeless() => Err(error),
+            }
+        });
+        match waited.await {
+            Ok(ready) => ready,
             Err(_) => bail!("the {} was not ready within {deadline:?}{}", self.0.id, self.complaints()),
         }
+    }
+
+    /// Ends when it failed twice in the same way before it was ever ready, with what it complained about.
+    pub(crate) async fn until_hopeless(&self) -> anyhow::Error {
+        let mut hopeless = self.0.hopeless.subscribe();
+        let way = hopeless.wait_for(Option::is_some).await.ok().and_then(|way| way.clone());
+        let way = way.unwrap_or_else(|| "its supervisor is gone".into());
+        anyhow!("the {} does not start ({way}){}", self.0.id, self.complaints())
     }
 
     /// Waits until it does not run.
@@ -134,10 +161,12 @@ impl Kept {
     }
 
     pub(crate) fn set_ready(&self) {
+        self.0.hopeless.send_replace(None);
         self.0.ready.send_replace(true);
     }
 
     fn begins(&self, life: Arc<Life>) {
+        self.last_words().of_before = true;
         self.0.life.send_replace(Some(life));
     }
 
@@ -147,17 +176,23 @@ impl Kept {
     }
 
     fn remember(&self, line: Arc<str>) {
-        let mut lines = self.0.last_words.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == REMEMBERED {
-            lines.pop_front();
+        let mut words = self.last_words();
+        if std::mem::take(&mut words.of_before) {
+            words.lines.clear();
         }
-        lines.push_back(line);
+        if words.lines.len() == REMEMBERED {
+            words.lines.pop_front();
+        }
+        words.lines.push_back(line);
+    }
+
+    fn last_words(&self) -> MutexGuard<'_, LastWords> {
+        self.0.last_words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it wrote last on its stderr, to end an error with.
     pub(crate) fn complaints(&self) -> String {
-        let lines = self.0.last_words.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().fold(String::new(), |mut text, line| {
+        self.last_words().lines.iter().fold(String::new(), |mut text, line| {
             // Writing to a String cannot fail.
             let _ = write!(text, "\n  {line}");
             text
@@ -179,18 +214,26 @@ impl<R: Role> Keeper<R> {
     pub(crate) async fn keep(self) {
         let mut pause = Pause::new(self.role.first_pause());
         let mut starts = 0_u32;
+        let mut failures = Failures::default();
         while self.may_start().await {
             let since = Instant::now();
-            match self.launch.start() {
+            let (end, ready) = match self.launch.start() {
                 Ok(started) => {
                     self.report_start(starts, started.life.pid());
                     starts = starts.saturating_add(1);
-                    self.attend(started).await;
+                    self.attend(started).await
                 }
-                Err(error) => self.warn(&format!("{error:#}")),
-            }
+                Err(error) => {
+                    let text: Arc<str> = format!("{error:#}").into();
+                    self.warn(&text);
+                    (text, false)
+                }
+            };
             if self.stop.is_stopping() {
                 return;
+            }
+            if failures.is_hopeless(&end, ready) {
+                self.kept.0.hopeless.send_replace(Some(end));
             }
             tokio::select! {
                 () = sleep(pause.after(since.elapsed())) => {}
@@ -209,8 +252,8 @@ impl<R: Role> Keeper<R> {
         }
     }
 
-    /// From the start of one process to its end.
-    async fn attend(&self, started: Started) {
+    /// From the start of one process to its end: how it ended, and whether it was ready before.
+    async fn attend(&self, started: Started) -> (Arc<str>, bool) {
         let Started { mut process, life, channel, stdout, stderr } = started;
         let life = Arc::new(life);
         self.kept.begins(life.clone());
@@ -233,10 +276,12 @@ impl<R: Role> Keeper<R> {
             }
             status
         };
+        let ready = self.kept.is_ready();
         self.kept.ends();
         let status = status.map_or_else(|error| format!("unknown: {error}"), |status| status.to_string());
-        let child = self.kept.id().clone();
-        self.events.report(Event::ChildExited { child, pid: life.pid(), status: status.into() });
+        let (child, status): (_, Arc<str>) = (self.kept.id().clone(), status.into());
+        self.events.report(Event::ChildExited { child, pid: life.pid(), status: status.clone() });
+        (status, ready)
     }
 
     async fn talk(&self, life: &Life, channel: Option<Channel>) {
@@ -301,6 +346,24 @@ impl<R: Role> Keeper<R> {
 
     fn warn(&self, text: &str) {
         self.events.report(Event::Warning { child: self.kept.id().clone(), text: text.into() });
+    }
+}
+
+/// What became of the starts of a child that was never ready. Afterwards it is started again whatever happens: its
+/// place is known by then, and others wait for it.
+#[derive(Default)]
+struct Failures {
+    last: Option<Arc<str>>,
+    was_ready: bool,
+}
+
+impl Failures {
+    /// Whether one more start that ended like this says that no other will end better.
+    fn is_hopeless(&mut self, end: &Arc<str>, ready: bool) -> bool {
+        self.was_ready |= ready;
+        let again = self.last.as_ref() == Some(end);
+        self.last = Some(end.clone());
+        again && !self.was_ready
     }
 }
 

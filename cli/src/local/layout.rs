@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! $XDG_RUNTIME_DIR/kith/NAME.sock    else /tmp/kith-UID/NAME.sock    answers people
+//!                       NAME.lock                                    held while the mesh runs
 //! STATE/authorities/sealed                                           the control plane's, encrypted
+//! /tmp/kith-NAME-RANDOM/lock                                         held while its folder is in use
 //! ```
 //! Owns the check that a folder others could have made is really ours: a foreign folder in /tmp could otherwise
 //! answer for a mesh, or read what is said to it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
@@ -15,11 +18,13 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::claim::{Claim, remove_empty};
+use super::lock::Lock;
 use super::services::MeshSpec;
 
-/// The longest path of a unix socket on Linux, without its closing zero.
-const MAX_SOCKET_PATH: usize = 107;
 const PRIVATE: u32 = 0o700;
+/// In every temporary folder; who holds it uses the folder.
+pub(crate) const TEMPORARY_LOCK: &str = "lock";
 /// The folder of the control plane's state: made at the start, removed with everything in it at the end.
 const STATE_FOLDER: &str = "authorities";
 const STATE_FILE: &str = "sealed";
@@ -59,7 +64,7 @@ pub enum LayoutError {
         running: Vec<String>,
     },
     /// The system's limit.
-    #[error("the socket's path {} has more than {MAX_SOCKET_PATH} bytes; choose a shorter folder", path.display())]
+    #[error("the socket's path {} is longer than the system allows; choose a shorter folder", path.display())]
     TooLong {
         /// The path.
         path: PathBuf,
@@ -80,7 +85,7 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LayoutError {
+pub(crate) fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LayoutError {
     move |source| LayoutError::Io { what, path: path.to_owned(), source }
 }
 
@@ -102,40 +107,105 @@ impl SocketFolder {
         &self.0
     }
 
+    /// Claims a name for a mesh that is to be started. The last mesh takes the folder away.
+    pub fn claim(&self, name: &str) -> Result<Claim, LayoutError> {
+        Ok(Claim::take(&self.0, name)?.with_folder())
+    }
+
     /// The socket of the mesh of this name; the only one when no name is given.
-    pub fn find(&self, name: Option<&str>) -> Result<PathBuf, LayoutError> {
+    pub fn find(&self, name: Option<&str>) -> Result<MeshSocket, LayoutError> {
         let running = self.running()?;
         match (name, running.as_slice()) {
-            (Some(name), _) if running.iter().any(|known| known == name) => Ok(self.socket(name)),
+            (Some(name), _) if running.iter().any(|known| known == name) => Ok(MeshSocket::of(&self.0, name)),
             (Some(name), _) => Err(LayoutError::NoSuchMesh { name: name.to_owned(), running }),
             (None, []) => Err(LayoutError::NoMesh),
-            (None, [only]) => Ok(self.socket(only)),
+            (None, [only]) => Ok(MeshSocket::of(&self.0, only)),
             (None, _) => Err(LayoutError::Several { running }),
         }
     }
 
-    fn socket(&self, name: &str) -> PathBuf {
-        self.0.join(format!("{name}.sock"))
-    }
-
-    /// Names of the meshes that run, sorted. The socket of one that was killed remains, and answers nobody.
+    /// Names of the meshes that run, sorted. What one that was killed left is not locked, and answers nobody.
     fn running(&self) -> Result<Vec<String>, LayoutError> {
         if !exists(&self.0)? {
             return Ok(Vec::new());
         }
         check_private(&self.0)?;
-        let mut names = Vec::new();
+        let mut names = BTreeSet::new();
         for entry in fs::read_dir(&self.0).map_err(io_error("read", &self.0))? {
             let path = entry.map_err(io_error("read", &self.0))?.path();
-            let socket = path.extension().is_some_and(|extension| extension == "sock");
-            if let Some(name) = path.file_stem().and_then(|name| name.to_str()).filter(|_| socket)
-                && UnixStream::connect(&path).is_ok()
-            {
-                names.push(name.to_owned());
+            let of_mesh =
+                path.extension().is_some_and(|extension| extension == "sock" || extension == "lock");
+            let Some(name) = path.file_stem().and_then(|name| name.to_str()).filter(|_| of_mesh) else {
+                continue;
+            };
+            let socket = MeshSocket::of(&self.0, name);
+            if socket.is_claimed()? || socket.answers() {
+                names.insert(name.to_owned());
             }
         }
-        names.sort();
-        Ok(names)
+        Ok(names.into_iter().collect())
+    }
+}
+
+/// Where a mesh answers people, and beside it the lock that tells whether it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeshSocket(PathBuf);
+
+/// What there is of a mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It runs, although its control plane may restart just now.
+    Running,
+    /// It was stopped in order: nothing is left.
+    Stopped,
+    /// Something is left of it, and nobody holds the lock.
+    Left,
+}
+
+impl MeshSocket {
+    /// The socket at a path.
+    pub fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// The socket of a name in a folder.
+    pub(crate) fn of(folder: &Path, name: &str) -> Self {
+        Self(folder.join(format!("{name}.sock")))
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The name of the mesh, which is that of the socket's file.
+    pub fn name(&self) -> String {
+        self.0.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Its lock.
+    pub(crate) fn lock_path(&self) -> PathBuf {
+        self.0.with_extension("lock")
+    }
+
+    /// Whether a supervisor lives that claimed it.
+    pub fn is_claimed(&self) -> Result<bool, LayoutError> {
+        let lock = self.lock_path();
+        Lock::is_held(&lock).map_err(io_error("look at", &lock))
+    }
+
+    /// Whether somebody listens.
+    pub(crate) fn answers(&self) -> bool {
+        UnixStream::connect(&self.0).is_ok()
+    }
+
+    /// What there is of the mesh.
+    pub fn presence(&self) -> Result<Presence, LayoutError> {
+        if self.is_claimed()? {
+            return Ok(Presence::Running);
+        }
+        let left = exists(&self.0)? || exists(&self.lock_path())?;
+        Ok(if left { Presence::Left } else { Presence::Stopped })
     }
 }
 
@@ -149,7 +219,7 @@ pub fn make_private(path: &Path) -> Result<(), LayoutError> {
 }
 
 /// Refuses a folder that is not ours alone. Checked without following a link, which another user could have laid.
-fn check_private(path: &Path) -> Result<(), LayoutError> {
+pub(crate) fn check_private(path: &Path) -> Result<(), LayoutError> {
     let metadata = fs::symlink_metadata(path).map_err(io_error("look at", path))?;
     let user = nix::unistd::geteuid().as_raw();
     let reason = if !metadata.is_dir() {
@@ -164,7 +234,7 @@ fn check_private(path: &Path) -> Result<(), LayoutError> {
     Err(LayoutError::NotPrivate { path: path.to_owned(), reason })
 }
 
-fn exists(path: &Path) -> Result<bool, LayoutError> {
+pub(crate) fn exists(path: &Path) -> Result<bool, LayoutError> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -172,11 +242,34 @@ fn exists(path: &Path) -> Result<bool, LayoutError> {
     }
 }
 
-/// A temporary folder that only this user can enter; removed when dropped.
-pub fn temporary(prefix: &str, parent: &Path) -> Result<TempDir, LayoutError> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(prefix).permissions(Permissions::from_mode(PRIVATE));
-    builder.tempdir_in(parent).map_err(io_error("make a temporary folder in", parent))
+/// A temporary folder that only this user can enter; removed when dropped. A lock in it tells that it is in use.
+#[derive(Debug)]
+pub struct Temporary {
+    folder: TempDir,
+    // Held, never read; dropped after the folder was removed.
+    _lock: Lock,
+}
+
+impl Temporary {
+    /// Makes one.
+    pub fn make(prefix: &str, parent: &Path) -> Result<Self, LayoutError> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(prefix).permissions(Permissions::from_mode(PRIVATE));
+        let folder = builder.tempdir_in(parent).map_err(io_error("make a temporary folder in", parent))?;
+        let lock = folder.path().join(TEMPORARY_LOCK);
+        let lock = Lock::make(&lock).map_err(io_error("lock", &lock))?;
+        Ok(Self { folder, _lock: lock })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Removes it with everything in it.
+    pub fn remove(&self) -> Result<(), LayoutError> {
+        gone(fs::remove_dir_all(self.path()), self.path())
+    }
 }
 
 /// The files of one mesh.
@@ -184,52 +277,36 @@ pub fn temporary(prefix: &str, parent: &Path) -> Result<TempDir, LayoutError> {
 pub(crate) struct MeshFiles {
     authorities: PathBuf,
     state_file: PathBuf,
-    admin_socket: PathBuf,
-    // Folders that this mesh made; removed at its end when nothing else is in them.
-    made: Vec<PathBuf>,
+    claim: Claim,
+    // The folder of the state, when this mesh made it; removed at its end when nothing else is in it.
+    made: Option<PathBuf>,
     // Removed with everything in it.
-    temporary: Option<TempDir>,
+    temporary: Option<Temporary>,
 }
 
 impl MeshFiles {
-    /// Makes the folders of a mesh.
-    pub(crate) fn make(spec: &MeshSpec) -> Result<Self, LayoutError> {
-        let mut made = Vec::new();
-        let mut folder = |path: &Path| -> Result<(), LayoutError> {
-            let new = !exists(path)?;
-            make_private(path)?;
-            made.extend(new.then(|| path.to_owned()));
-            Ok(())
-        };
+    /// Makes the folders of a mesh, and claims its name where that was not done before.
+    pub(crate) fn make(spec: &MeshSpec, claim: Option<Claim>) -> Result<Self, LayoutError> {
         let (state, temporary) = match &spec.state_dir {
             Some(state) => (state.clone(), None),
             None => {
-                let made = temporary(&format!("kith-{}-", spec.name), Path::new("/tmp"))?;
+                let made = Temporary::make(&format!("kith-{}-", spec.name), Path::new("/tmp"))?;
                 (made.path().to_owned(), Some(made))
             }
         };
-        folder(&state)?;
-        let sockets = spec.socket_dir.as_ref().unwrap_or(&state);
-        folder(sockets)?;
-        let admin_socket = sockets.join(format!("{}.sock", spec.name));
+        let made = (!exists(&state)?).then(|| state.clone());
+        make_private(&state)?;
+        let claim = match claim {
+            Some(claim) => claim,
+            None => Claim::take(spec.socket_dir.as_ref().unwrap_or(&state), &spec.name)?,
+        };
         let authorities = state.join(STATE_FOLDER);
         let state_file = authorities.join(STATE_FILE);
-        let files = Self { authorities, state_file, admin_socket, made, temporary };
-        files.check_socket(&spec.name)?;
+        let files = Self { authorities, state_file, claim, made, temporary };
         // Left by a mesh that was killed: sealed with a key that is gone.
         gone(fs::remove_dir_all(&files.authorities), &files.authorities)?;
         make_private(&files.authorities)?;
         Ok(files)
-    }
-
-    fn check_socket(&self, name: &str) -> Result<(), LayoutError> {
-        if self.admin_socket.as_os_str().len() > MAX_SOCKET_PATH {
-            return Err(LayoutError::TooLong { path: self.admin_socket.clone() });
-        }
-        if UnixStream::connect(&self.admin_socket).is_ok() {
-            return Err(LayoutError::Running { name: name.to_owned() });
-        }
-        Ok(())
     }
 
     /// The control plane's sealed state.
@@ -239,29 +316,22 @@ impl MeshFiles {
 
     /// The socket that answers people.
     pub(crate) fn admin_socket(&self) -> &Path {
-        &self.admin_socket
+        self.claim.socket().path()
     }
 
     /// Removes everything; what is gone already is no error.
     pub(crate) fn remove(&self) -> Result<(), LayoutError> {
-        gone(fs::remove_file(&self.admin_socket), &self.admin_socket)?;
         gone(fs::remove_dir_all(&self.authorities), &self.authorities)?;
+        self.claim.remove()?;
         if let Some(folder) = &self.temporary {
-            gone(fs::remove_dir_all(folder.path()), folder.path())?;
+            folder.remove()?;
         }
-        for path in self.made.iter().rev() {
-            match fs::remove_dir(path) {
-                // Another mesh of this user has its socket there.
-                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
-                result => gone(result, path)?,
-            }
-        }
-        Ok(())
+        self.made.as_deref().map_or(Ok(()), remove_empty)
     }
 }
 
 /// What became of a removal; that there was nothing to remove is as good.
-fn gone(removed: io::Result<()>, path: &Path) -> Result<(), LayoutError> {
+pub(crate) fn gone(removed: io::Result<()>, path: &Path) -> Result<(), LayoutError> {
     match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path)(error)),
         _ => Ok(()),

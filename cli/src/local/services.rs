@@ -65,7 +65,7 @@ impl MeshSpec {
 
     /// Refuses what could not work, before any process is started.
     pub(crate) fn check(&self) -> Result<(), SpecError> {
-        check_label("mesh", &self.name)?;
+        check_mesh_name(&self.name)?;
         if !(MIN_SVID_SECONDS..=MAX_SVID_SECONDS).contains(&self.svid_seconds) {
             return Err(SpecError::SvidSeconds { seconds: self.svid_seconds });
         }
@@ -179,6 +179,11 @@ pub enum SpecError {
         /// Why.
         source: SpiffeIdError,
     },
+}
+
+/// Refuses what cannot name a mesh.
+pub(crate) fn check_mesh_name(name: &str) -> Result<(), SpecError> {
+    check_label("mesh", name)
 }
 
 fn check_label(what: &'static str, name: &str) -> Result<(), SpecError> {

@@ -16,6 +16,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::admin::Admin;
+use super::demo_mesh::name_flag;
 use super::http_call::{Answer, call};
 use super::supervisor::Supervisor;
 use crate::args::Output;
@@ -25,7 +26,9 @@ use crate::render::{self, explain};
 
 /// The shortest lifetime there is, so that a story holds several rotations.
 pub const SVID_SECONDS: u32 = 20;
-/// How long anything that must happen may take.
+/// How many steps there are.
+pub const PROMISES: usize = 5;
+/// How long anything that must happen may take; longer when svids live longer, for they have to be replaced.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 const LIMIT: Duration = Duration::from_secs(5);
 const ALLOWED: u16 = 200;
@@ -53,34 +56,49 @@ pub(crate) struct Measured {
 pub(crate) struct Stage<'a> {
     pub(crate) mesh: &'a Supervisor,
     pub(crate) policies: &'a Path,
+    pub(crate) patience: Duration,
 }
 
-/// Tells the whole story; whether every promise held.
-pub async fn tell(mesh: &Supervisor, policies: &Path, output: Output) -> anyhow::Result<bool> {
-    let stage = Stage { mesh, policies };
-    // The first reader of events sees the past as well; the steps are about what happens while they watch.
-    drop(mesh.events());
-    let teller = Teller { output };
-    let steps = [
-        teller.step(1, "an allowed call", allowed(&stage)).await?,
-        teller.step(2, "a denied call, and why", denied(&stage)).await?,
-        teller.step(3, "a policy edited on disk", edit::run(&stage)).await?,
-        teller.step(4, "svids rotate under load", rotation::run(&stage)).await?,
-        teller.step(5, "the control plane is killed", control_plane::run(&stage)).await?,
-    ];
-    let held = steps.iter().filter(|held| **held).count();
-    render::report(&format!("{held} of {} promises held", steps.len()));
-    Ok(held == steps.len())
-}
-
-struct Teller {
+/// The story, as far as it was told.
+#[derive(Debug)]
+pub struct Story {
     output: Output,
+    patience: Duration,
+    told: usize,
 }
 
-impl Teller {
+impl Story {
+    /// A story that was not begun, of a mesh with svids of so many seconds.
+    pub fn new(output: Output, svid_seconds: u32) -> Self {
+        let patience = PATIENCE.max(Duration::from_secs(svid_seconds.into()));
+        Self { output, patience, told: 0 }
+    }
+
+    /// How many steps were told to their end.
+    pub fn told(&self) -> usize {
+        self.told
+    }
+
+    /// Tells the whole story; whether every promise held.
+    pub async fn tell(&mut self, mesh: &Supervisor, policies: &Path) -> anyhow::Result<bool> {
+        let stage = Stage { mesh, policies, patience: self.patience };
+        // The first reader of events sees the past as well; the steps are about what happens while they watch.
+        drop(mesh.events());
+        let steps: [bool; PROMISES] = [
+            self.step(1, "an allowed call", allowed(&stage)).await?,
+            self.step(2, "a denied call, and why", denied(&stage)).await?,
+            self.step(3, "a policy edited on disk", edit::run(&stage)).await?,
+            self.step(4, "svids rotate under load", rotation::run(&stage)).await?,
+            self.step(5, "the control plane is killed", control_plane::run(&stage)).await?,
+        ];
+        let held = steps.iter().filter(|held| **held).count();
+        render::report(&format!("{held} of {PROMISES} promises held"));
+        Ok(held == PROMISES)
+    }
+
     /// Runs a step and says what it found. A step that breaks off did not hold; the next is tried all the same.
     async fn step(
-        &self,
+        &mut self,
         step: u8,
         title: &'static str,
         run: impl Future<Output = anyhow::Result<Measured>>,
@@ -97,6 +115,7 @@ impl Teller {
             Output::Table => render::print(&finding.text())?,
             Output::Json => render::print_json(&finding)?,
         }
+        self.told += 1;
         Ok(finding.held)
     }
 }
@@ -162,7 +181,7 @@ async fn denied(stage: &Stage<'_>) -> anyhow::Result<Measured> {
         held: answer.status == DENIED && id != "none" && !explained.allowed,
         lines: vec![
             format!("intruder's POST /charge/7 answered {}, denial {id}", answer.status),
-            "kith explain intruder payments POST /charge/7".to_owned(),
+            format!("kith explain{} intruder payments POST /charge/7", name_flag(stage.mesh.name())),
             anstream::adapter::strip_str(&explain::table(&request, &explained)).to_string(),
         ],
     })

@@ -2,8 +2,6 @@
 //! control plane, sidecars, applications; backwards at the end. Whatever way it ends, nothing of it is left.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,12 +18,14 @@ use tokio::time::{sleep, timeout};
 use super::admin::Admin;
 use super::attestation::Attestor;
 use super::child::Launch;
-use super::control_plane::{ControlPlaneFacts, ControlPlaneRole};
+use super::claim::Claim;
+use super::control_plane::{ControlPlane, ControlPlaneFacts, ControlPlaneRole};
 use super::endpoints::Endpoints;
 use super::events::{ChildId, EventSink, Events};
 use super::keeper::{Application, Keeper, Kept};
 use super::layout::MeshFiles;
 use super::plan::{Plan, start_order};
+use super::policies::{self, PolicyState};
 use super::services::{App, MeshSpec, ServiceSpec};
 use super::sidecar::SidecarRole;
 use super::tier::Tier;
@@ -38,6 +38,7 @@ const SEAL_KEY_BYTES: usize = 32;
 
 /// A mesh that runs. Stop it with [`Supervisor::stop`]; dropped, it kills what is left.
 pub struct Supervisor {
+    name: String,
     plan: Plan,
     files: MeshFiles,
     events: EventSink,
@@ -54,27 +55,28 @@ struct Tiers {
     applications: Tier,
 }
 
-/// The control plane of a running mesh.
-#[derive(Debug, Clone, Copy)]
-pub struct ControlPlane<'a> {
-    kept: &'a Kept,
-    address: SocketAddr,
-    admin_socket: &'a Path,
-    running: &'a watch::Receiver<Option<Arc<ControlPlaneFacts>>>,
-}
-
 impl Supervisor {
     /// Starts a mesh, and returns once every sidecar has its svid and its snapshot, and every application listens.
     ///
     /// Children die with the thread that started them (`PR_SET_PDEATHSIG`): call it where that thread lives as long
     /// as the mesh, such as in `block_on`.
     pub async fn start(spec: MeshSpec) -> anyhow::Result<Self> {
+        Self::start_as(spec, None).await
+    }
+
+    /// As [`Supervisor::start`], under a name that was claimed before; its folder is that of the admin socket.
+    pub async fn start_claimed(spec: MeshSpec, claim: Claim) -> anyhow::Result<Self> {
+        Self::start_as(spec, Some(claim)).await
+    }
+
+    async fn start_as(spec: MeshSpec, claim: Option<Claim>) -> anyhow::Result<Self> {
         spec.check()?;
-        let files = MeshFiles::make(&spec)?;
+        let files = MeshFiles::make(&spec, claim)?;
         let plan = Plan::make(&spec).context("no address on the loopback interface is to be had")?;
         let signer = StatementSigner::generate().context("cannot make the key that signs statements")?;
         let running = watch::Sender::new(None);
         let mut supervisor = Self {
+            name: spec.name.clone(),
             plan,
             files,
             events: EventSink::new(),
@@ -86,9 +88,15 @@ impl Supervisor {
         };
         supervisor.start_control_plane(&spec, signer.public_key(), running).await?;
         supervisor.start_sidecars(&spec, signer).await?;
-        supervisor.until_programmed(START).await?;
+        let status = supervisor.until_programmed(START).await?;
+        supervisor.watch_policies(PolicyState::from(&status));
         supervisor.start_applications(&spec).await?;
         Ok(supervisor)
+    }
+
+    /// The name of the mesh.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Where a service is reached; `None` when there is no such service.
@@ -164,6 +172,12 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Tells of other policies from now on.
+    fn watch_policies(&self, known: PolicyState) {
+        let socket = self.files.admin_socket().to_owned();
+        self.tiers.control_plane.accompany(policies::watch(socket, known, self.events.clone()));
+    }
+
     async fn start_control_plane(
         &mut self,
         spec: &MeshSpec,
@@ -186,7 +200,7 @@ impl Supervisor {
         let workloads = spec.services.iter().map(|service| self.plan.workload(service)).collect();
         let tier = &mut self.tiers.control_plane;
         tier.keep(Keeper {
-            launch: launch_verb(spec, "run-control-plane"),
+            launch: launch_verb(spec, "run-control-plane", self.control_plane.id()),
             role: ControlPlaneRole { start, workloads: Workloads { workloads }, running },
             kept: self.control_plane.clone(),
             events: self.events.clone(),
@@ -210,7 +224,7 @@ impl Supervisor {
             };
             let tier = &mut self.tiers.sidecars;
             tier.keep(Keeper {
-                launch: launch_verb(spec, "run-sidecar"),
+                launch: launch_verb(spec, "run-sidecar", kept.id()),
                 role,
                 kept: kept.clone(),
                 events: self.events.clone(),
@@ -227,7 +241,7 @@ impl Supervisor {
     async fn start_applications(&mut self, spec: &MeshSpec) -> anyhow::Result<()> {
         for service in start_order(&spec.services) {
             let App::Process { argv, .. } = &service.app else { continue };
-            let kept = self.keep_application(service, argv)?;
+            let kept = self.keep_application(spec, service, argv)?;
             self.until_listening(service, &kept).await?;
             kept.set_ready();
             self.applications.insert(service.name.clone(), kept);
@@ -235,15 +249,22 @@ impl Supervisor {
         Ok(())
     }
 
-    fn keep_application(&mut self, service: &ServiceSpec, argv: &[String]) -> anyhow::Result<Kept> {
+    fn keep_application(
+        &mut self,
+        spec: &MeshSpec,
+        service: &ServiceSpec,
+        argv: &[String],
+    ) -> anyhow::Result<Kept> {
         let (program, arguments) = argv.split_first().context("the command is empty")?;
         let kept = Kept::new(ChildId::App(service.name.as_str().into()));
+        let of_kith = Path::new(program) == spec.kith_binary;
         let tier = &mut self.tiers.applications;
         tier.keep(Keeper {
             launch: Launch {
                 program: program.into(),
                 arguments: arguments.to_vec(),
                 environment: self.plan.environment(service),
+                title: of_kith.then(|| title(kept.id())),
                 with_channel: false,
             },
             role: Application,
@@ -261,8 +282,13 @@ impl Supervisor {
                 sleep(ASK).await;
             }
         };
-        let Err(_) = timeout(START, connected).await else { return Ok(()) };
-        bail!("the {} does not listen on {address}{}", kept.id(), kept.complaints())
+        tokio::select! {
+            listening = timeout(START, connected) => match listening {
+                Ok(()) => Ok(()),
+                Err(_) => bail!("the {} does not listen on {address}{}", kept.id(), kept.complaints()),
+            },
+            error = kept.until_hopeless() => Err(error),
+        }
     }
 
     async fn status(&self) -> anyhow::Result<StatusResponse> {
@@ -270,11 +296,14 @@ impl Supervisor {
         Ok(admin.status().await?)
     }
 
-    /// Services whose sidecars do not have the newest revision.
+    /// Services whose sidecars do not have the newest revision. While no policies could be read, there is none to
+    /// have: being connected is all that can be waited for.
     fn laggards(&self, status: &StatusResponse) -> Vec<String> {
         let programmed = |name: &str| {
             let workload = status.workloads.iter().find(|workload| workload.name == name);
-            workload.is_some_and(|workload| workload.connected && workload.acknowledged == status.revision)
+            workload.is_some_and(|workload| {
+                workload.connected && (status.nothing_in_force || workload.acknowledged == status.revision)
+            })
         };
         self.sidecars.keys().filter(|name| !programmed(name)).cloned().collect()
     }
@@ -290,55 +319,19 @@ impl Drop for Supervisor {
     }
 }
 
-impl ControlPlane<'_> {
-    /// Its process id, while it runs.
-    pub fn pid(&self) -> Option<i32> {
-        self.kept.pid()
-    }
-
-    /// Ends it at once (`SIGKILL`); it is then started again, unless it is held.
-    pub fn kill(&self) -> io::Result<()> {
-        self.kept.kill()
-    }
-
-    /// While held, it is not started again.
-    pub fn hold(&self, held: bool) {
-        self.kept.hold(held);
-    }
-
-    /// Where sidecars reach it; the same after every restart.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Where it answers people.
-    pub fn admin_socket(&self) -> &Path {
-        self.admin_socket
-    }
-
-    /// What it said when it was ready; `None` while it does not run.
-    pub fn facts(&self) -> Option<Arc<ControlPlaneFacts>> {
-        self.running.borrow().clone()
-    }
-
-    /// Waits until it runs and listens.
-    pub async fn until_ready(&self, deadline: Duration) -> anyhow::Result<()> {
-        self.kept.until_ready(deadline).await
-    }
-
-    /// Waits until it does not run.
-    pub async fn until_ended(&self, deadline: Duration) -> anyhow::Result<()> {
-        self.kept.until_ended(deadline).await
-    }
-}
-
-fn launch_verb(spec: &MeshSpec, verb: &str) -> Launch {
+fn launch_verb(spec: &MeshSpec, verb: &str, id: &ChildId) -> Launch {
     Launch {
         program: spec.kith_binary.clone(),
         arguments: vec![verb.to_owned()],
         environment: BTreeMap::from([("KITH_LOG".to_owned(), spec.log_level.clone())]),
+        title: Some(title(id)),
         with_channel: true,
     }
+}
+
+/// What `ps` shows.
+fn title(id: &ChildId) -> String {
+    format!("kith: {id}")
 }
 
 fn path_text(path: &Path) -> anyhow::Result<String> {

@@ -35,6 +35,17 @@ impl Tier {
         self.tasks.spawn(keeper.keep());
     }
 
+    /// Runs a task that has no end of its own until the children are ended.
+    pub(crate) fn accompany(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.graceful() => {}
+                () = task => {}
+            }
+        });
+    }
+
     /// Drains and ends every child, and waits for them; how many tasks had to be cut off.
     pub(crate) async fn end(&self) -> usize {
         self.stopper.begin();

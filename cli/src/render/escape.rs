@@ -24,6 +24,11 @@ pub fn lines(text: &str) -> String {
     text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
+/// A line of a source file, whose tabs mean nothing but a blank: each becomes one, so that a column is a column.
+pub fn source_line(text: &str) -> String {
+    escape(&text.replace('\t', " ")).into_owned()
+}
+
 /// Whether a character does something other than being seen: control characters, the format characters of Unicode
 /// (bidirectional, zero-width, tags and others), line and paragraph separators, fillers and variation selectors.
 pub fn deceives(c: char) -> bool {

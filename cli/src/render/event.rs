@@ -8,11 +8,16 @@ use kith_sidecar::identity_log::{Call, Direction, Event, Line, SessionRefused, S
 use serde::Serialize;
 
 pub use self::columns::Columns;
+use crate::local::PolicyState;
 
 /// Under this code the caller's sidecar logs what the other one refused, and logged with its reason.
 const MIRRORED: &str = "refused_by_peer";
 /// Codes of calls that ended early through no fault of the mesh.
 const NOT_OURS: [&str; 2] = ["caller_gone", "grpc_status"];
+/// Codes of allowed calls that the application did not answer begin like this.
+const BY_APPLICATION: &str = "application_";
+/// The code of an edit that is not in force.
+const EDIT_REFUSED: &str = "policies_error";
 /// A refusal with this status says that the mesh could not carry the call.
 const UNAVAILABLE: u16 = 503;
 
@@ -28,6 +33,8 @@ pub enum Kind {
     Identity,
     /// A child of the supervisor started or ended.
     Process,
+    /// Other policies came into force, or the newest edit did not.
+    Policies,
 }
 
 /// How a call counts in the summary.
@@ -37,6 +44,8 @@ pub enum Outcome {
     Allowed,
     /// It was refused for a reason of its own.
     Denied,
+    /// It was allowed, and the application did not answer it.
+    Unanswered,
     /// The mesh could not carry it.
     Failed,
 }
@@ -122,15 +131,35 @@ impl Shown {
         }
     }
 
+    /// What a change of the policies shows: the first line of an error, for the others are a picture.
+    pub fn of_policies(time: &str, state: &PolicyState) -> Self {
+        let error = state.error.lines().next();
+        let revision = state.revision.map_or_else(|| "none".to_owned(), |revision| revision.to_string());
+        let detail = match (error, state.nothing_in_force) {
+            (Some(error), false) => format!("{} the rules stay as they were", sentence(error)),
+            (Some(error), true) => format!("{} nothing is in force since the restart", sentence(error)),
+            (None, _) if state.policies == 1 => format!("revision {revision} in force, 1 policy"),
+            (None, _) => format!("revision {revision} in force, {} policies", state.policies),
+        };
+        Self {
+            detail: Some(detail),
+            reason: error.map(|_| EDIT_REFUSED.to_owned()),
+            ..Self::empty(time, Kind::Policies)
+        }
+    }
+
     /// How it counts in the summary; `None` when it is not a call.
     pub fn outcome(&self) -> Option<Outcome> {
         match (self.kind, self.verdict) {
             (Kind::SessionRefused, _) => Some(Outcome::Denied),
             (Kind::Call, Some("deny")) if self.status == Some(UNAVAILABLE) => Some(Outcome::Failed),
             (Kind::Call, Some("deny")) => Some(Outcome::Denied),
+            (Kind::Call, _) if self.reason.as_deref().is_some_and(is_by_application) => {
+                Some(Outcome::Unanswered)
+            }
             (Kind::Call, _) if self.reason.as_deref().is_some_and(is_failure) => Some(Outcome::Failed),
             (Kind::Call, _) => Some(Outcome::Allowed),
-            (Kind::Identity | Kind::Process, _) => None,
+            (Kind::Identity | Kind::Process | Kind::Policies, _) => None,
         }
     }
 
@@ -205,6 +234,16 @@ fn is_failure(code: &str) -> bool {
     !NOT_OURS.contains(&code)
 }
 
+fn is_by_application(code: &str) -> bool {
+    code.starts_with(BY_APPLICATION)
+}
+
+/// With a mark at its end, so that another can follow.
+fn sentence(text: &str) -> String {
+    let text = text.trim_end();
+    if text.ends_with(['?', '.', '!', ';']) { text.to_owned() } else { format!("{text};") }
+}
+
 fn short_serial(serial: &str) -> String {
     let start: String = serial.chars().take(4).collect();
     format!("{start}…")
@@ -217,6 +256,8 @@ pub struct Tally {
     pub allowed: u64,
     /// Calls and connections that were refused.
     pub denied: u64,
+    /// Calls that were allowed, and that the application did not answer.
+    pub unanswered: u64,
     /// Calls that the mesh could not carry.
     pub failed: u64,
 }
@@ -227,16 +268,23 @@ impl Tally {
         match shown.outcome() {
             Some(Outcome::Allowed) => self.allowed += 1,
             Some(Outcome::Denied) => self.denied += 1,
+            Some(Outcome::Unanswered) => self.unanswered += 1,
             Some(Outcome::Failed) => self.failed += 1,
             None => {}
         }
     }
 
-    /// One sentence.
+    /// One sentence. Applications that fail are mentioned when there are any, the mesh always.
     pub fn summary(&self) -> String {
-        let Self { allowed, denied, failed } = self;
-        let calls = allowed + denied + failed;
-        format!("{calls} calls: {allowed} allowed, {denied} denied, {failed} failed by the mesh")
+        let Self { allowed, denied, unanswered, failed } = self;
+        let calls = allowed + denied + unanswered + failed;
+        let by_application = match unanswered {
+            0 => String::new(),
+            _ => format!(" {unanswered} failed in the application,"),
+        };
+        format!(
+            "{calls} calls: {allowed} allowed, {denied} denied,{by_application} {failed} failed by the mesh"
+        )
     }
 }
 

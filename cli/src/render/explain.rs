@@ -22,21 +22,25 @@ pub fn table(request: &ExplainRequest, answer: &ExplainResponse) -> String {
     let mut text =
         format!("{}  {}\n  {}\n", tone.paint(verdict), escape(call.trim_end()), escape(&answer.because));
     for considered in &answer.considered {
-        text.push_str(&rule(considered));
+        text.push_str(&rule(considered, answer.allowed));
     }
-    if let Some(hint) = hint(answer) {
-        text.push_str(&format!("  to allow it: {}\n", escape(&hint)));
+    if let Some(advice) = advice(request, answer) {
+        text.push_str(&format!("  {}\n", escape(&advice)));
     }
     text.trim_end().to_owned()
 }
 
-/// One rule that was held against the call.
-fn rule(considered: &Considered) -> String {
-    let (mark, tone) = if considered.matched { ("✔", Tone::Good) } else { ("✗", Tone::Bad) };
+/// One rule that was held against the call. That a rule matched is good news only where it let the call through.
+fn rule(considered: &Considered, allowed: bool) -> String {
+    let (mark, tone, said) = match (considered.matched, allowed) {
+        (true, true) => ("✔", Tone::Good, ""),
+        (true, false) => ("●", Tone::Plain, "  matches"),
+        (false, _) => ("✗", Tone::Bad, ""),
+    };
     let origin = considered.origin.as_ref();
     let title = [&considered.action, &considered.policy, &considered.rule].map(|part| escape(part)).join(" ");
     let place = origin.map(|origin| format!("  {}", place(origin))).unwrap_or_default();
-    let mut text = format!("  {} {title}{place}\n", tone.paint(mark));
+    let mut text = format!("  {} {title}{place}{said}\n", tone.paint(mark));
     let mut failed = considered.checks.iter().filter(|check| check.outcome != "true").map(sentence);
     let first = failed.next();
     match (origin, &first) {
@@ -58,11 +62,33 @@ fn sentence(check: &Check) -> String {
     }
 }
 
-/// What to change, when one field of one rule is all that is missing.
-fn hint(answer: &ExplainResponse) -> Option<String> {
+/// What would help.
+fn advice(request: &ExplainRequest, answer: &ExplainResponse) -> Option<String> {
+    // What a rule denies is meant to be denied.
     if answer.allowed || !answer.policy.is_empty() {
         return None;
     }
+    let http = !request.method.is_empty();
+    if http && answer.considered.iter().any(path_is_ambiguous) {
+        return Some("the caller must send a path that can be read in one way only".to_owned());
+    }
+    Some(format!("to allow it: {}", hint(answer)?))
+}
+
+/// Whether a rule about this port asks for a path, and the call's has no single reading: it is refused for that
+/// before any rule is asked. On an opaque port nothing is known of any path.
+fn path_is_ambiguous(considered: &Considered) -> bool {
+    let has = |fields: &[&str], outcome: &str| {
+        considered
+            .checks
+            .iter()
+            .any(|check| fields.contains(&check.field.as_str()) && check.outcome == outcome)
+    };
+    has(&["path", "grpc.service", "grpc.method"], "unknown") && !has(&["port"], "false")
+}
+
+/// What to change, when one field of one rule is all that is missing.
+fn hint(answer: &ExplainResponse) -> Option<String> {
     let mut near = answer.considered.iter().filter_map(|considered| {
         let mut failed = considered.checks.iter().filter(|check| check.outcome != "true");
         let only = failed.next()?;
@@ -70,9 +96,15 @@ fn hint(answer: &ExplainResponse) -> Option<String> {
         (allow && failed.next().is_none()).then_some((considered, only))
     });
     let (considered, check) = near.next()?;
+    let Check { field, got, wanted, .. } = check;
+    // Methods are told apart by case.
+    if let Some(method) =
+        wanted.split(" or ").find(|method| field == "method" && method.eq_ignore_ascii_case(got))
+    {
+        return Some(format!("send {method}"));
+    }
     let Origin { file, line, .. } = considered.origin.as_ref()?;
     let Considered { rule, .. } = considered;
-    let Check { field, got, .. } = check;
     Some(format!("let {rule} ({file}:{line}) accept {field} {got}"))
 }
 

@@ -3,7 +3,7 @@
 use kith_proto::v1::Origin;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::escape::escape;
+use super::escape::{escape, source_line};
 
 /// The line of an origin, numbered, with a caret and what is to be said about it:
 ///
@@ -17,9 +17,9 @@ pub fn snippet(origin: &Origin, note: &str) -> String {
     let column = usize::try_from(origin.column).unwrap_or(1).max(1);
     let before: String = origin.text.chars().take(column - 1).collect();
     // Measured as it is shown: what is escaped is wider than it was.
-    let indent = " ".repeat(escape(&before).width());
+    let indent = " ".repeat(source_line(&before).width());
     let caret = format!("     {margin} | {indent}^ {}", escape(note));
-    format!("     {number} | {}\n{}", escape(&origin.text), caret.trim_end())
+    format!("     {number} | {}\n{}", source_line(&origin.text), caret.trim_end())
 }
 
 /// Where an origin is: `payments.yaml:8:5`.
@@ -45,6 +45,11 @@ mod tests {
         // G2
         let shown = snippet(&origin(3, "注\u{202e}x"), "");
         assert_eq!(shown, "     8 | 注\\u{202e}x\n       |           ^");
+    }
+
+    #[test]
+    fn a_tab_takes_one_column() {
+        assert_eq!(snippet(&origin(3, "\t\tx"), ""), "     8 |   x\n       |   ^");
     }
 
     #[test]

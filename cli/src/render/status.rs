@@ -7,35 +7,49 @@ use kith_proto::convert::from_millis;
 use kith_proto::v1::{StatusResponse, WorkloadStatus};
 use kith_sidecar::identity_log::rfc3339;
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
-use super::escape::escape;
+use super::escape::{escape, source_line};
 use super::table::{Cell, Tone, whole};
 use super::time;
 
-/// For people.
-pub fn table(status: &StatusResponse, now: SystemTime) -> String {
-    let mut text = head(status, now);
+const HEADINGS: [&str; 8] =
+    ["WORKLOAD", "IDENTITY", "STATE", "REVISION", "SERIAL", "EXPIRES", "ALLOWED", "DENIED"];
+
+/// The narrowest terminal that shows serials and digests whole.
+const WHOLE_SERIALS: usize = 130;
+/// The narrowest terminal that shows identities whole.
+const WHOLE_IDENTITIES: usize = 100;
+const SHORT_SERIAL: usize = 8;
+const SHORT_DIGEST: usize = 16;
+const NOTHING_IN_FORCE: &str = "NO policies could be read since the control plane started: \
+                                sidecars keep the rules they had, new ones refuse everything";
+
+/// For people. On a terminal it is as narrow as that needs; JSON has everything whole.
+pub fn table(mesh: &str, status: &StatusResponse, now: SystemTime, width: Option<usize>) -> String {
+    let whole_serials = width.is_none_or(|width| width >= WHOLE_SERIALS);
+    let mut text = head(mesh, status, now, whole_serials);
+    if status.nothing_in_force {
+        text.push_str(&format!("\n{}\n", Tone::Bad.paint(NOTHING_IN_FORCE)));
+    }
     if !status.policies_error.is_empty() {
-        text.push_str(&Tone::Bad.paint("\nthe newest edit is not in force:\n"));
+        text.push_str(&format!("\n{}\n", Tone::Bad.paint("the newest edit is not in force:")));
         // A source line with its caret: escaped line by line, for its own line breaks are meant.
-        let lines = status.policies_error.lines().map(|line| format!("  {}\n", escape(line)));
+        let lines = status.policies_error.lines().map(|line| format!("  {}\n", source_line(line)));
         text.extend(lines);
     }
     text.push('\n');
-    let headings = ["WORKLOAD", "IDENTITY", "STATE", "REVISION", "SERIAL", "EXPIRES", "ALLOWED", "DENIED"];
-    let rows: Vec<_> = status.workloads.iter().map(|workload| row(workload, status, now)).collect();
-    text.push_str(&whole(&headings, &rows));
+    text.push_str(&workloads(status, now, width, whole_serials));
     text
 }
 
-fn head(status: &StatusResponse, now: SystemTime) -> String {
+fn head(mesh: &str, status: &StatusResponse, now: SystemTime, whole_serials: bool) -> String {
     let revision = status.revision.map(|revision| Revision::from(revision).to_string());
+    let digest =
+        if whole_serials { status.root_sha256.clone() } else { start(&status.root_sha256, SHORT_DIGEST) };
     let lines = [
-        ("mesh", format!("{} (kith {})", status.trust_domain, status.version)),
-        (
-            "root",
-            format!("SHA-256 {}, expires {}", status.root_sha256, time::left(now, status.root_not_after_ms)),
-        ),
+        ("mesh", format!("{mesh}, trust domain {} (kith {})", status.trust_domain, status.version)),
+        ("root", format!("SHA-256 {digest}, expires {}", time::left(now, status.root_not_after_ms))),
         ("issuing", format!("expires {}", time::left(now, status.issuing_not_after_ms))),
         ("policies", format!("{} in {}", status.policies, status.policies_folder)),
         ("revision", revision.unwrap_or_else(|| "none".to_owned())),
@@ -45,16 +59,58 @@ fn head(status: &StatusResponse, now: SystemTime) -> String {
     })
 }
 
-fn row(workload: &WorkloadStatus, status: &StatusResponse, now: SystemTime) -> Vec<Cell> {
+/// As much of a number as tells it from others, with a mark where something is missing.
+fn start(text: &str, digits: usize) -> String {
+    match text.char_indices().nth(digits) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn workloads(status: &StatusResponse, now: SystemTime, width: Option<usize>, whole_serials: bool) -> String {
+    let rows = |whole_identities| {
+        let row = |workload| row(workload, status, now, whole_serials, whole_identities);
+        let rows: Vec<_> = status.workloads.iter().map(row).collect();
+        whole(&HEADINGS, &rows, width)
+    };
+    let fits = |text: &str| width.is_none_or(|width| text.lines().all(|line| columns(line) <= width));
+    // A terminal that is wide enough as a rule may not be for these names.
+    match width {
+        Some(width) if width < WHOLE_IDENTITIES => rows(false),
+        _ => Some(rows(true)).filter(|text| fits(text)).unwrap_or_else(|| rows(false)),
+    }
+}
+
+fn columns(line: &str) -> usize {
+    anstream::adapter::strip_str(line).to_string().width()
+}
+
+fn row(
+    workload: &WorkloadStatus,
+    status: &StatusResponse,
+    now: SystemTime,
+    whole_serials: bool,
+    whole_identities: bool,
+) -> Vec<Cell> {
     let acknowledged = workload.acknowledged.map(|revision| Revision::from(revision).to_string());
-    let serial = if workload.serial.is_empty() { "-" } else { &workload.serial };
+    let serial = match workload.serial.as_str() {
+        "" => "-",
+        serial if whole_serials => serial,
+        // No mark: they are read off and compared, and eight digits do for that.
+        serial => serial.get(..SHORT_SERIAL).unwrap_or(serial),
+    };
+    let near = format!("spiffe://{}/ns/", status.trust_domain);
+    let identity = match workload.identity.strip_prefix(&near) {
+        Some(rest) if !whole_identities => rest,
+        _ => &workload.identity,
+    };
     let expires = match workload.not_after_ms {
         0 => "-".to_owned(),
         millis => time::left(now, millis),
     };
     vec![
         Cell::from(&workload.name),
-        Cell::from(&workload.identity),
+        Cell::from(identity),
         state(workload, status),
         Cell::from(acknowledged.unwrap_or_else(|| "-".to_owned())),
         Cell::new(serial, Tone::Quiet),
@@ -78,6 +134,7 @@ fn state(workload: &WorkloadStatus, status: &StatusResponse) -> Cell {
 /// For programs. Times are RFC 3339; what is not known is `null`.
 #[derive(Debug, Serialize)]
 pub struct StatusJson<'a> {
+    name: &'a str,
     version: &'a str,
     trust_domain: &'a str,
     root_sha256: &'a str,
@@ -87,6 +144,7 @@ pub struct StatusJson<'a> {
     policies: u32,
     policies_folder: &'a str,
     policies_error: Option<&'a str>,
+    nothing_in_force: bool,
     workloads: Vec<WorkloadJson<'a>>,
 }
 
@@ -103,9 +161,11 @@ struct WorkloadJson<'a> {
     denied: u64,
 }
 
-impl<'a> From<&'a StatusResponse> for StatusJson<'a> {
-    fn from(status: &'a StatusResponse) -> Self {
+impl<'a> StatusJson<'a> {
+    /// The state of the mesh of this name.
+    pub fn new(name: &'a str, status: &'a StatusResponse) -> Self {
         Self {
+            name,
             version: &status.version,
             trust_domain: &status.trust_domain,
             root_sha256: &status.root_sha256,
@@ -115,6 +175,7 @@ impl<'a> From<&'a StatusResponse> for StatusJson<'a> {
             policies: status.policies,
             policies_folder: &status.policies_folder,
             policies_error: known(&status.policies_error),
+            nothing_in_force: status.nothing_in_force,
             workloads: status.workloads.iter().map(WorkloadJson::from).collect(),
         }
     }

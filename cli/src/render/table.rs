@@ -36,7 +36,12 @@ impl Tone {
 
     /// The text in this tone.
     pub fn paint(self, text: &str) -> String {
-        if self == Self::Plain { text.to_owned() } else { text.style(self.style()).to_string() }
+        // Codes around nothing would be trailing blanks that nobody sees.
+        if self == Self::Plain || text.is_empty() {
+            text.to_owned()
+        } else {
+            text.style(self.style()).to_string()
+        }
     }
 }
 
@@ -92,33 +97,37 @@ pub fn cut(text: &str, width: usize) -> String {
     shown
 }
 
-/// One line of cells of given widths. The last is neither filled up nor, without a limit, cut.
+/// One line of cells of given widths, without blanks at its end. The last cell that says something is neither filled
+/// up nor, without a limit, cut.
 pub fn line(cells: &[Cell], widths: &[usize], limit: Option<usize>) -> String {
+    let Some(last) = cells.iter().rposition(|cell| !cell.text.trim_end().is_empty()) else {
+        return String::new();
+    };
     let mut shown = String::new();
     let mut used = 0;
-    for (at, (cell, &width)) in cells.iter().zip(widths).enumerate() {
-        if at + 1 == cells.len() {
-            let room = limit.map_or(usize::MAX, |limit| limit.saturating_sub(used));
-            shown.push_str(&cell.tone.paint(&cut(&cell.text, room)));
-        } else {
-            shown.push_str(&cell.fitted(width));
-            shown.push_str(GAP);
-            used += width + GAP.len();
-        }
+    for (cell, &width) in cells[..last].iter().zip(widths) {
+        shown.push_str(&cell.fitted(width));
+        shown.push_str(GAP);
+        used += width + GAP.len();
     }
-    shown.trim_end().to_owned()
+    let room = limit.map_or(usize::MAX, |limit| limit.saturating_sub(used));
+    let cell = &cells[last];
+    shown.push_str(&cell.tone.paint(&cut(cell.text.trim_end(), room)));
+    shown
 }
 
-/// A whole table, its columns as wide as their widest cell.
-pub fn whole(headings: &[&str], rows: &[Vec<Cell>]) -> String {
+/// A whole table, its columns as wide as their widest cell; two blanks between them where the limit allows it.
+pub fn whole(headings: &[&str], rows: &[Vec<Cell>], limit: Option<usize>) -> String {
     let mut widths: Vec<usize> = headings.iter().map(|heading| heading.width()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.width());
         }
     }
-    // Two blanks between columns that are as narrow as can be.
-    widths.iter_mut().for_each(|width| *width += 1);
+    let generous = widths.iter().map(|width| width + 2).sum::<usize>().saturating_sub(2);
+    if limit.is_none_or(|limit| generous <= limit) {
+        widths.iter_mut().for_each(|width| *width += 1);
+    }
     let headings: Vec<Cell> = headings.iter().map(|heading| Cell::new(heading, Tone::Heading)).collect();
     let lines = std::iter::once(&headings).chain(rows).map(|row| line(row, &widths, None));
     lines.collect::<Vec<_>>().join("\n")
@@ -132,10 +141,18 @@ mod tests {
     fn columns_are_aligned_by_display_width() {
         let rows =
             ["orders", "注文", "größe", "e\u{301}t"].map(|name| vec![Cell::from(name), Cell::from("|")]);
-        let table = whole(&["NAME", ""], &rows);
+        let table = whole(&["NAME", ""], &rows, None);
         let column = |line: &str| line.split_once('|').map(|(before, _)| before.width());
         let columns: Vec<_> = table.lines().skip(1).map(column).collect();
         assert!(columns.iter().all(|column| *column == columns[0]), "{table}");
+    }
+
+    #[test]
+    fn columns_move_together_where_there_is_no_room() {
+        let rows = [vec![Cell::from("a"), Cell::from("b")]];
+        assert_eq!(whole(&["ONE", "TWO"], &rows, Some(8)), whole(&["ONE", "TWO"], &rows, None));
+        let narrow = anstream::adapter::strip_str(&whole(&["ONE", "TWO"], &rows, Some(7))).to_string();
+        assert_eq!(narrow, "ONE TWO\na   b");
     }
 
     #[test]
@@ -158,6 +175,14 @@ mod tests {
             assert_eq!(cut(text, width), want);
             assert!(cut(text, width).width() <= width);
         }
+    }
+
+    #[test]
+    fn no_line_ends_in_blanks_of_any_colour() {
+        let cells =
+            [Cell::from("a"), Cell::new("b  ", Tone::Bad), Cell::new("", Tone::Quiet), Cell::from(" ")];
+        let line = line(&cells, &[3, 3, 3, 3], Some(80));
+        assert_eq!(anstream::adapter::strip_str(&line).to_string(), "a   b");
     }
 
     #[test]

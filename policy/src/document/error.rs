@@ -1,5 +1,6 @@
 //! An error with its place. Owns how it is shown: `FILE:LINE:COLUMN: message`, the line, a caret.
 
+use crate::closest::closest;
 use std::fmt;
 
 use crate::origin::Origin;
@@ -31,41 +32,10 @@ fn indent_to(text: &str, column: u32) -> String {
     text.chars().take(before).map(|c| if c == '\t' { '\t' } else { ' ' }).collect()
 }
 
-/// The known word that was probably meant: at most two edits away, or one for a short word.
-pub(super) fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let allowed = if word.chars().count() <= 4 { 1 } else { 2 };
-    known
-        .iter()
-        .map(|candidate| (edits(&word.to_lowercase(), &candidate.to_lowercase()), *candidate))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
 /// `; did you mean "..."?`, or the list of what is known.
 pub(super) fn suggestion(word: &str, known: &[&str]) -> String {
     match closest(word, known) {
         Some(meant) => format!("did you mean {meant:?}?"),
         None => format!("known here: {}", known.join(", ")),
     }
-}
-
-/// Insertions, deletions, substitutions and swaps of neighbours between two words.
-fn edits(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<char>, Vec<char>) = (from.chars().take(64).collect(), to.chars().collect());
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=to.len()).collect();
-    for i in 1..=from.len() {
-        let mut row = vec![i];
-        for j in 1..=to.len() {
-            let differs = usize::from(from[i - 1] != to[j - 1]);
-            let mut best = (last[j] + 1).min(row[j - 1] + 1).min(last[j - 1] + differs);
-            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                best = best.min(before_last[j - 2] + 1);
-            }
-            row.push(best);
-        }
-        before_last = std::mem::replace(&mut last, row);
-    }
-    last[to.len()]
 }

@@ -18,14 +18,23 @@ struct Kit {
 }
 
 fn keep(script: &str) -> Kit {
+    keep_command("/bin/sh", &["-c", script])
+}
+
+fn keep_program(program: &str) -> Kit {
+    keep_command(program, &[])
+}
+
+fn keep_command(program: &str, arguments: &[&str]) -> Kit {
     let (stopper, stop) = Stop::new();
     let (events, tasks) = (EventSink::new(), Tasks::new());
     let id = ChildId::App("test".into());
     let kept = Kept::new(id);
     let launch = Launch {
-        program: PathBuf::from("/bin/sh"),
-        arguments: vec!["-c".to_owned(), script.to_owned()],
+        program: PathBuf::from(program),
+        arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
         environment: BTreeMap::new(),
+        title: None,
         with_channel: false,
     };
     let reader = events.reader();
@@ -106,6 +115,38 @@ async fn the_error_of_a_child_that_never_gets_ready_repeats_its_complaint() {
     assert!(error.contains("application of test") && error.contains("no such folder"), "{error}");
     kit.stopper.begin();
     assert_eq!(kit.tasks.finish(SOON).await, 0);
+}
+
+#[tokio::test]
+async fn a_child_that_fails_twice_in_the_same_way_is_not_waited_for_and_complains_once() {
+    let kit = keep("echo 'no such folder' >&2; exit 3");
+    let error = timeout(SOON / 2, kit.kept.until_ready(SOON)).await.expect("long before the deadline");
+    let error = error.unwrap_err().to_string();
+    assert_eq!(error, "the application of test does not start (exit status: 3)\n  no such folder");
+    kit.stopper.begin();
+    assert_eq!(kit.tasks.finish(SOON).await, 0);
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_not_waited_for() {
+    let kit = keep_program("/nonexistent/kith");
+    let error = timeout(SOON / 2, kit.kept.until_ready(SOON)).await.expect("long before the deadline");
+    assert!(error.unwrap_err().to_string().contains("cannot start /nonexistent/kith"));
+    kit.stopper.begin();
+    assert_eq!(kit.tasks.finish(SOON).await, 0);
+}
+
+#[test]
+fn a_child_that_was_ready_once_or_fails_in_another_way_is_not_given_up() {
+    let (one, other): (Arc<str>, Arc<str>) = ("exit status: 1".into(), "signal: 9 (SIGKILL)".into());
+    let mut failures = Failures::default();
+    assert!(!failures.is_hopeless(&one, false));
+    assert!(!failures.is_hopeless(&other, false));
+    assert!(failures.is_hopeless(&other, false));
+    let mut failures = Failures::default();
+    assert!(!failures.is_hopeless(&one, true));
+    assert!(!failures.is_hopeless(&one, false));
+    assert!(!failures.is_hopeless(&one, false));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::os::unix::net::UnixListener;
 use super::*;
 use kith_identity::TrustDomain;
 
-fn folder() -> TempDir {
-    temporary("kith-layout-", &std::env::temp_dir()).unwrap()
+fn folder() -> Temporary {
+    Temporary::make("kith-layout-", &std::env::temp_dir()).unwrap()
 }
 
 fn reason(error: LayoutError) -> String {
@@ -76,11 +76,11 @@ fn the_only_running_mesh_is_found_and_several_are_listed() {
     let _one = UnixListener::bind(sockets.path().join("one.sock")).unwrap();
     // Left behind by a mesh that was killed.
     drop(UnixListener::bind(sockets.path().join("dead.sock")).unwrap());
-    assert_eq!(sockets.find(None).unwrap(), sockets.path().join("one.sock"));
+    assert_eq!(sockets.find(None).unwrap().path(), sockets.path().join("one.sock"));
     let _two = UnixListener::bind(sockets.path().join("two.sock")).unwrap();
     let error = sockets.find(None).unwrap_err().to_string();
     assert_eq!(error, "several meshes are running here (one, two); choose one with --name");
-    assert_eq!(sockets.find(Some("two")).unwrap(), sockets.path().join("two.sock"));
+    assert_eq!(sockets.find(Some("two")).unwrap().path(), sockets.path().join("two.sock"));
     assert!(matches!(sockets.find(Some("dead")), Err(LayoutError::NoSuchMesh { .. })));
     assert!(matches!(sockets.find(Some("../one")), Err(LayoutError::NoSuchMesh { .. })));
 }
@@ -108,7 +108,7 @@ fn what_a_mesh_made_is_removed_and_what_it_found_is_kept() {
     let parent = folder();
     let (state, sockets) = (parent.path().join("state"), parent.path().join("sockets"));
     make_private(&sockets).unwrap();
-    let files = MeshFiles::make(&spec(Some(state.clone()), Some(sockets.clone()))).unwrap();
+    let files = MeshFiles::make(&spec(Some(state.clone()), Some(sockets.clone())), None).unwrap();
     fs::write(files.state_file(), "sealed").unwrap();
     drop(UnixListener::bind(files.admin_socket()).unwrap());
     files.remove().unwrap();
@@ -120,7 +120,7 @@ fn what_a_mesh_made_is_removed_and_what_it_found_is_kept() {
 
 #[test]
 fn a_mesh_without_a_state_folder_gets_a_temporary_one() {
-    let files = MeshFiles::make(&spec(None, None)).unwrap();
+    let files = MeshFiles::make(&spec(None, None), None).unwrap();
     let folder = files.authorities.parent().unwrap().to_owned();
     assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
     files.remove().unwrap();
@@ -131,25 +131,34 @@ fn a_mesh_without_a_state_folder_gets_a_temporary_one() {
 fn state_that_a_killed_mesh_left_is_not_taken_over() {
     let parent = folder();
     let spec = spec(Some(parent.path().join("state")), None);
-    let files = MeshFiles::make(&spec).unwrap();
-    fs::write(files.state_file(), "sealed with a lost key").unwrap();
-    let again = MeshFiles::make(&spec).unwrap();
-    assert!(!again.state_file().exists());
-    assert_eq!(fs::metadata(&again.authorities).unwrap().mode() & 0o777, 0o700);
+    let state = parent.path().join("state").join(STATE_FOLDER);
+    DirBuilder::new().recursive(true).mode(PRIVATE).create(&state).unwrap();
+    fs::write(state.join(STATE_FILE), "sealed with a lost key").unwrap();
+    let files = MeshFiles::make(&spec, None).unwrap();
+    assert!(!files.state_file().exists());
+    assert_eq!(fs::metadata(&files.authorities).unwrap().mode() & 0o777, 0o700);
 }
 
 #[test]
-fn a_second_mesh_of_the_same_name_is_refused() {
+fn a_second_mesh_of_the_same_name_is_refused_before_any_socket_is_there() {
     let parent = folder();
     let spec = spec(Some(parent.path().join("state")), None);
-    let files = MeshFiles::make(&spec).unwrap();
-    let _listener = UnixListener::bind(files.admin_socket()).unwrap();
-    assert!(matches!(MeshFiles::make(&spec), Err(LayoutError::Running { .. })));
+    let _first = MeshFiles::make(&spec, None).unwrap();
+    assert!(matches!(MeshFiles::make(&spec, None), Err(LayoutError::Running { .. })));
 }
 
 #[test]
-fn a_socket_path_that_the_system_would_cut_short_is_refused() {
+fn a_mesh_whose_control_plane_restarts_runs_all_the_same() {
     let parent = folder();
-    let long = parent.path().join("x".repeat(100));
-    assert!(matches!(MeshFiles::make(&spec(Some(long), None)), Err(LayoutError::TooLong { .. })));
+    let sockets = SocketFolder::of_user(Some(parent.path()));
+    let claim = sockets.claim("demo").unwrap();
+    let found = sockets.find(None).unwrap();
+    assert_eq!((found.path(), found.name().as_str()), (claim.socket().path(), "demo"));
+    assert_eq!(found.presence().unwrap(), Presence::Running);
+    drop(claim);
+    assert_eq!(found.presence().unwrap(), Presence::Stopped);
+    make_private(sockets.path()).unwrap();
+    fs::write(found.lock_path(), "").unwrap();
+    assert_eq!(found.presence().unwrap(), Presence::Left, "its supervisor was killed");
+    assert!(matches!(sockets.find(None), Err(LayoutError::NoMesh)));
 }

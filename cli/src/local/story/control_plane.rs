@@ -76,8 +76,9 @@ async fn outage(stage: &Stage<'_>, events: &mut Events) -> anyhow::Result<Outage
     control_plane.until_ready(PATIENCE).await?;
     let start = released.elapsed();
     let back = control_plane.pid().context("the control plane does not run")?;
-    let renewed = timeout(PATIENCE, renewals(stage, events)).await;
-    let renewed = renewed.with_context(|| format!("not every svid was renewed within {PATIENCE:?}"))??;
+    let renewed = timeout(stage.patience, renewals(stage, events)).await;
+    let renewed =
+        renewed.with_context(|| format!("not every svid was renewed within {:?}", stage.patience))??;
     stage.mesh.until_programmed(PATIENCE).await?;
     Ok(Outage { killed, back, away, start, issued: released.elapsed(), renewed })
 }

@@ -8,7 +8,7 @@ use kith_sidecar::identity_log::{Direction, Event as Logged};
 use tokio::time::timeout;
 
 use super::load::during;
-use super::{Measured, PATIENCE, Stage};
+use super::{Measured, Stage};
 use crate::local::{Event, Events};
 
 /// The services that the load passes through, caller before callee.
@@ -17,9 +17,9 @@ const CHAIN: [&str; 3] = ["web", "orders", "payments"];
 pub(super) async fn run(stage: &Stage<'_>) -> anyhow::Result<Measured> {
     let url = format!("{}/orders/42", stage.outbound("web", "orders")?);
     let mut events = stage.mesh.events();
-    let (rotations, total) = during(&url, timeout(PATIENCE, watch(&mut events))).await;
+    let (rotations, total) = during(&url, timeout(stage.patience, watch(&mut events))).await;
     let rotations =
-        rotations.with_context(|| format!("not every svid was replaced within {PATIENCE:?}"))??;
+        rotations.with_context(|| format!("not every svid was replaced within {:?}", stage.patience))??;
     let renewed: Vec<String> =
         CHAIN.iter().map(|name| format!("{name} {}", rotations.renewals(name))).collect();
     Ok(Measured {

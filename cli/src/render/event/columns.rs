@@ -14,23 +14,50 @@ pub struct Columns {
     wide: bool,
 }
 
-/// From, to, call, verdict and status.
-const FIXED: [usize; 5] = [9, 9, 19, 7, 3];
+/// From and to.
+const SIDE: usize = 9;
+/// The call, and where every column counts.
+const CALL: usize = 19;
+const NARROW_CALL: usize = 16;
+const VERDICT: usize = 7;
+const STATUS: usize = 3;
 /// A time with milliseconds, and without.
 const LONG_TIME: usize = 12;
 const SHORT_TIME: usize = 8;
 const TOOK: usize = 7;
+/// The narrowest terminal that shows which denial it was.
+const WITH_ID: usize = 100;
 /// The narrowest terminal that shows milliseconds, latency and TLS.
 const WIDE: usize = 110;
+/// The narrowest terminal that shows why in a whole sentence.
+const WITH_SENTENCE: usize = 140;
 /// `TLS1.3 X25519MLKEM768`.
 const TLS: usize = 21;
 /// Room for what decided, where the terminal does not say.
 const DECIDED: usize = 40;
+/// Digits of a denial's id that find it in a log.
+const ID_DIGITS: usize = 8;
+/// Errors of the application, as of HTTP, begin here.
+const BAD_STATUS: u16 = 400;
+/// Codes of connections whose other end proved nothing that this mesh knows.
+const NO_SVID: [&str; 7] = [
+    "tls_error",
+    "no_client_certificate",
+    "unknown_authority",
+    "untrusted_domain",
+    "svid_expired",
+    "not_yet_valid",
+    "bad_certificate",
+];
 
 impl Columns {
     /// For a terminal of this width, or for no terminal.
     pub fn new(width: Option<usize>) -> Self {
         Self { width, wide: width.is_none_or(|width| width >= WIDE) }
+    }
+
+    fn has(self, columns: usize) -> bool {
+        self.width.is_none_or(|width| width >= columns)
     }
 
     /// The headings.
@@ -47,14 +74,15 @@ impl Columns {
     pub fn row(self, shown: &Shown) -> String {
         match shown.kind {
             Kind::Call | Kind::SessionRefused => self.call(shown),
-            Kind::Identity | Kind::Process => self.notice(shown),
+            Kind::Identity | Kind::Process | Kind::Policies => self.notice(shown),
         }
     }
 
     fn widths(self) -> Vec<usize> {
         let time = if self.wide { LONG_TIME } else { SHORT_TIME };
-        let mut widths: Vec<usize> =
-            std::iter::once(time).chain(FIXED).chain(self.wide.then_some(TOOK)).collect();
+        let call = if self.has(WITH_ID) { CALL } else { NARROW_CALL };
+        let mut widths = vec![time, SIDE, SIDE, call, VERDICT, STATUS];
+        widths.extend(self.wide.then_some(TOOK));
         let used: usize = widths.iter().map(|width| width + 1).sum();
         let left = self.width.map_or(DECIDED, |width| width.saturating_sub(used + 1 + TLS));
         // TLS comes last, where there is room for it; what decided has what is left.
@@ -69,10 +97,12 @@ impl Columns {
     }
 
     fn call(self, shown: &Shown) -> String {
-        let (verdict, tone) = match shown.outcome() {
-            _ if shown.verdict == Some("deny") => (Cell::new("DENY", Tone::Bad), Tone::Bad),
-            Some(Outcome::Failed) => (Cell::new("FAILED", Tone::Bad), Tone::Bad),
-            _ => (Cell::new("allow", Tone::Good), Tone::Plain),
+        let denied = shown.verdict == Some("deny");
+        let failed = matches!(shown.outcome(), Some(Outcome::Failed | Outcome::Unanswered));
+        let (verdict, tone) = match (denied, failed) {
+            (true, _) => (Cell::new("DENY", Tone::Bad), Tone::Bad),
+            (false, true) => (Cell::new("FAILED", Tone::Bad), Tone::Bad),
+            (false, false) => (Cell::new("allow", Tone::Good), Tone::Plain),
         };
         let mut cells = vec![
             self.time(shown),
@@ -80,12 +110,12 @@ impl Columns {
             Cell::from(side(shown, shown.dst.as_deref(), shown.src.as_deref())),
             Cell::from(request(shown)),
             verdict,
-            Cell::from(shown.status.map_or_else(|| "-".to_owned(), |status| status.to_string())),
+            status(shown),
         ];
         if self.wide {
             cells.push(Cell::new(shown.latency_us.map(time::latency).unwrap_or_default(), Tone::Quiet));
         }
-        cells.push(Cell::new(decided_by(shown), tone));
+        cells.push(Cell::new(if denied { self.refusal(shown) } else { decided_by(shown) }, tone));
         // The reason of a refusal takes the room of TLS as well: it is what the reader looks for.
         if let (true, Tone::Plain, Some(tls)) = (self.wide, tone, &shown.tls) {
             cells.push(Cell::new(format!("TLS{} {}", tls.version, tls.group), Tone::Quiet));
@@ -93,19 +123,34 @@ impl Columns {
         table::line(&cells, &self.widths(), self.width)
     }
 
+    /// Why a call was refused: the reason in a word, and with more room which denial it was and the whole sentence.
+    fn refusal(self, shown: &Shown) -> String {
+        let sentence = shown.detail.as_deref().filter(|_| self.has(WITH_SENTENCE) && shown.policy.is_none());
+        let mut text = short_reason(shown, sentence.is_some());
+        if let Some(id) = shown.denial_id.as_deref().filter(|_| self.has(WITH_ID)) {
+            text.push_str(&format!(" #{}", id.get(..ID_DIGITS).unwrap_or(id)));
+        }
+        if let Some(sentence) = sentence {
+            text.push_str(&format!(": {sentence}"));
+        }
+        text
+    }
+
     fn notice(self, shown: &Shown) -> String {
-        let (what, about) = match shown.kind {
-            Kind::Identity => {
-                ("● identity", shown.src.as_deref().map(|identity| short_identity(identity, None)))
-            }
-            _ => ("● process", shown.src.clone()),
-        };
         let detail = shown.detail.as_deref().unwrap_or_default();
-        let detail =
-            if shown.kind == Kind::Identity { format!("rotated {detail}") } else { detail.to_owned() };
-        let about = about.unwrap_or_default();
-        let cells = [self.time(shown), Cell::from(format!("{what:<10} {about:<9} {detail}"))];
-        table::line(&cells, &self.widths(), self.width)
+        let text = match shown.kind {
+            Kind::Identity => {
+                let about = shown.src.as_deref().map(|identity| short_identity(identity, None));
+                format!("● identity {:<9} rotated {detail}", about.unwrap_or_default())
+            }
+            Kind::Policies => format!("● policies  {detail}"),
+            _ => format!("● process  {:<9} {detail}", shown.src.as_deref().unwrap_or_default()),
+        };
+        let tone = if shown.reason.is_some() { Tone::Bad } else { Tone::Plain };
+        let cells = [self.time(shown), Cell::new(text, tone)];
+        // What somebody has just edited is worth a second line of the terminal.
+        let limit = self.width.filter(|_| shown.kind != Kind::Policies);
+        table::line(&cells, &self.widths(), limit)
     }
 }
 
@@ -114,10 +159,7 @@ fn side(shown: &Shown, identity: Option<&str>, other: Option<&str>) -> String {
     match (identity, shown.kind, shown.reason.as_deref()) {
         (Some(identity), _, _) => short_identity(identity, other),
         (None, Kind::SessionRefused, Some("not_tls")) => "(plain)".to_owned(),
-        // It proved nothing that this mesh knows, be it for lack of a certificate or of a known authority.
-        (None, Kind::SessionRefused, Some("tls_error" | "no_client_certificate" | "unknown_authority")) => {
-            "(no svid)".to_owned()
-        }
+        (None, Kind::SessionRefused, Some(reason)) if NO_SVID.contains(&reason) => "(no svid)".to_owned(),
         (None, _, _) => "(unknown)".to_owned(),
     }
 }
@@ -129,27 +171,40 @@ fn request(shown: &Shown) -> String {
     }
 }
 
-fn decided_by(shown: &Shown) -> String {
-    let sentence = || shown.detail.clone().or_else(|| shown.reason.clone()).unwrap_or_default();
-    match (&shown.policy, &shown.rule) {
-        (Some(policy), rule) => {
-            let name = policy.rsplit('/').next().unwrap_or(policy);
-            let rule = rule.as_deref().map(|rule| format!(" {rule}")).unwrap_or_default();
-            let failed = shown.verdict == Some("allow") && shown.outcome() == Some(Outcome::Failed);
-            if failed { format!("{name}{rule}, then {}", sentence()) } else { format!("{name}{rule}") }
-        }
-        (None, _) if shown.kind == Kind::SessionRefused => {
-            format!(
-                "{}: {}",
-                shown.reason.as_deref().unwrap_or("refused"),
-                shown.detail.as_deref().unwrap_or("")
-            )
-        }
-        (None, _) if shown.reason.as_deref() == Some("default_deny") => {
-            format!("default: {}", sentence())
-        }
-        (None, _) => sentence(),
+/// An answer that is bad news stands out, although the mesh did its part.
+fn status(shown: &Shown) -> Cell {
+    match shown.status {
+        Some(status) if status >= BAD_STATUS => Cell::new(status.to_string(), Tone::Bad),
+        Some(status) => Cell::from(status.to_string()),
+        None => Cell::from("-"),
     }
+}
+
+/// The reason of a refusal in as few words as name it; a sentence that follows says the rest.
+fn short_reason(shown: &Shown, sentence_follows: bool) -> String {
+    match (&shown.policy, shown.reason.as_deref()) {
+        (Some(policy), _) => rule_of(policy, shown.rule.as_deref()),
+        (None, Some("default_deny")) if sentence_follows => "default".to_owned(),
+        (None, Some("default_deny")) => {
+            format!("no rule for {}", side(shown, shown.src.as_deref(), shown.dst.as_deref()))
+        }
+        (None, reason) => reason.unwrap_or("refused").to_owned(),
+    }
+}
+
+fn decided_by(shown: &Shown) -> String {
+    let reason = shown.detail.as_deref().or(shown.reason.as_deref()).unwrap_or_default();
+    let failed = matches!(shown.outcome(), Some(Outcome::Failed | Outcome::Unanswered));
+    match &shown.policy {
+        Some(policy) if failed => format!("{reason} after {}", rule_of(policy, shown.rule.as_deref())),
+        Some(policy) => rule_of(policy, shown.rule.as_deref()),
+        None => reason.to_owned(),
+    }
+}
+
+fn rule_of(policy: &str, rule: Option<&str>) -> String {
+    let name = policy.rsplit('/').next().unwrap_or(policy);
+    rule.map_or_else(|| name.to_owned(), |rule| format!("{name} {rule}"))
 }
 
 /// The service account, with its namespace where the other side's differs; a foreign identity whole.

@@ -5,6 +5,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::columns::short_identity;
 use super::*;
+use crate::render::table::Tone;
 
 const WEB: &str = "spiffe://demo.local/ns/demo/sa/web";
 const ORDERS: &str = "spiffe://demo.local/ns/demo/sa/orders";
@@ -50,7 +51,9 @@ fn denied(reason: &str) -> Call {
         rule: None,
         denial_id: Some("0123456789abcdef0123456789abcdef".into()),
         denial_reason: Some(reason.into()),
-        denial_detail: Some("1 policy targets this workload; none has source web".into()),
+        denial_detail: Some(
+            "no rule for source spiffe://demo.local/ns/demo/sa/web (1 ALLOW policy applies)".into(),
+        ),
         ..inbound()
     }
 }
@@ -85,6 +88,9 @@ fn renewal() -> Shown {
 
 fn everything() -> Vec<Shown> {
     let failed = Call { error: Some("connection_lost".into()), status: None, ..inbound() };
+    let application = Some("application_unreachable".into());
+    let unanswered = Call { error: application, status: Some(503), ..inbound() };
+    let no_such_page = Call { status: Some(404), ..inbound() };
     let ambiguous =
         Call { policy: Some("demo/deny-all".into()), rule: Some("x".into()), ..denied("policy_deny") };
     vec![
@@ -92,11 +98,27 @@ fn everything() -> Vec<Shown> {
         call(denied("default_deny")).unwrap(),
         call(ambiguous).unwrap(),
         call(failed).unwrap(),
+        call(unanswered).unwrap(),
+        call(no_such_page).unwrap(),
         refused(Direction::Inbound, "no_client_certificate"),
         refused(Direction::Inbound, "unknown_authority"),
         refused(Direction::Outbound, "unexpected_identity"),
         renewal(),
+        Shown::of_policies("2026-11-21T10:04:07.112Z", &policies("")),
+        Shown::of_policies("2026-11-21T10:04:07.112Z", &policies(SAUCES)),
     ]
+}
+
+const SAUCES: &str =
+    "payments.yaml:12:5: unknown field \"sauces\"; did you mean \"sources\"?\n 12 | sauces\n    | ^";
+
+fn policies(error: &str) -> PolicyState {
+    PolicyState {
+        revision: Some(kith_policy::Revision { epoch: 1, counter: 8 }),
+        policies: 2,
+        error: error.to_owned(),
+        nothing_in_force: false,
+    }
 }
 
 fn screen(width: Option<usize>) -> String {
@@ -118,16 +140,88 @@ fn the_table_at_80_columns() {
 }
 
 #[test]
+fn the_table_at_100_columns() {
+    insta::assert_snapshot!(screen(Some(100)));
+}
+
+#[test]
+fn the_table_at_140_columns() {
+    insta::assert_snapshot!(screen(Some(140)));
+}
+
+#[test]
+fn the_reason_of_a_refusal_is_there_at_80_columns() {
+    let intruder = Some("spiffe://demo.local/ns/demo/sa/intruder".to_owned());
+    let shown = call(Call { source: intruder, ..denied("default_deny") }).unwrap();
+    let row = |width| anstream::adapter::strip_str(&Columns::new(Some(width)).row(&shown)).to_string();
+    assert!(row(80).ends_with(" no rule for intruder"), "{}", row(80));
+    assert!(row(100).ends_with(" no rule for intruder #01234567"), "{}", row(100));
+    assert!(row(110).ends_with(" no rule for intruder #01234567"), "{}", row(110));
+    let unknown = refused(Direction::Inbound, "no_client_certificate");
+    let row = anstream::adapter::strip_str(&Columns::new(Some(80)).row(&unknown)).to_string();
+    assert!(row.ends_with(" no_client_certificate"), "{row}");
+}
+
+#[test]
+fn a_bad_answer_to_an_allowed_call_stands_out_without_another_word() {
+    let row = |status| Columns::new(Some(80)).row(&call(Call { status: Some(status), ..inbound() }).unwrap());
+    assert!(row(404).contains(&Tone::Bad.paint("404")) && row(404).contains("allow"));
+    assert!(!row(200).contains(&Tone::Bad.paint("200")));
+}
+
+#[test]
+fn whoever_proved_nothing_has_no_svid_and_whoever_is_another_is_unknown() {
+    let from = |reason| side_of(&refused(Direction::Inbound, reason));
+    for reason in [
+        "no_client_certificate",
+        "unknown_authority",
+        "untrusted_domain",
+        "svid_expired",
+        "not_yet_valid",
+        "bad_certificate",
+        "tls_error",
+    ] {
+        assert_eq!(from(reason), "(no svid)", "{reason}");
+    }
+    assert_eq!(from("not_tls"), "(plain)");
+    for reason in ["handshake_timeout", "connection_lost", "no_own_svid"] {
+        assert_eq!(from(reason), "(unknown)", "{reason}");
+    }
+}
+
+fn side_of(shown: &Shown) -> String {
+    let row = anstream::adapter::strip_str(&Columns::new(Some(80)).row(shown)).to_string();
+    row["10:04:07 ".len()..].split("  ").next().unwrap().split(" orders").next().unwrap().to_owned()
+}
+
+#[test]
+fn a_change_of_the_policies_is_told_in_one_line() {
+    let told = |state: &PolicyState| Shown::of_policies("", state).detail.unwrap();
+    assert_eq!(told(&policies("")), "revision 1.8 in force, 2 policies");
+    assert_eq!(told(&PolicyState { policies: 1, ..policies("") }), "revision 1.8 in force, 1 policy");
+    assert_eq!(
+        told(&policies(SAUCES)),
+        "payments.yaml:12:5: unknown field \"sauces\"; did you mean \"sources\"? the rules stay as they were"
+    );
+    assert_eq!(told(&policies("a.yaml:1:1: no text")), "a.yaml:1:1: no text; the rules stay as they were");
+    let blind = PolicyState { nothing_in_force: true, ..policies("a.yaml:1:1: no text") };
+    assert_eq!(told(&blind), "a.yaml:1:1: no text; nothing is in force since the restart");
+}
+
+#[test]
 fn the_table_without_a_terminal_cuts_no_reason() {
     let text = screen(None);
-    assert!(text.contains("none has source web"), "{text}");
+    assert!(text.contains("(1 ALLOW policy applies)"), "{text}");
     insta::assert_snapshot!(text);
 }
 
 #[test]
-fn no_row_is_wider_than_its_terminal() {
-    for width in [80, 100, 120, 200] {
-        assert!(screen(Some(width)).lines().all(|line| line.width() <= width));
+fn no_row_is_wider_than_its_terminal_but_for_what_somebody_just_edited() {
+    for width in [80, 100, 120, 140, 200] {
+        let text = screen(Some(width));
+        assert!(text.lines().all(|line| !line.ends_with(' ')));
+        assert!(text.lines().all(|line| line.width() <= width || line.contains("● policies")));
+        assert!(text.contains("the rules stay as they were"));
     }
 }
 
@@ -170,8 +264,12 @@ fn the_summary_tells_refusals_from_failures() {
     for shown in everything().into_iter().chain([call(unavailable).unwrap(), call(gone).unwrap()]) {
         tally.count(&shown);
     }
-    assert_eq!(tally, Tally { allowed: 2, denied: 5, failed: 2 });
-    assert_eq!(tally.summary(), "9 calls: 2 allowed, 5 denied, 2 failed by the mesh");
+    assert_eq!(tally, Tally { allowed: 3, denied: 5, unanswered: 1, failed: 2 });
+    assert_eq!(
+        tally.summary(),
+        "11 calls: 3 allowed, 5 denied, 1 failed in the application, 2 failed by the mesh"
+    );
+    assert_eq!(Tally::default().summary(), "0 calls: 0 allowed, 0 denied, 0 failed by the mesh");
 }
 
 #[test]

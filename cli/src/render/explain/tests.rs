@@ -36,7 +36,7 @@ fn denied() -> ExplainResponse {
         source: "spiffe://demo.local/ns/demo/sa/intruder".into(),
         destination: "spiffe://demo.local/ns/demo/sa/payments".into(),
         allowed: false,
-        because: "1 policy targets this workload; none has source intruder".into(),
+        because: "no rule for source spiffe://demo.local/ns/demo/sa/intruder (1 ALLOW policy applies)".into(),
         policy: String::new(),
         rule: String::new(),
         revision: Some(v1::Revision { epoch: 1, counter: 3 }),
@@ -75,9 +75,47 @@ fn the_json() {
 }
 
 #[test]
-fn a_call_that_a_rule_denies_gets_no_hint_how_to_allow_it() {
-    let answer = ExplainResponse { policy: "demo/no-intruder".into(), rule: "rule-1".into(), ..denied() };
-    assert!(!shown(&answer).contains("to allow it"));
+fn a_call_that_a_rule_denies_gets_no_advice_and_the_rule_no_praise() {
+    let mut deny = considered("rule-1", true, vec![check("source", "true", "intruder", "intruder")]);
+    deny.action = "DENY".into();
+    let answer = ExplainResponse {
+        because: "demo/no-intruder rule rule-1 denies it".into(),
+        policy: "demo/no-intruder".into(),
+        rule: "rule-1".into(),
+        considered: vec![deny, considered("create-charge", true, vec![])],
+        ..denied()
+    };
+    let text = shown(&answer);
+    assert!(!text.contains("to allow it") && !text.contains('✔'), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_path_with_two_readings_is_the_callers_to_mend() {
+    let source = check("source", "true", "orders", "orders");
+    let path = check("path", "unknown", "/charge/../7", "/charge/{id}");
+    let ambiguous = |checks: &[Check]| ExplainResponse {
+        considered: vec![considered("create-charge", false, checks.to_vec())],
+        ..denied()
+    };
+    let advice = "the caller must send a path that can be read in one way only";
+    let text = shown(&ambiguous(&[source.clone(), path.clone()]));
+    assert!(text.ends_with(advice) && !text.contains("to allow it"), "{text}");
+    let elsewhere = check("port", "false", "80", "8443");
+    assert!(!shown(&ambiguous(&[source.clone(), elsewhere, path.clone()])).contains(advice));
+    let opaque = ExplainRequest { method: String::new(), path: String::new(), ..request() };
+    let text = table(&opaque, &ambiguous(&[source, path]));
+    assert!(!text.contains(advice), "{text}");
+}
+
+#[test]
+fn a_method_in_the_wrong_case_is_the_callers_to_mend() {
+    let wrong = |got: &str| ExplainResponse {
+        considered: vec![considered("read", false, vec![check("method", "false", got, "HEAD or GET")])],
+        ..denied()
+    };
+    assert!(shown(&wrong("get")).ends_with("to allow it: send GET"));
+    assert!(shown(&wrong("put")).ends_with("let read (payments.yaml:11) accept method put"));
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn answer() -> StatusResponse {
         policies_error: "payments.yaml:12:5: unknown field `sauces`\n   12 | sauces:\u{1b}[2J\n      | ^"
             .into(),
         workloads: vec![workload("payments"), lost, refusing, late],
+        nothing_in_force: false,
     }
 }
 
@@ -49,17 +50,72 @@ fn now() -> SystemTime {
 
 #[test]
 fn the_table() {
-    insta::assert_snapshot!(anstream::adapter::strip_str(&table(&answer(), now())).to_string());
+    insta::assert_snapshot!(shown(&answer(), None));
+}
+
+#[test]
+fn the_table_at_80_columns() {
+    let calm = |mut workload: WorkloadStatus| {
+        workload.refusal = String::new();
+        workload
+    };
+    let calm = StatusResponse {
+        workloads: answer().workloads.into_iter().take(2).map(calm).collect(),
+        policies_error: String::new(),
+        ..answer()
+    };
+    let text = shown(&calm, Some(80));
+    assert!(text.lines().all(|line| line.width() <= 80), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn serials_and_identities_are_whole_where_there_is_room() {
+    let serial = "5c1e".repeat(4);
+    let identity = "spiffe://demo.local/ns/demo/sa/payments";
+    let quiet = StatusResponse { workloads: answer().workloads.into_iter().take(1).collect(), ..answer() };
+    for (width, whole_serial, whole_identity) in
+        [(None, true, true), (Some(130), true, true), (Some(129), false, true), (Some(99), false, false)]
+    {
+        let text = shown(&quiet, width);
+        assert_eq!(text.contains(&serial), whole_serial, "{width:?}");
+        assert_eq!(text.contains(identity), whole_identity, "{width:?}");
+        assert!(text.contains("5c1e5c1e") && text.contains("demo/sa/payments"), "{width:?}");
+    }
+    // Wide enough as a rule, but not for this state.
+    assert!(!shown(&answer(), Some(110)).contains(identity));
+    let foreign = StatusResponse { trust_domain: "other.local".into(), ..quiet };
+    assert!(shown(&foreign, Some(80)).contains(identity), "only our own trust domain goes without saying");
+}
+
+#[test]
+fn a_control_plane_that_could_read_no_policies_says_so_first() {
+    let blind = StatusResponse { nothing_in_force: true, ..answer() };
+    let text = shown(&blind, None);
+    let at = |what: &str| text.find(what).unwrap();
+    assert!(at("NO policies could be read since the control plane started") < at("the newest edit"));
+    assert!(!shown(&answer(), None).contains("NO policies"));
+}
+
+#[test]
+fn a_tab_in_the_policy_leaves_the_caret_where_it_belongs() {
+    let policies_error = "a.yaml:1:2: no tabs here\n 1 | \tx\n   | \t^".into();
+    let text = shown(&StatusResponse { policies_error, ..answer() }, None);
+    assert!(text.contains("   1 |  x\n     |  ^\n"), "{text}");
+}
+
+fn shown(answer: &StatusResponse, width: Option<usize>) -> String {
+    anstream::adapter::strip_str(&table("demo", answer, now(), width)).to_string()
 }
 
 #[test]
 fn the_json() {
-    insta::assert_snapshot!(crate::render::json::pretty(&StatusJson::from(&answer())).unwrap());
+    insta::assert_snapshot!(crate::render::json::pretty(&StatusJson::new("demo", &answer())).unwrap());
 }
 
 #[test]
 fn nothing_in_the_table_deceives() {
     // G1, G2
-    let text = anstream::adapter::strip_str(&table(&answer(), now())).to_string();
+    let text = shown(&answer(), None);
     assert!(text.lines().all(|line| !line.chars().any(crate::render::escape::deceives)), "{text}");
 }
