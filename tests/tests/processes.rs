@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -103,6 +103,47 @@ async fn attestation_and_issuance_work_again_after_the_control_plane_was_killed(
     let mut client = Connection::open(mesh.outbound("caller")?, Version::Http1).await?;
     assert_eq!(client.call("GET", "/x", "").await?.status.as_u16(), 200, "at the same port as before");
     mesh.stop().await
+}
+
+#[tokio::test]
+async fn a_control_plane_that_comes_back_with_another_root_is_not_taken() -> anyhow::Result<()> {
+    let mesh = Mesh::start("other-root", 60).await?;
+    let control_plane = mesh.supervisor.control_plane();
+    let folder = control_plane.admin_socket().parent().context("no folder")?.to_path_buf();
+    control_plane.hold(true);
+    control_plane.kill()?;
+    control_plane.until_ended(SOON).await?;
+    std::fs::remove_file(sealed_file(&folder)?.context("no sealed state")?)?;
+    control_plane.hold(false);
+    let refused = mesh.record.until("the supervisor refuses it", SOON, |record| {
+        let warning = |event: &Event| match event {
+            Event::Warning { child: ChildId::ControlPlane, text } if text.contains("root") => {
+                Some(text.clone())
+            }
+            _ => None,
+        };
+        Ok(record.events()?.iter().find_map(warning))
+    });
+    assert!(refused.await?.contains("its sealed state was lost"));
+    assert!(control_plane.facts().is_none(), "nobody is sent to it");
+    let mut client = Connection::open(mesh.outbound("caller")?, Version::Http1).await?;
+    assert_eq!(client.call("GET", "/x", "").await?.status.as_u16(), 200, "calls go on under the old root");
+    mesh.stop().await
+}
+
+/// The file in which the authorities are kept.
+fn sealed_file(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            if let Some(found) = sealed_file(&path)? {
+                return Ok(Some(found));
+            }
+        } else if path.file_name().is_some_and(|name| name == "sealed") {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -97,6 +97,9 @@ pub(crate) struct ControlPlaneRole {
     pub(crate) workloads: Workloads,
     /// Where everybody else sees that it runs.
     pub(crate) running: watch::Sender<Option<Arc<ControlPlaneFacts>>>,
+    /// The root of the first start. Every later one has to have it: another root means that the sealed state was
+    /// lost, and with it the trust of every svid that is in use.
+    pub(crate) root: OnceLock<String>,
 }
 
 impl Role for ControlPlaneRole {
@@ -110,6 +113,11 @@ impl Role for ControlPlaneRole {
             match received.message {
                 from_child::Kind::ControlPlane(ready) => {
                     let facts = facts(instance, ready)?;
+                    let root = self.root.get_or_init(|| facts.root_sha256.clone());
+                    if *root != facts.root_sha256 {
+                        let found = &facts.root_sha256;
+                        bail!("it came back with root {found} instead of {root}: its sealed state was lost");
+                    }
                     // First the list, then the news that it runs: no statement is signed before it knows for whom.
                     channel.send(to_child::Kind::Workloads(self.workloads.clone())).await?;
                     running.0.send_replace(Some(Arc::new(facts)));

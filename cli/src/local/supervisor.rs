@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -201,7 +201,12 @@ impl Supervisor {
         let tier = &mut self.tiers.control_plane;
         tier.keep(Keeper {
             launch: launch_verb(spec, "run-control-plane", self.control_plane.id()),
-            role: ControlPlaneRole { start, workloads: Workloads { workloads }, running },
+            role: ControlPlaneRole {
+                start,
+                workloads: Workloads { workloads },
+                running,
+                root: OnceLock::new(),
+            },
             kept: self.control_plane.clone(),
             events: self.events.clone(),
             stop: tier.stop_signal(),
