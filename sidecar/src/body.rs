@@ -1,6 +1,7 @@
 //! The body of a message on its way through. Owns the moment at which a call ends: when the last frame of its
 //! response went by, when either side gave up, or when the call was cut.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -8,9 +9,11 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use crate::enforce::Cut;
 use crate::forward;
 use crate::identity_log::OpenCall;
-use crate::refusal::Refusal;
 
 /// A body: nothing, a short text of ours, or frames passed through one by one.
 #[derive(Debug, Default)]
@@ -18,6 +21,8 @@ pub(crate) struct Body {
     frames: Frames,
     /// Set on responses: dropped with the body, which ends the call.
     call: Option<OpenCall>,
+    /// Ends when the call is over.
+    over: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +39,7 @@ pub(crate) enum BodyError {
     /// The side that sends it gave up.
     #[error(transparent)]
     Sender(#[from] hyper::Error),
-    /// The call is not allowed any more.
+    /// The call is over: not allowed any more, or answered to its end.
     #[error("the call was cut")]
     Cut,
 }
@@ -44,17 +49,28 @@ impl Body {
         Self::default()
     }
 
+    fn of(frames: Frames) -> Self {
+        Self { frames, call: None, over: None }
+    }
+
     pub(crate) fn text(text: Bytes) -> Self {
-        Self { frames: Frames::Text(text), call: None }
+        Self::of(Frames::Text(text))
     }
 
     pub(crate) fn through(incoming: Incoming) -> Self {
-        Self { frames: Frames::Through(incoming), call: None }
+        Self::of(Frames::Through(incoming))
     }
 
-    /// The same body; `call` ends with it.
+    /// The same body of a response; `call` ends with it, and it with the call.
     pub(crate) fn ending(mut self, call: OpenCall) -> Self {
+        self.over = call.cut_signal().map(|cut| Box::pin(cut.over()));
         self.call = Some(call);
+        self
+    }
+
+    /// The same body of a request; it ends with its call.
+    pub(crate) fn until_over(mut self, cut: &Cut) -> Self {
+        self.over = Some(Box::pin(cut.over()));
         self
     }
 
@@ -70,11 +86,8 @@ impl Body {
         }
     }
 
-    fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<Refusal> {
-        match self.call.as_ref().and_then(OpenCall::cut_signal) {
-            Some(cut) => cut.poll(cx),
-            None => Poll::Pending,
-        }
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        self.over.as_mut().is_some_and(|over| over.as_mut().poll(cx).is_ready())
     }
 
     fn has_ended(&self) -> bool {
@@ -94,12 +107,11 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Poll::Ready(because) = self.poll_cut(cx) {
+        if self.is_over(cx) {
             // A broken body, never a clean end: what came so far must not look complete.
-            if let Some(call) = self.call.take() {
-                call.cut(&because);
-            }
+            self.finish(Some("cut"));
             self.frames = Frames::Empty;
+            self.over = None;
             return Poll::Ready(Some(Err(BodyError::Cut)));
         }
         let mut frame = self.poll_frames(cx);
@@ -136,6 +148,8 @@ impl http_body::Body for Body {
 
 impl Body {
     fn finish(&mut self, error: Option<&'static str>) {
+        // The end of the call is the end of what watches it, too.
+        self.over = None;
         if let Some(call) = self.call.take() {
             call.finish(error);
         }

@@ -14,11 +14,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::body::Body;
 use crate::forward::MAX_HEADERS;
-use crate::session::{MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW};
+use crate::session::{MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW, STREAMS};
 use crate::spawner::Spawner;
 
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
-const STREAMS: u32 = 1_024;
 /// A peer that does not answer a ping for so long is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_LIMIT: Duration = Duration::from_secs(10);
@@ -74,7 +73,6 @@ pub(crate) fn http1_builder() -> http1::Builder {
         .header_read_timeout(HEADER_LIMIT)
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEADER_BYTES as usize)
-        .half_close(true)
         .auto_date_header(false);
     builder
 }

@@ -44,16 +44,17 @@ async fn supervised(out: impl Write + Send + 'static) -> anyhow::Result<()> {
     let (writer, writing) = Writer::start(out, QUEUE_LINES)?;
     let log = Log::new(settings.identity.to_string(), clock.clone(), writer.clone(), Arc::clone(&reports));
     let (mut control, shared) = wire(&settings, supervisor, log, reports, clock, stop);
-    let workers = bound.start(&settings, &shared, &mut control.judged)?;
+    let workers = bound.start(&settings, &shared, &mut control.judged, &stopper)?;
     let control = Arc::new(control);
     control.supervisor.ready(bound.ready()?).await?;
     drop((bound, shared));
-    let tasks = Tasks::new();
+    let (tasks, signals) = (Tasks::new(), Tasks::new());
     tasks.spawn(keep_svid(Arc::clone(&control)));
     tasks.spawn(keep_synced(Arc::clone(&control)));
-    let ended = wait(&control, &stopper, &tasks).await;
+    let ended = wait(&control, &stopper, &signals).await;
     join(workers).await?;
     tasks.finish(CONTROL_LIMIT).await;
+    signals.cut();
     if writer.lost() > 0 {
         tracing::warn!(
             lost = writer.lost(),
@@ -111,12 +112,12 @@ fn wire(
 }
 
 /// Until a signal comes or the supervisor is gone; a second signal forces.
-async fn wait(control: &Control, stopper: &Stopper, tasks: &Tasks) -> anyhow::Result<()> {
+async fn wait(control: &Control, stopper: &Stopper, signals: &Tasks) -> anyhow::Result<()> {
     let ended = tokio::select! {
         requested = kith_runtime::signals::stop_requested() => {
             let mut requested = requested?;
             let stopper = stopper.clone();
-            tasks.spawn(async move {
+            signals.spawn(async move {
                 requested.again().await;
                 stopper.force();
             });
@@ -170,13 +171,15 @@ impl Bound {
         settings: &Settings,
         shared: &Shared,
         judged: &mut Vec<watch::Receiver<Option<Revision>>>,
+        stopper: &Stopper,
     ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
         let start = |number: usize| {
             let (shared, sockets) = (shared.clone(), self.duplicate()?);
             let (done, seen) = watch::channel(None);
+            let stopper = stopper.clone();
             judged.push(seen);
             let thread = std::thread::Builder::new().name(format!("worker-{number}"));
-            Ok(thread.spawn(move || worker::run(shared, sockets, done))?)
+            Ok(thread.spawn(move || worker::run(shared, sockets, done, &stopper))?)
         };
         (0..settings.workers.get()).map(start).collect()
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use kith_identity::SpiffeId;
 use kith_mtls::{Client, ClientIdentity, Credentials, Server, Svid};
 use kith_policy::Revision;
-use kith_runtime::{Clock, Limits, Newest, Stop, Tasks, serve};
+use kith_runtime::{Clock, Limits, Newest, Stop, Stopper, Tasks, serve};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +24,7 @@ const CONNECTIONS: usize = 8_192;
 /// Handshakes under way at the inbound port of one worker; the rest of its connections is for those who are through.
 const HANDSHAKES: usize = 1_024;
 /// Sessions of one identity with one worker. A sidecar of Kith has one for each of its workers.
-const SESSIONS_PER_IDENTITY: usize = 512;
+const SESSIONS_PER_IDENTITY: usize = 64;
 /// How long open calls may take to finish once the process stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// After them, how long sessions may take to say that they end.
@@ -72,6 +72,7 @@ pub(crate) fn run(
     shared: Shared,
     sockets: Sockets,
     judged: watch::Sender<Option<Revision>>,
+    stopper: &Stopper,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
@@ -85,14 +86,15 @@ pub(crate) fn run(
         tokio::select! {
             () = tasks.ended() => {}
             () = stop.forced() => {}
-            () = tokio::time::sleep(DRAIN_LIMIT) => {}
+            () = tokio::time::sleep(DRAIN_LIMIT) => stopper.force(),
         }
-        let cut = tasks.finish(Duration::ZERO).await;
+        // Sessions say why they end before they are cut off.
+        let cut = tasks.finish(CLOSE_LIMIT).await;
         // What this side opened is kept open for calls to come; there are none any more.
         drained.cancel();
         own_connections.finish(CLOSE_LIMIT).await;
         if cut > 0 {
-            tracing::warn!(cut, "Calls were cut at the end of the drain");
+            tracing::warn!(cut, "Connections were cut at the end of the drain");
         }
         Ok(())
     })

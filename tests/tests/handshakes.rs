@@ -110,6 +110,44 @@ async fn a_listener_with_a_genuine_svid_of_another_workload_gets_no_byte_of_the_
     mesh.stop().await
 }
 
+#[tokio::test]
+async fn a_destination_that_hangs_holds_up_a_burst_of_calls_once_and_not_one_after_the_other()
+-> anyhow::Result<()> {
+    let mesh = Mesh::start("hanging", 60).await?;
+    let place = mesh.inbound("backend")?;
+    let backend = mesh.supervisor.sidecar("backend").context("no sidecar")?;
+    backend.hold(true);
+    backend.kill()?;
+    backend.until_ended(SOON).await?;
+    // Connections are accepted by the kernel, and nobody ever reads from them.
+    let _silent = TcpListener::bind(place).await?;
+    let address = mesh.outbound("caller")?;
+    let tasks = Tasks::new();
+    let refused = Arc::new(AtomicUsize::new(0));
+    for _ in 0..20 {
+        let refused = Arc::clone(&refused);
+        tasks.spawn(async move {
+            let call = async { Connection::open(address, Version::Http1).await?.call("GET", "/x", "").await };
+            if call.await.is_ok_and(|answer| answer.status.as_u16() == 503) {
+                refused.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    }
+    // One handshake may take 5 s; with two workers there may be two, beside each other.
+    assert_eq!(tasks.finish(Duration::from_secs(9)).await, 0, "calls waited for each other");
+    assert_eq!(refused.load(Ordering::SeqCst), 20);
+    let reasons = mesh.record.until("all are logged", SOON, |record| {
+        let refusals = record.refusals("caller")?;
+        Ok((refusals.len() == 20).then_some(refusals))
+    });
+    let reasons = reasons.await?;
+    assert!(
+        reasons.iter().all(|call| call.denial_reason.as_deref() == Some("handshake_timeout")),
+        "{reasons:?}"
+    );
+    mesh.stop().await
+}
+
 /// Copies bytes both ways and counts those of the client.
 struct Relay {
     sent: Arc<AtomicUsize>,

@@ -22,6 +22,8 @@ use crate::random;
 
 /// From the question to the answer.
 const ISSUE_LIMIT: Duration = Duration::from_secs(5);
+/// Between one svid and the next, whatever the window says.
+const SHORTEST_TURN: Duration = Duration::from_secs(1);
 
 /// Why there is no new svid.
 #[derive(Debug, thiserror::Error)]
@@ -48,19 +50,24 @@ enum RenewalError {
 pub(crate) async fn keep_svid(control: Arc<Control>) {
     let mut backoff = Backoff::default();
     loop {
-        let next = match renew(&control).await {
-            Ok(window) => {
-                backoff.reset();
-                window.pick(random::fraction())
-            }
-            Err(error) => {
-                let pause = backoff.next(left(&control), random::fraction());
-                complain(&control, &error, pause);
-                control.clock.now() + pause
+        let wait = async {
+            match renew(&control).await {
+                Ok(window) => {
+                    backoff.reset();
+                    // A window that is over already must not make this a loop.
+                    tokio::time::sleep(SHORTEST_TURN).await;
+                    control.clock.until(window.pick(random::fraction())).await;
+                }
+                Err(error) => {
+                    let pause = backoff.next(left(&control), random::fraction());
+                    complain(&control, &error, pause);
+                    // Not by the wall clock: it may have been wrong, and is set right meanwhile.
+                    tokio::time::sleep(pause).await;
+                }
             }
         };
         tokio::select! {
-            () = control.clock.until(next) => {}
+            () = wait => {}
             () = control.stop.graceful() => return,
         }
     }

@@ -73,6 +73,8 @@ async fn stream(control: &Control, backoff: &mut Backoff) -> StreamEnd {
     let mut svid = control.svid.subscribe();
     svid.mark_unchanged();
     let shown = serial_of(&control.svid);
+    // The control plane says anew on each stream whether somebody watches.
+    control.reports.watch(false);
     let (mut down, up) = match open(control).await {
         Ok(opened) => opened,
         Err(end) => return end,

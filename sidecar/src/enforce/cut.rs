@@ -1,44 +1,41 @@
 //! The end of one open call, decided elsewhere. Owns the signal and the reason that goes with it.
 
-use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 
-use futures_util::task::AtomicWaker;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::refusal::Refusal;
 
-/// Shared by the call, which watches it, and the registry, which may use it once.
+/// Shared by both halves of the call, which watch it, and the registry, which uses it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cut(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     because: OnceLock<Refusal>,
-    /// Of the one task that drives the call at a time.
-    waker: AtomicWaker,
+    over: CancellationToken,
 }
 
 impl Cut {
     /// Ends the call. Only the first reason counts.
     pub(crate) fn cut(&self, because: Refusal) {
         if self.0.because.set(because).is_ok() {
-            self.0.waker.wake();
+            self.0.over.cancel();
         }
     }
 
-    /// Why the call is over, if it is; otherwise the task is woken when it is.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Refusal> {
-        // Registered before the look, so that a cut in between is not missed.
-        self.0.waker.register(cx.waker());
-        match self.0.because.get() {
-            Some(because) => Poll::Ready(because.clone()),
-            None => Poll::Pending,
-        }
+    /// The call has ended by itself: what is left of its request goes nowhere any more.
+    pub(super) fn ended(&self) {
+        self.0.over.cancel();
     }
 
-    /// Waits until the call is over.
-    pub(crate) async fn over(&self) -> Refusal {
-        poll_fn(|cx| self.poll(cx)).await
+    /// Why the call was cut, if it was.
+    pub(crate) fn because(&self) -> Option<&Refusal> {
+        self.0.because.get()
+    }
+
+    /// Ends when the call was cut or has ended.
+    pub(crate) fn over(&self) -> WaitForCancellationFutureOwned {
+        self.0.over.clone().cancelled_owned()
     }
 }

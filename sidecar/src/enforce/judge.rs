@@ -90,13 +90,10 @@ mod tests {
         let (get, post) = (registry.enter(subject("GET")), registry.enter(subject("POST")));
         assert_eq!(judge_all(&registry, &policies("GET, POST"), SystemTime::UNIX_EPOCH), 0);
         assert_eq!(judge_all(&registry, &policies("GET"), SystemTime::UNIX_EPOCH), 1);
-        let because = post.cut.over().await;
+        post.cut.over().await;
+        let because = post.cut.because().unwrap();
         assert_eq!((because.reason, because.status.as_u16()), ("default_deny", 403));
-        tokio::select! {
-            biased;
-            _ = get.cut.over() => panic!("it is still allowed"),
-            () = std::future::ready(()) => {}
-        }
+        assert_eq!(get.cut.because(), None, "it is still allowed");
         drop((get, post));
         assert_eq!(judge_all(&registry, &policies("DELETE"), SystemTime::UNIX_EPOCH), 0, "both have left");
     }
@@ -105,9 +102,19 @@ mod tests {
     async fn a_call_that_waits_is_woken_by_its_cut() {
         let registry = Registry::default();
         let call = registry.enter(subject("GET"));
-        let (because, ()) = tokio::join!(biased; call.cut.over(), async {
+        tokio::join!(biased; call.cut.over(), async {
             judge_all(&registry, &PolicySet::refuse_all("test"), SystemTime::UNIX_EPOCH);
         });
-        assert_eq!(because.reason, "not_ready");
+        assert_eq!(call.cut.because().map(|because| because.reason), Some("not_ready"));
+    }
+
+    #[tokio::test]
+    async fn what_is_left_of_a_request_ends_with_its_call() {
+        let registry = Registry::default();
+        let call = registry.enter(subject("POST"));
+        let cut = call.cut.clone();
+        drop(call);
+        cut.over().await;
+        assert_eq!(cut.because(), None);
     }
 }

@@ -64,5 +64,6 @@ impl Registry {
 impl Drop for Entered {
     fn drop(&mut self) {
         self.registry.lock().calls.remove(&self.number);
+        self.cut.ended();
     }
 }

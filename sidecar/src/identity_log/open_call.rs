@@ -101,18 +101,6 @@ impl OpenCall {
         Some(&self.open.as_ref()?.entered.as_ref()?.cut)
     }
 
-    /// Ends the call after its answer had begun: it was allowed, and is not any more.
-    pub(crate) fn cut(mut self, because: &Refusal) {
-        if let Some(mut open) = self.open.take() {
-            let answered = open.call.status;
-            open.refused(because, &DenialId::random());
-            open.call.status = answered;
-            open.call.error = Some("cut".to_owned());
-            let (event, log) = open.into_event();
-            log.offer(event);
-        }
-    }
-
     /// Why the session was cut under the call, if it was.
     pub(crate) fn cut_because(&self) -> Option<&'static str> {
         let open = self.open.as_ref()?;
@@ -176,6 +164,9 @@ impl OpenCall {
 
     fn write(&mut self, error: Option<&'static str>) {
         let Some(mut open) = self.open.take() else { return };
+        if let Some(because) = open.entered.as_ref().and_then(|entered| entered.cut.because()).cloned() {
+            return open.write_cut(&because);
+        }
         if let Some(code) = error {
             // A session that was over explains its calls better than the broken stream does.
             let over = open.session.as_ref().and_then(|session| session.cut_because(open.log.now()));
@@ -199,6 +190,16 @@ impl Open {
         call.denial_detail = Some(refusal.detail.clone());
         call.policy.clone_from(&refusal.policy);
         call.rule.clone_from(&refusal.rule);
+    }
+
+    /// The answer had begun when the call was cut: it was allowed, and is not any more.
+    fn write_cut(mut self, because: &Refusal) {
+        let answered = self.call.status;
+        self.refused(because, &DenialId::random());
+        self.call.status = answered;
+        self.call.error = Some("cut".to_owned());
+        let (event, log) = self.into_event();
+        log.offer(event);
     }
 
     fn into_event(mut self) -> (Event, Log) {

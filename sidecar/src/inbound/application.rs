@@ -1,5 +1,5 @@
-//! Connections to the application beside this sidecar: HTTP/1.1 kept alive, one HTTP/2 connection for those who
-//! spoke it.
+//! Connections to the application beside this sidecar: HTTP/1.1 kept alive, and one HTTP/2 connection for each
+//! session whose peer speaks it.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -59,8 +59,12 @@ pub(crate) struct Application {
     tasks: Tasks,
     /// Busy ones too: a connection is taken when it is ready again.
     kept: Mutex<VecDeque<Kept>>,
-    http2: tokio::sync::Mutex<Option<http2::SendRequest<Body>>>,
 }
+
+/// The HTTP/2 connection to the application on behalf of one session: calls of other peers have others, so none of them
+/// waits for the readers of this one.
+#[derive(Debug, Default)]
+pub(crate) struct Link(tokio::sync::Mutex<Option<http2::SendRequest<Body>>>);
 
 #[derive(Debug)]
 struct Kept {
@@ -70,13 +74,17 @@ struct Kept {
 
 impl Application {
     pub(crate) fn new(address: SocketAddr, tasks: Tasks) -> Self {
-        Self { address, tasks, kept: Mutex::default(), http2: tokio::sync::Mutex::default() }
+        Self { address, tasks, kept: Mutex::default() }
     }
 
     /// Sends one request in its version.
-    pub(crate) async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, ApplicationError> {
+    pub(crate) async fn send(
+        &self,
+        request: Request<Body>,
+        link: &Link,
+    ) -> Result<Response<Incoming>, ApplicationError> {
         if request.version() == Version::HTTP_2 {
-            let mut sender = self.http2_sender().await?;
+            let mut sender = self.http2_sender(link).await?;
             return sender.send_request(request).await.map_err(ApplicationError::Broken);
         }
         self.send_http1(request).await
@@ -140,8 +148,8 @@ impl Application {
         Ok(sender)
     }
 
-    async fn http2_sender(&self) -> Result<http2::SendRequest<Body>, ApplicationError> {
-        let mut current = self.http2.lock().await;
+    async fn http2_sender(&self, link: &Link) -> Result<http2::SendRequest<Body>, ApplicationError> {
+        let mut current = link.0.lock().await;
         if let Some(sender) = current.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(sender.clone());
         }

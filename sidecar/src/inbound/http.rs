@@ -12,10 +12,11 @@ use super::application::ApplicationError;
 use super::session::Peer;
 use crate::answer;
 use crate::body::Body;
-use crate::enforce::{Subject, decide};
+use crate::enforce::{Cut, Subject, decide};
 use crate::forward;
 use crate::http_call::{is_grpc, protocol};
 use crate::identity_log::{Direction, Head, OpenCall};
+use crate::refusal::Refusal;
 use crate::worker::{Shared, Worker};
 
 /// Answers one request. Every path ends in a response and in exactly one line of the log.
@@ -40,9 +41,12 @@ pub(super) async fn call(worker: &Worker, peer: &Peer, request: Request<Incoming
     open.allowed_by(by.policy(), by.rule());
     tokio::select! {
         biased;
-        because = cut.over() => answer::refused(&because, &open.refuse(&because).await, grpc),
-        answer = to_application(worker, peer, parts, body, authority) => answered(answer, open),
+        () = cut.over() => {}
+        answer = to_application(worker, peer, parts, body, authority, &cut) => return answered(answer, open),
     }
+    // The call is open, so what is over was cut.
+    let because = cut.because().cloned().unwrap_or_else(|| Refusal::unavailable("cut", "the call was cut"));
+    answer::refused(&because, &open.refuse(&because).await, grpc)
 }
 
 fn subject(shared: &Shared, peer: &Peer, parts: &Parts, grpc: bool) -> Subject {
@@ -73,12 +77,13 @@ async fn to_application(
     mut parts: Parts,
     body: Incoming,
     authority: Authority,
+    cut: &Cut,
 ) -> Result<(http::response::Parts, Incoming), ApplicationError> {
     let version = forward::application_version(&parts, peer.is_sidecar);
     forward::into_application(&mut parts, authority, version, &worker.shared.identity, &peer.identity);
     forward::frame_http1(&mut parts, !body.is_end_stream());
-    let request = Request::from_parts(parts, Body::through(body));
-    let (mut parts, body) = worker.application.send(request).await?.into_parts();
+    let request = Request::from_parts(parts, Body::through(body).until_over(cut));
+    let (mut parts, body) = worker.application.send(request, &peer.link).await?.into_parts();
     forward::response(&mut parts.headers, false);
     match parts.status {
         // Nobody asked for another protocol: the request had no upgrade any more (H27).
@@ -96,6 +101,8 @@ fn answered(
         Ok((mut parts, body)) => {
             parts.version = Version::default();
             open.answered(parts.status.as_u16());
+            // A gRPC failure without a message has its status in the head.
+            open.note_trailers(&parts.headers);
             Response::from_parts(parts, Body::through(body).ending(open))
         }
         Err(error) => {

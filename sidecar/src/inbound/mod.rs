@@ -36,8 +36,13 @@ pub(crate) fn server(shared: &Shared) -> Server {
 
 /// One connection to the inbound port.
 pub(crate) async fn connection(worker: Arc<Worker>, stream: TcpStream, from: SocketAddr) {
-    let handshake = worker.server.accept(stream, HANDSHAKE_LIMIT);
-    let (reason, detail) = match worker.unproven.run(handshake).await {
+    let handshake = worker.unproven.run(worker.server.accept(stream, HANDSHAKE_LIMIT));
+    let outcome = tokio::select! {
+        outcome = handshake => outcome,
+        // Nobody who is not through yet is let in any more.
+        () = worker.shared.stop.graceful() => return,
+    };
+    let (reason, detail) = match outcome {
         None => ("too_many_handshakes", "newer connections took the place of this unfinished one".to_owned()),
         Some(Err(error)) => (error.reason(), error.to_string()),
         Some(Ok(session)) => match share(&worker, &session) {

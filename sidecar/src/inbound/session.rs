@@ -15,6 +15,7 @@ use kith_identity::SpiffeId;
 use kith_mtls::Session;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::application::Link;
 use super::http;
 use crate::http_server;
 use crate::identity_log::Direction;
@@ -30,6 +31,8 @@ pub(super) struct Peer {
     pub(super) state: SessionState,
     /// It is a sidecar of Kith, which may say what version its application spoke.
     pub(super) is_sidecar: bool,
+    /// To the application, for calls in HTTP/2.
+    pub(super) link: Arc<Link>,
 }
 
 /// Serves the session until it ends.
@@ -47,7 +50,13 @@ where
         return;
     };
     let alpn = session.facts.alpn.clone().unwrap_or_default().into_bytes();
-    let peer = Peer { identity, address: from, state: state.clone(), is_sidecar: alpn == ALPN_KITH };
+    let peer = Peer {
+        identity,
+        address: from,
+        state: state.clone(),
+        is_sidecar: alpn == ALPN_KITH,
+        link: Arc::default(),
+    };
     let lifetime = Lifetime::new(shared.clock.now(), ends_at);
     let (spawner, _tasks) = Spawner::for_session();
     let service = service_fn({

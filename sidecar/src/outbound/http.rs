@@ -123,6 +123,7 @@ fn answered(response: Response<Incoming>, mut open: OpenCall) -> Response<Body> 
     forward::response(&mut parts.headers, true);
     parts.version = Version::default();
     open.answered(parts.status.as_u16());
+    open.note_trailers(&parts.headers);
     // Inbound sidecars strip this header from what applications answer, so it is the peer's own.
     if let Some(id) = parts.headers.get(DENIAL_HEADER).and_then(DenialId::of_peer) {
         open.refused_by_peer(&id);

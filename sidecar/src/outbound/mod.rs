@@ -24,7 +24,11 @@ pub(crate) async fn connection(
     stream: TcpStream,
     from: SocketAddr,
 ) {
-    let (spoken, stream) = match detect(stream).await {
+    let detected = tokio::select! {
+        detected = detect(stream) => detected,
+        () = worker.shared.stop.graceful() => return,
+    };
+    let (spoken, stream) = match detected {
         Ok(Some(detected)) => detected,
         Ok(None) => return,
         Err(error) => {

@@ -21,8 +21,10 @@ pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 /// Flow control of one stream; what bounds how long a bulk body can hold up small calls beside it.
 pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
-/// Flow control of a whole session, above what its streams use together: no stream waits for another's reader.
-pub(crate) const SESSION_WINDOW: u32 = 64 * 1024 * 1024;
+/// Flow control of a whole session: what its streams may use together, so that none waits for another's reader.
+pub(crate) const SESSION_WINDOW: u32 = STREAM_WINDOW * STREAMS;
+/// Calls at once in one session.
+pub(crate) const STREAMS: u32 = 1_024;
 /// Of one head, target included. Twice what `forward` lets through, so that a head that is too large is refused there,
 /// with a denial id, and not by a library, without one.
 pub(crate) const MAX_HEADER_BYTES: u32 = 128 * 1024;

@@ -13,6 +13,7 @@ use kith_identity::SpiffeId;
 use kith_mtls::{HandshakeError, Svid};
 use kith_runtime::{Clock, Tasks};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Lifetime, SessionNumbers, SessionState, connect};
@@ -94,7 +95,9 @@ struct Slot {
     /// Held while a session is being opened: a burst of calls opens one.
     opening: tokio::sync::Mutex<()>,
     /// No replacement before this.
-    pause_until: Mutex<Option<SystemTime>>,
+    pause_until: Mutex<Option<Instant>>,
+    /// The number of attempts, and how the last one failed if it did.
+    attempts: Mutex<(u64, Option<Arc<SessionError>>)>,
 }
 
 impl Pool {
@@ -103,7 +106,7 @@ impl Pool {
     }
 
     /// A session to the target: the open one, or a new one.
-    pub(crate) async fn session(&self, target: &SessionTarget) -> Result<OpenSession, SessionError> {
+    pub(crate) async fn session(&self, target: &SessionTarget) -> Result<OpenSession, Arc<SessionError>> {
         let slot = self.slot(target);
         if let Some(open) = slot.usable(self.parts.clock.now()) {
             if self.is_due(&slot, &open) {
@@ -111,13 +114,23 @@ impl Pool {
             }
             return Ok(open);
         }
+        let (before, _) = *lock(&slot.attempts);
         let _turn = slot.opening.lock().await;
         if let Some(open) = slot.usable(self.parts.clock.now()) {
             return Ok(open);
         }
-        let open = connect::open(&self.parts, target).await?;
-        slot.put(open.clone());
-        Ok(open)
+        // Whoever waited for an attempt takes its failure: one after the other, a burst of calls to a peer that
+        // hangs would wait for as many limits.
+        if let (number, Some(error)) = &*lock(&slot.attempts)
+            && *number > before
+        {
+            return Err(Arc::clone(error));
+        }
+        let opened = connect::open(&self.parts, target).await.map_err(Arc::new);
+        let mut attempts = lock(&slot.attempts);
+        *attempts = (attempts.0 + 1, opened.as_ref().err().cloned());
+        drop(attempts);
+        Ok(slot.put(opened?))
     }
 
     /// Targets are the endpoints of declared destinations, so the map is as small as the snapshot; slots whose
@@ -134,6 +147,7 @@ impl Pool {
             current: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
             pause_until: Mutex::default(),
+            attempts: Mutex::default(),
         });
         slots.insert(target.clone(), Arc::clone(&slot));
         slot
@@ -144,7 +158,7 @@ impl Pool {
         let now = self.parts.clock.now();
         let renewed =
             self.parts.svid.borrow().as_ref().is_some_and(|svid| svid.serial() != open.own.serial());
-        let paused = lock(&slot.pause_until).is_some_and(|until| now < until);
+        let paused = lock(&slot.pause_until).is_some_and(|until| Instant::now() < until);
         (renewed || now >= open.lifetime.replace_at) && !paused
     }
 
@@ -156,10 +170,10 @@ impl Pool {
                 return;
             };
             match connect::open(&parts, &slot.target).await {
-                Ok(open) => slot.put(open),
+                Ok(open) => drop(slot.put(open)),
                 Err(error) => {
                     tracing::debug!(%error, target = %slot.target.identity, "Session not replaced");
-                    *lock(&slot.pause_until) = Some(parts.clock.now() + REPLACEMENT_PAUSE);
+                    *lock(&slot.pause_until) = Some(Instant::now() + REPLACEMENT_PAUSE);
                 }
             }
         });
@@ -174,11 +188,12 @@ impl Slot {
     }
 
     /// The old session goes on until its calls are done; nobody starts a new one there.
-    fn put(&self, open: OpenSession) {
+    fn put(&self, open: OpenSession) -> OpenSession {
         *lock(&self.pause_until) = None;
-        if let Some(old) = lock(&self.current).replace(open) {
+        if let Some(old) = lock(&self.current).replace(open.clone()) {
             old.state.replaced();
         }
+        open
     }
 }
 
