@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use futures_util::future::select_all;
 use kith_identity::BundleSet;
 use kith_mtls::{Credentials, Now};
 use kith_policy::Revision;
@@ -52,7 +53,7 @@ async fn supervised(out: impl Write + Send + 'static) -> anyhow::Result<()> {
     tasks.spawn(keep_svid(Arc::clone(&control)));
     tasks.spawn(keep_synced(Arc::clone(&control)));
     let ended = wait(&control, &stopper, &signals).await;
-    join(workers).await?;
+    let joined = join(workers).await;
     tasks.finish(CONTROL_LIMIT).await;
     signals.cut();
     if writer.lost() > 0 {
@@ -67,7 +68,7 @@ async fn supervised(out: impl Write + Send + 'static) -> anyhow::Result<()> {
         .await?
         .map_err(|_| anyhow!("the log thread panicked"))?
         .or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })?;
-    ended
+    joined.and(ended)
 }
 
 fn wire(
@@ -111,7 +112,8 @@ fn wire(
     (control, shared)
 }
 
-/// Until a signal comes or the supervisor is gone; a second signal forces.
+/// Until a signal comes, the supervisor is gone, or a worker is: one that is missing would leave calls unanswered and
+/// unjudged. A second signal forces.
 async fn wait(control: &Control, stopper: &Stopper, signals: &Tasks) -> anyhow::Result<()> {
     let ended = tokio::select! {
         requested = kith_runtime::signals::stop_requested() => {
@@ -124,16 +126,30 @@ async fn wait(control: &Control, stopper: &Stopper, signals: &Tasks) -> anyhow::
             Ok(())
         }
         listened = control.supervisor.listen() => listened.context("channel to the supervisor"),
+        () = worker_ended(&control.judged) => Err(anyhow!("a worker has ended")),
     };
     stopper.begin();
     ended
 }
 
+async fn worker_ended(judged: &[watch::Receiver<Option<Revision>>]) {
+    let each = judged.iter().cloned().map(|mut seen| {
+        Box::pin(async move {
+            // An error means that the worker's end is gone.
+            while seen.changed().await.is_ok() {}
+        })
+    });
+    select_all(each).await;
+}
+
+/// Waits for all of them; the first error is returned after the last has ended.
 async fn join(workers: Vec<JoinHandle<anyhow::Result<()>>>) -> anyhow::Result<()> {
+    let mut all = Ok(());
     for worker in workers {
-        tokio::task::spawn_blocking(|| worker.join()).await?.map_err(|_| anyhow!("a worker panicked"))??;
+        let ended = tokio::task::spawn_blocking(|| worker.join()).await?;
+        all = all.and(ended.unwrap_or_else(|_| Err(anyhow!("a worker panicked"))));
     }
-    Ok(())
+    all
 }
 
 /// The sockets of the process.
@@ -195,4 +211,30 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_worker_that_ends_is_noticed_while_the_others_run() {
+        let (running, seen) = watch::channel(None);
+        let (ending, other) = watch::channel(None);
+        let judged = [seen, other];
+        tokio::join!(biased; worker_ended(&judged), async {
+            running.send_replace(Some(Revision { epoch: 1, counter: 1 }));
+            drop(ending);
+        });
+        assert!(running.receiver_count() > 0);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_fails_is_told_after_all_have_ended() {
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let failed = std::thread::spawn(|| Err(anyhow!("no socket")));
+        let other = std::thread::spawn(move || Ok(wait.recv()?));
+        go.send(()).unwrap();
+        assert_eq!(join(vec![failed, other]).await.unwrap_err().to_string(), "no socket");
+    }
 }
