@@ -21,5 +21,5 @@ mod trust_domain;
 
 pub use bundle::{Bundle, BundleError};
 pub use bundle_set::BundleSet;
-pub use spiffe_id::{ServiceAccount, SpiffeId, SpiffeIdError};
+pub use spiffe_id::{ServiceAccount, SpiffeId, SpiffeIdError, is_name};
 pub use trust_domain::{TrustDomain, TrustDomainError};

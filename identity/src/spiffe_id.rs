@@ -163,14 +163,18 @@ fn is_path_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
 }
 
-fn check_name(name: &str) -> Result<(), SpiffeIdError> {
+/// Whether a text is a name as Kubernetes gives them (RFC 1123 subdomain), and so one segment of a path.
+pub fn is_name(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
-    let valid = name.len() <= MAX_NAME_BYTES
-        && edge(name.chars().next())
-        && edge(name.chars().next_back())
-        && name.chars().all(inside);
-    if valid { Ok(()) } else { Err(SpiffeIdError::Name { name: name.to_owned() }) }
+    text.len() <= MAX_NAME_BYTES
+        && edge(text.chars().next())
+        && edge(text.chars().next_back())
+        && text.chars().all(inside)
+}
+
+fn check_name(name: &str) -> Result<(), SpiffeIdError> {
+    if is_name(name) { Ok(()) } else { Err(SpiffeIdError::Name { name: name.to_owned() }) }
 }
 
 impl FromStr for SpiffeId {

@@ -80,6 +80,11 @@ impl Client {
         Ok(Session { stream, peer, own, facts })
     }
 
+    /// Whether there is an own svid that holds now; a handshake that has to show one would fail without.
+    pub fn check_own_svid(&self) -> Result<(), HandshakeError> {
+        self.credentials.current_svid().map(drop)
+    }
+
     fn presenter(&self) -> Result<Arc<Presenter>, HandshakeError> {
         match (self.credentials.current_svid(), self.identity) {
             (Ok(svid), _) => Ok(Presenter::new(Some(svid))),

@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::enforce::Cut;
@@ -111,7 +110,6 @@ impl http_body::Body for Body {
             // A broken body, never a clean end: what came so far must not look complete.
             self.finish(Some("cut"));
             self.frames = Frames::Empty;
-            self.over = None;
             return Poll::Ready(Some(Err(BodyError::Cut)));
         }
         let mut frame = self.poll_frames(cx);

@@ -21,6 +21,7 @@ mod http_call;
 mod http_server;
 pub mod identity_log;
 mod inbound;
+mod lock;
 mod outbound;
 mod random;
 mod refusal;

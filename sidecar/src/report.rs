@@ -4,13 +4,14 @@
 //! flood of one evicts only its own; what was evicted is counted.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kith_proto::v1;
 use kith_proto::v1::sync_up;
 
 use crate::identity_log::{Call, Direction, Verdict};
+use crate::lock::lock;
 
 const DENIALS_PER_PEER: usize = 64;
 const PEERS: usize = 64;
@@ -139,11 +140,6 @@ fn bounded<T>(items: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
         room = room.saturating_sub(size);
     }
     groups
-}
-
-/// A panic elsewhere leaves counters that are still worth reporting.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

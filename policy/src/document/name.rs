@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-const MAX_BYTES: usize = 253;
+use kith_identity::is_name;
 
 /// A valid name (RFC 1123 subdomain).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,12 +24,7 @@ pub struct NameError {
 impl Name {
     /// Parses a name; the only way to make one.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        let inside = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(b);
-        let bytes = text.as_bytes();
-        let valid =
-            bytes.len() <= MAX_BYTES && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(inside);
-        if valid { Ok(Self(text.into())) } else { Err(NameError { text: text.to_owned() }) }
+        if is_name(text) { Ok(Self(text.into())) } else { Err(NameError { text: text.to_owned() }) }
     }
 
     /// The name as text.

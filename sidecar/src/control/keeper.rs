@@ -154,7 +154,7 @@ impl Control {
     }
 }
 
-/// Whether two svids are the same one.
+/// Names the current svid, to see whether it is still the same one.
 pub(super) fn serial_of(svid: &watch::Sender<Option<Arc<Svid>>>) -> Option<Serial> {
     svid.borrow().as_ref().map(|svid| svid.serial().clone())
 }

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kith_identity::Bundle;
@@ -18,6 +18,8 @@ use kith_runtime::packet_socket::PacketSocket;
 use prost::Message;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+
+use crate::lock::lock;
 
 /// The supervisor answers from memory.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
@@ -88,17 +90,14 @@ impl Supervisor {
         let (answer, answered) = oneshot::channel();
         lock(&self.waiting).insert(number, answer);
         let request = v1::StatementRequest { number, key_hash: key.as_bytes().to_vec() };
-        let asked = self.send(v1::from_child::Kind::Statement(request)).await;
-        let reply = match asked {
-            Ok(()) => timeout(ANSWER_LIMIT, answered).await,
-            Err(error) => {
-                lock(&self.waiting).remove(&number);
-                return Err(error);
-            }
+        let asked = async {
+            self.send(v1::from_child::Kind::Statement(request)).await?;
+            let reply = timeout(ANSWER_LIMIT, answered).await.map_err(|_| SupervisorError::Late)?;
+            reply.map_err(|_| SupervisorError::Gone)
         };
+        let reply = asked.await;
         lock(&self.waiting).remove(&number);
-        let attestation =
-            attestation(reply.map_err(|_| SupervisorError::Late)?.map_err(|_| SupervisorError::Gone)?)?;
+        let attestation = attestation(reply?)?;
         *lock(&self.control_plane) = Some(attestation.control_plane);
         Ok(attestation)
     }
@@ -128,11 +127,6 @@ impl Supervisor {
     async fn send(&self, kind: v1::from_child::Kind) -> Result<(), SupervisorError> {
         Ok(self.socket.send(&v1::FromChild { kind: Some(kind) }.encode_to_vec()).await?)
     }
-}
-
-/// A panic elsewhere leaves what is under these locks as good as before.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn attestation(reply: v1::StatementReply) -> Result<Attestation, SupervisorError> {

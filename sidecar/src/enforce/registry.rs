@@ -1,11 +1,12 @@
 //! The open inbound calls of one worker, with what it takes to judge each of them again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use kith_identity::SpiffeId;
 
 use super::Cut;
+use crate::lock::lock;
 
 /// What a call is judged by.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Registry {
     /// Enters a call. Before its first check: a change between the two then still finds it.
     pub(crate) fn enter(&self, subject: Subject) -> Entered {
         let (subject, cut) = (Arc::new(subject), Cut::default());
-        let mut open = self.lock();
+        let mut open = lock(&self.0);
         let number = open.next;
         open.next += 1;
         open.calls.insert(number, (Arc::clone(&subject), cut.clone()));
@@ -52,18 +53,13 @@ impl Registry {
 
     /// The calls that are open now.
     pub(crate) fn open(&self) -> Vec<(Arc<Subject>, Cut)> {
-        self.lock().calls.values().cloned().collect()
-    }
-
-    /// A panic elsewhere leaves a map that is as good as before.
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0).calls.values().cloned().collect()
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.registry.lock().calls.remove(&self.number);
+        lock(&self.registry.0).calls.remove(&self.number);
         self.cut.ended();
     }
 }

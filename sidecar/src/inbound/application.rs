@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use http::{Request, Response, Version};
@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::body::Body;
 use crate::forward::MAX_HEADERS;
+use crate::lock::lock;
 use crate::session::{MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW};
 use crate::spawner::Spawner;
 
@@ -109,7 +110,7 @@ impl Application {
     }
 
     fn take(&self) -> Option<http1::SendRequest<Body>> {
-        let mut kept = self.kept();
+        let mut kept = lock(&self.kept);
         let now = Instant::now();
         kept.retain(|kept| {
             let stale = kept.sender.is_ready() && now.duration_since(kept.used) > IDLE_LIMIT;
@@ -120,16 +121,11 @@ impl Application {
     }
 
     fn keep(&self, sender: http1::SendRequest<Body>, response: Response<Incoming>) -> Response<Incoming> {
-        let mut kept = self.kept();
+        let mut kept = lock(&self.kept);
         if kept.len() < KEPT {
             kept.push_back(Kept { sender, used: Instant::now() });
         }
         response
-    }
-
-    /// A panic elsewhere leaves a list of connections that is as good as before.
-    fn kept(&self) -> MutexGuard<'_, VecDeque<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn connect_http1(&self) -> Result<http1::SendRequest<Body>, ApplicationError> {

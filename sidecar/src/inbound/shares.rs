@@ -1,9 +1,11 @@
 //! How many sessions one identity holds, so that a peer that no rule allows anything cannot hold them all (D3, D14).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use kith_identity::SpiffeId;
+
+use crate::lock::lock;
 
 /// Sessions of one worker, by identity.
 #[derive(Debug, Clone)]
@@ -27,7 +29,7 @@ impl Shares {
 
     /// A place for one more session; `None` when the identity has all of its own.
     pub(super) fn take(&self, identity: &SpiffeId) -> Option<Share> {
-        let mut held = self.lock();
+        let mut held = lock(&self.held);
         let count = held.entry(identity.clone()).or_default();
         if *count >= self.most {
             return None;
@@ -35,16 +37,11 @@ impl Shares {
         *count += 1;
         Some(Share { shares: self.clone(), identity: identity.clone() })
     }
-
-    /// A panic elsewhere leaves counts that are as good as before.
-    fn lock(&self) -> MutexGuard<'_, HashMap<SpiffeId, usize>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut held = self.shares.lock();
+        let mut held = lock(&self.shares.held);
         if let Some(count) = held.get_mut(&self.identity) {
             *count -= 1;
             if *count == 0 {
@@ -67,6 +64,6 @@ mod tests {
         assert!(shares.take(&id("quiet")).is_some());
         drop(loud);
         assert!(shares.take(&id("loud")).is_some());
-        assert!(shares.lock().is_empty(), "nothing is remembered of those who left");
+        assert!(lock(&shares.held).is_empty(), "nothing is remembered of those who left");
     }
 }

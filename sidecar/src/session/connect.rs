@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use kith_mtls::{Accept, HandshakeError, Svid};
+use kith_mtls::Accept;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -27,7 +26,8 @@ const UNSENT_BYTES: u32 = 64 * 1024;
 /// Opens a session to `target`, or says why not. Nothing of the application is sent before the peer has proven the
 /// expected identity.
 pub(super) async fn open(parts: &Parts, target: &SessionTarget) -> Result<OpenSession, SessionError> {
-    own_svid(parts)?;
+    // Before the peer is bothered with a connection that comes to nothing.
+    parts.client.check_own_svid()?;
     let stream = reach(target).await?;
     let accept = Accept::OneOf(BTreeSet::from([target.identity.clone()]));
     let session = parts.client.connect(stream, accept, HANDSHAKE_LIMIT).await?;
@@ -50,12 +50,6 @@ pub(super) async fn open(parts: &Parts, target: &SessionTarget) -> Result<OpenSe
         .map_err(SessionError::Http2)?;
     parts.tasks.spawn(drive(connection, tasks, state.clone(), lifetime, parts.clone()));
     Ok(OpenSession { sender, state, lifetime, own })
-}
-
-/// An svid that has expired would only be refused by the peer, with less to say.
-fn own_svid(parts: &Parts) -> Result<Arc<Svid>, SessionError> {
-    let svid = parts.svid.borrow().clone().ok_or(SessionError::Handshake(HandshakeError::NoOwnSvid))?;
-    if svid.not_after() <= parts.clock.now() { Err(SessionError::OwnSvidExpired) } else { Ok(svid) }
 }
 
 async fn reach(target: &SessionTarget) -> Result<TcpStream, SessionError> {

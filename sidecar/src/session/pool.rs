@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use hyper::client::conn::http2;
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Lifetime, SessionNumbers, SessionState, connect};
 use crate::body::Body;
 use crate::identity_log::Log;
+use crate::lock::lock;
 
 /// A replacement that failed is not tried again before this: the old session still carries calls.
 const REPLACEMENT_PAUSE: Duration = Duration::from_millis(250);
@@ -33,8 +34,6 @@ pub(crate) struct SessionTarget {
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
-    #[error("the own svid has expired")]
-    OwnSvidExpired,
     #[error("{address} cannot be reached: {error}")]
     Unreachable { address: SocketAddr, error: io::Error },
     #[error(transparent)]
@@ -51,7 +50,6 @@ impl SessionError {
     /// The stable code of the identity log.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
-            Self::OwnSvidExpired => "svid_expired",
             Self::Unreachable { .. } => "destination_unreachable",
             Self::Handshake(error) => error.reason(),
             Self::Unproven | Self::Protocol { .. } | Self::Http2(_) => "session_failed",
@@ -195,9 +193,4 @@ impl Slot {
         }
         open
     }
-}
-
-/// What is under these locks is replaced whole, so a panic elsewhere leaves nothing half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
