@@ -1,7 +1,7 @@
 # What people do with this repository. `make` lists the targets; each is one plain command or a few.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo story test check fmt clippy structure docs check-alone preflight preflight-tests
+.PHONY: help demo story test bench check fmt clippy structure docs check-alone preflight preflight-tests preflight-bench
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -26,6 +26,12 @@ story: preflight ## Walk through the demo's story and end with its result
 # The end-to-end tests start the real binaries: cargo builds those with the tests, before the first one runs.
 test: preflight-tests ## Build everything and run every test
 	cargo test --workspace --locked
+
+# The binary is built alone, with the features that it ships with. Nothing else should run on the machine meanwhile.
+bench: preflight-bench ## Measure the mesh beside HAProxy, rules and issuance (ARGS="--quick" only shows that it runs)
+	cargo build --release --locked -p kith --bins
+	cargo bench --locked -p kith-tests --bench mesh -- $(ARGS)
+	cargo bench --locked -p kith-policy --bench evaluate
 
 check: preflight fmt clippy structure docs check-alone ## Everything but the tests: format, lints, structure, docs, each crate alone
 
@@ -53,3 +59,6 @@ preflight:
 
 preflight-tests:
 	@scripts/preflight cargo cc curl openssl
+
+preflight-bench:
+	@scripts/preflight cargo cc haproxy

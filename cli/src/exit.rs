@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
+use kith_policy::document::DocumentError;
+
 use crate::args::UsageError;
-use crate::local::SpecError;
 use crate::local::admin::AdminError;
 use crate::local::layout::LayoutError;
+use crate::local::mesh_file::MeshFileError;
+use crate::local::{KeptStateError, SpecError};
 use crate::render::Closed;
 
 /// How a command ended.
@@ -51,22 +54,40 @@ impl Exit {
                 AdminError::Unreachable { .. } | AdminError::Restarting { .. } => Self::Unreachable,
                 AdminError::NotPermitted { .. } => Self::NotPermitted,
                 AdminError::BadQuestion { .. } | AdminError::UnknownWorkload { .. } => Self::BadInput,
-                AdminError::Failed { .. } => Self::Failed,
+                AdminError::UnknownDenial { .. } | AdminError::Refused { .. } | AdminError::Failed { .. } => {
+                    Self::Failed
+                }
             };
         }
         if let Some(error) = error.downcast_ref::<LayoutError>() {
+            return Self::of_layout(error);
+        }
+        if let Some(error) = error.downcast_ref::<KeptStateError>() {
             return match error {
-                LayoutError::NoMesh | LayoutError::NoSuchMesh { .. } => Self::Unreachable,
-                LayoutError::Several { .. } | LayoutError::Running { .. } => Self::Usage,
-                LayoutError::NotPrivate { .. } => Self::NotPermitted,
-                LayoutError::TooLong { .. } => Self::BadInput,
-                LayoutError::Io { .. } => Self::Failed,
+                KeptStateError::Layout(error) => Self::of_layout(error),
+                KeptStateError::InUse { .. } => Self::Usage,
+                KeptStateError::BadKey { .. } => Self::NotPermitted,
+                KeptStateError::NoKey { .. } => Self::BadInput,
+                KeptStateError::NoRandomness(_) => Self::Failed,
             };
         }
         if error.is::<UsageError>() {
             return Self::Usage;
         }
-        if error.is::<SpecError>() { Self::BadInput } else { Self::Failed }
+        let bad_input = error.is::<SpecError>() || error.is::<MeshFileError>() || error.is::<DocumentError>();
+        if bad_input { Self::BadInput } else { Self::Failed }
+    }
+}
+
+impl Exit {
+    fn of_layout(error: &LayoutError) -> Self {
+        match error {
+            LayoutError::NoMesh | LayoutError::NoSuchMesh { .. } => Self::Unreachable,
+            LayoutError::Several { .. } | LayoutError::Running { .. } => Self::Usage,
+            LayoutError::NotPrivate { .. } => Self::NotPermitted,
+            LayoutError::TooLong { .. } => Self::BadInput,
+            LayoutError::Io { .. } => Self::Failed,
+        }
     }
 }
 
@@ -78,9 +99,12 @@ impl From<Exit> for ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
     use anyhow::Context as _;
 
     use super::*;
+    use crate::local::mesh_file::MeshFile;
 
     #[test]
     fn errors_have_the_documented_codes_also_behind_a_context() {
@@ -88,6 +112,8 @@ mod tests {
         for (error, code) in [
             (anyhow::anyhow!("anything"), 1),
             (AdminError::BadQuestion { reason: String::new() }.into(), 65),
+            (AdminError::UnknownDenial { reason: String::new() }.into(), 1),
+            (AdminError::Refused { reason: String::new() }.into(), 1),
             (unreachable.into(), 69),
             (AdminError::Restarting { mesh: String::new() }.into(), 69),
             (LayoutError::NoMesh.into(), 69),
@@ -97,6 +123,10 @@ mod tests {
             (AdminError::NotPermitted { reason: String::new() }.into(), 77),
             (LayoutError::Several { running: vec![] }.into(), 64),
             (SpecError::SvidSeconds { seconds: 1 }.into(), 65),
+            (MeshFile::parse("kith.yaml", "").unwrap_err().into(), 65),
+            (MeshFile::read(Path::new("/nonexistent")).unwrap_err().into(), 65),
+            (KeptStateError::InUse { path: PathBuf::new() }.into(), 64),
+            (KeptStateError::Layout(LayoutError::TooLong { path: PathBuf::new() }).into(), 65),
             // A closed pipe is how a reader says that it has seen enough.
             (Closed.into(), 0),
         ] {

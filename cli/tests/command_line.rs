@@ -182,7 +182,7 @@ fn a_story_that_is_interrupted_has_proven_nothing() {
     let (status, told) = story.end(Signal::SIGTERM);
     assert_eq!(status.code(), Some(1));
     let stopped = told.lines().find(|line| line.starts_with("stopped after ")).unwrap();
-    assert!(stopped.ends_with(" of 5 promises") && !stopped.contains("after 0"), "{stopped}");
+    assert!(stopped.ends_with(" of 6 promises") && !stopped.contains("after 0"), "{stopped}");
     assert!(runtime.is_empty());
 }
 

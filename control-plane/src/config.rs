@@ -46,7 +46,9 @@ pub(crate) struct Config {
     pub(crate) state_file: PathBuf,
     pub(crate) seal_key: SealKey,
     pub(crate) policies_folder: PathBuf,
+    pub(crate) watch_policies: bool,
     pub(crate) listen: SocketAddr,
+    pub(crate) health: SocketAddr,
     pub(crate) admin_socket: PathBuf,
     pub(crate) statement_key: [u8; PUBLIC_KEY_BYTES],
     pub(crate) instance: [u8; INSTANCE_BYTES],
@@ -71,10 +73,8 @@ impl Config {
             &mut wrong,
             TrustDomain::parse(&start.trust_domain).map_err(|error| format!("trust_domain: {error}")),
         );
-        let listen = keep(
-            &mut wrong,
-            start.listen.parse().map_err(|_| format!("listen: {:?} is not ADDRESS:PORT", start.listen)),
-        );
+        let listen = keep(&mut wrong, address("listen", &start.listen));
+        let health = keep(&mut wrong, address("health_listen", &start.health_listen));
         let statement_key = keep(&mut wrong, exactly("statement_key", &start.statement_key));
         let instance = keep(&mut wrong, exactly("instance", &start.instance));
         let state_file = keep(&mut wrong, path("state_file", start.state_file));
@@ -83,10 +83,11 @@ impl Config {
         if !SVID_SECONDS.contains(&start.svid_seconds) {
             wrong.push(format!("svid_seconds: {} is not 20 to 86400", start.svid_seconds));
         }
-        match (trust_domain, listen, statement_key, instance, state_file, policies_folder, admin_socket) {
+        let addresses = listen.zip(health);
+        match (trust_domain, addresses, statement_key, instance, state_file, policies_folder, admin_socket) {
             (
                 Some(trust_domain),
-                Some(listen),
+                Some((listen, health)),
                 Some(statement_key),
                 Some(instance),
                 Some(state_file),
@@ -97,7 +98,9 @@ impl Config {
                 state_file,
                 seal_key: SealKey::from_bytes(*seal_key),
                 policies_folder,
+                watch_policies: start.watch_policies,
                 listen,
+                health,
                 admin_socket,
                 statement_key,
                 instance,
@@ -114,6 +117,10 @@ fn keep<T>(wrong: &mut Vec<String>, parsed: Result<T, String>) -> Option<T> {
 
 fn exactly<const N: usize>(field: &str, bytes: &[u8]) -> Result<[u8; N], String> {
     bytes.try_into().map_err(|_| format!("{field}: {} bytes, not {N}", bytes.len()))
+}
+
+fn address(field: &str, text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{field}: {text:?} is not ADDRESS:PORT"))
 }
 
 fn path(field: &str, text: String) -> Result<PathBuf, String> {

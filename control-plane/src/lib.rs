@@ -6,18 +6,23 @@
 //!
 //! ```text
 //! source::folder ─┐                            ┌─► stream::sync ─► sidecars ─► acks, denials, edges, tap lines
-//!                 ├─► index::World ─► snapshot ┤
-//! supervisor ─────┘        │                   └─► api (status, tap, explain)
-//! (stdin)                  └─► attest ─► stream::issue ─► kith-ca
+//! supervisor ─────┼─► index::World ─► snapshot ┤
+//! (stdin)         │        │                   └─► api (status, tap, explain, why, ...) ─┐
+//!   quarantine ───┘        └─► attest ─► stream::issue ─► kith-ca                        │
+//!       ▲                                                                                │
+//!       └──────────────────────── durable first ─────────────────────────────────────────┘
 //! ```
 
 mod admin_socket;
 mod api;
 pub mod attest;
 mod config;
+mod health;
 mod index;
+mod metrics;
 pub mod observed;
 mod own_svid;
+mod quarantine;
 mod server;
 mod snapshot;
 mod source;

@@ -4,6 +4,7 @@
 //! reporter evicts only its own denials there, and a reporter that floods evicts only its own reports.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kith_identity::SpiffeId;
@@ -39,7 +40,14 @@ pub struct Counts {
 
 /// Everything reported. Cheap to clone; all clones are one memory.
 #[derive(Debug, Clone, Default)]
-pub struct Observed(Arc<Mutex<Reporters>>);
+pub struct Observed(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    reporters: Mutex<Reporters>,
+    /// Of all reporters, those that are gone included: a figure that goes back would read as a restart.
+    lost_in_all: AtomicU64,
+}
 
 type Reporters = BTreeMap<SpiffeId, Reports>;
 
@@ -59,10 +67,12 @@ impl Observed {
     pub fn denied(&self, reporter: &SpiffeId, denials: Vec<Denial>, lost: u64) {
         let mut reporters = self.lock();
         let reports = reporters.entry(reporter.clone()).or_default();
+        let before = reports.lost;
         reports.lost = reports.lost.saturating_add(lost);
         for denial in denials {
             reports.remember(denial);
         }
+        self.0.lost_in_all.fetch_add(reports.lost - before, Ordering::Relaxed);
     }
 
     /// Adds to an edge's counters. `false` when the reporter counts too many edges already.
@@ -86,13 +96,39 @@ impl Observed {
         true
     }
 
-    /// The denial with this id, and the identity whose sidecar reported it.
-    pub fn denial(&self, id: &str) -> Option<(SpiffeId, Denial)> {
+    /// The denials whose ids begin so, and the identities whose sidecars reported them. A call that is refused has one
+    /// id on both of its sides, so there may be more than one report of it.
+    pub fn denials(&self, beginning: &str) -> Vec<(SpiffeId, Denial)> {
         let reporters = self.lock();
-        reporters.iter().find_map(|(reporter, reports)| {
-            let found = reports.denials.values().flatten().find(|denial| denial.id == id)?;
-            Some((reporter.clone(), found.clone()))
-        })
+        let of = |(reporter, reports): (&SpiffeId, &Reports)| {
+            let all = reports.denials.values().flatten();
+            let found = all.filter(|denial| denial.id.starts_with(beginning));
+            found.map(|denial| (reporter.clone(), denial.clone())).collect::<Vec<_>>()
+        };
+        reporters.iter().flat_map(of).collect()
+    }
+
+    /// The wanted pairs of source and destination, as the destination's own sidecar counted them, in order.
+    pub fn edges(
+        &self,
+        wanted: impl Fn(&SpiffeId, &SpiffeId) -> bool,
+    ) -> Vec<((SpiffeId, SpiffeId), Counts)> {
+        let reporters = self.lock();
+        let own = |(reporter, reports): (&SpiffeId, &Reports)| {
+            let own = reports
+                .edges
+                .iter()
+                .filter(|((source, destination), _)| destination == reporter && wanted(source, destination));
+            own.map(|(edge, counts)| (edge.clone(), *counts)).collect::<Vec<_>>()
+        };
+        let mut edges: Vec<_> = reporters.iter().flat_map(own).collect();
+        edges.sort_by(|(one, _), (other, _)| one.cmp(other));
+        edges
+    }
+
+    /// How many denials were dropped for want of room since this process began.
+    pub fn lost_in_all(&self) -> u64 {
+        self.0.lost_in_all.load(Ordering::Relaxed)
     }
 
     /// How many denials of this reporter were dropped for want of room.
@@ -121,7 +157,7 @@ impl Observed {
 
     fn lock(&self) -> MutexGuard<'_, Reporters> {
         // Every change is made of whole entries, so a panic elsewhere cannot have left half of one.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.reporters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

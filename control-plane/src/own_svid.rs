@@ -72,3 +72,6 @@ fn mint(ca: &Ca, now: SystemTime) -> Result<(Svid, SystemTime), OwnSvidError> {
     let Issued { chain, renew_from, .. } = ca.issue_reserved(&subject, now)?;
     Ok((Svid::new(key, chain)?, renew_from))
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,8 +22,12 @@ pub(crate) fn snapshot_for(world: &World, identity: &SpiffeId) -> Result<v1::Sna
 
 /// A workload that does not run yet is a destination without endpoints: known, and not reachable.
 fn destination(world: &World, name: &str) -> v1::Destination {
-    let endpoints = world.workloads().filter(|workload| workload.name == name).filter_map(endpoint).collect();
-    v1::Destination { name: name.to_owned(), endpoints }
+    let workload = world.workloads().find(|workload| workload.name == name);
+    v1::Destination {
+        name: name.to_owned(),
+        endpoints: workload.and_then(endpoint).into_iter().collect(),
+        protocol: workload.map(|workload| workload.protocol).unwrap_or_default().into(),
+    }
 }
 
 /// The identity to expect is the endpoint's own.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use kith_ca::{Ca, Lifetimes, OpenOptions};
@@ -15,7 +15,10 @@ use kith_proto::convert::{bundle_to_wire, to_millis};
 use kith_proto::v1;
 use kith_runtime::signals::stop_requested;
 use kith_runtime::telemetry::{self, Format};
-use kith_runtime::{Clock, Limits, Newest, PacketSocket, Stop, Stopper, Tasks, drain, serve, serve_unix};
+use kith_runtime::{
+    Clock, Health, HealthPort, Limits, Newest, PacketSocket, Readiness, Stop, Stopper, Tasks, drain, serve,
+    serve_unix,
+};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tonic_health::server::HealthReporter;
@@ -25,13 +28,17 @@ use crate::admin_socket::{self, SocketFile};
 use crate::api::AdminService;
 use crate::attest::StatementVerifier;
 use crate::config::{Args, Config, LogFormat};
+use crate::health::{self, Vitals};
 use crate::index::{World, Worlds};
+use crate::metrics::{Figures, Metrics};
 use crate::observed::Observed;
 use crate::own_svid::OwnSvid;
+use crate::quarantine::{Ledger, Store};
 use crate::server::{ALPN, Connections, MAX_CONNECTIONS, MAX_HANDSHAKES, Routes};
 use crate::source::WatchedFolder;
 use crate::stream::acks::Acks;
 use crate::stream::issue::IssueService;
+use crate::stream::issued::IssuedSvids;
 use crate::stream::limit::IssueLimit;
 use crate::stream::sync::SyncService;
 use crate::supervisor::Supervisor;
@@ -68,8 +75,10 @@ async fn process() -> anyhow::Result<()> {
     let mut stop = pin!(stop_requested());
     let supervisor = Supervisor::new(PacketSocket::from_stdin()?);
     let start = tokio::select! {
-        start = supervisor.start() => start?,
+        biased;
+        // First, so that from here on no signal just kills.
         signal = stop.as_mut() => return signal.map(drop).context("signals cannot be received"),
+        start = supervisor.start() => start?,
     };
     let plane = ControlPlane::start(Config::from_start(start)?, Clock::system()).await?;
     supervisor.ready(plane.ready()).await?;
@@ -102,6 +111,7 @@ async fn process() -> anyhow::Result<()> {
 pub(crate) struct ControlPlane {
     pub(crate) address: SocketAddr,
     pub(crate) services: Services,
+    health: HealthPort,
     stopper: Stopper,
     tasks: Tasks,
 }
@@ -112,9 +122,14 @@ pub(crate) struct Services {
     pub(crate) ca: Arc<Ca>,
     pub(crate) worlds: Arc<Worlds>,
     pub(crate) policies_error: Arc<watch::Sender<Option<Arc<str>>>>,
+    pub(crate) ledger: Ledger,
     pub(crate) acks: Acks,
+    pub(crate) issued: IssuedSvids,
+    /// Until when an svid may hold that was issued before this start.
+    earlier_svids_until: Option<SystemTime>,
     pub(crate) observed: Observed,
     pub(crate) tap: TapHub,
+    metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,
 }
@@ -128,7 +143,8 @@ impl ControlPlane {
         let Config { trust_domain, policies_folder, instance, statement_key, .. } = &config;
         let verifier = StatementVerifier::new(statement_key.to_vec(), *instance, trust_domain.clone());
         let (trust_domain, policies_folder) = (trust_domain.clone(), policies_folder.clone());
-        let (listen, admin_path) = (config.listen, config.admin_socket.clone());
+        let (listen, health, admin_path) = (config.listen, config.health, config.admin_socket.clone());
+        let watch_policies = config.watch_policies;
         let services = Services::open(config, clock, stop)?;
 
         let mut folder = WatchedFolder::new(
@@ -139,19 +155,24 @@ impl ControlPlane {
         );
         folder.refresh().await;
         let own_svid = OwnSvid::mint(Arc::clone(&services.ca), services.clock.clone())?;
-        let listener =
-            TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
+        let doors = Readiness::new();
+        let closed = doors.block("doors");
+        let health = services.health(&own_svid, doors).open(bind(health).await?)?;
+        let listener = bind(listen).await?;
         let address = listener.local_addr()?;
         let admin = admin_socket::bind(&admin_path).await?;
 
         let (mesh, people) = services.routes(verifier, policies_folder);
         services.open_mesh_door(&tasks, listener, services.tls(&own_svid), mesh);
         services.open_admin_door(&tasks, admin, people);
-        services.keep(&tasks, folder.follow());
+        drop(closed);
+        if watch_policies {
+            services.keep(&tasks, folder.follow());
+        }
         services.keep(&tasks, own_svid.renew());
         services.keep(&tasks, services.clone().keep_issuing());
         services.keep(&tasks, services.clone().forget_the_gone());
-        Ok(Self { address, services, stopper, tasks })
+        Ok(Self { address, services, health, stopper, tasks })
     }
 
     /// What the supervisor is told.
@@ -164,33 +185,58 @@ impl ControlPlane {
             issuing_not_after_ms: to_millis(ca.issuing_not_after()),
             policies: worlds.now().count_policies(),
             policies_error: policies_error.borrow().as_deref().unwrap_or_default().to_owned(),
+            health: self.health.address().to_string(),
         }
+    }
+
+    /// Where health and metrics are answered.
+    #[cfg(test)]
+    pub(crate) fn health_address(&self) -> SocketAddr {
+        self.health.address()
     }
 
     /// Ends everything: open calls have until the deadline, or until `hurry`. Says how many tasks were cut off.
     pub(crate) async fn stop(self, hurry: impl Future) -> usize {
-        drain(&self.stopper, &self.tasks, DEADLINE, hurry).await
+        let cut = drain(&self.stopper, &self.tasks, DEADLINE, hurry).await;
+        self.health.close().await;
+        cut
     }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{address} cannot be listened on"))
 }
 
 impl Services {
     fn open(config: Config, clock: Clock, stop: Stop) -> anyhow::Result<Self> {
+        // Before the authority is made: from then on it is an error that the record is missing.
+        let quarantines = Store::beside(&config.state_file, &config.trust_domain)?;
+        let now = clock.now();
         let ca = Ca::open(OpenOptions {
             path: config.state_file,
             key: config.seal_key,
             trust_domain: config.trust_domain.clone(),
             lifetimes: Lifetimes { svid: config.svid_lifetime, ..Lifetimes::default() },
-            now: clock.now(),
+            now,
         })?;
         let bundles = BundleSet::from_iter([ca.bundle().clone()]);
-        let world = World::new(ca.epoch(), config.trust_domain, bundles);
+        let quarantined = quarantines.read(World::first_revision(ca.epoch()))?;
+        let world = World {
+            quarantines: Arc::new(quarantined),
+            ..World::new(ca.epoch(), config.trust_domain, bundles)
+        };
+        let worlds = Arc::new(Worlds::new(world));
         Ok(Self {
+            earlier_svids_until: (ca.epoch() > 1).then(|| now + config.svid_lifetime),
             ca: Arc::new(ca),
-            worlds: Arc::new(Worlds::new(world)),
+            ledger: Ledger::new(quarantines, Arc::clone(&worlds)),
+            worlds,
             policies_error: Arc::new(watch::Sender::new(None)),
             acks: Acks::default(),
+            issued: IssuedSvids::default(),
             observed: Observed::default(),
             tap: TapHub::new(),
+            metrics: Arc::new(Metrics::new()),
             clock,
             stop,
         })
@@ -211,6 +257,25 @@ impl Services {
         )
     }
 
+    /// What is told of this process, and when it counts as ready.
+    fn health(&self, own_svid: &OwnSvid, doors: Readiness) -> Health {
+        let vitals = Vitals {
+            worlds: Arc::clone(&self.worlds),
+            own_svid: own_svid.newest(),
+            doors,
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+        };
+        let figures = Figures {
+            metrics: Arc::clone(&self.metrics),
+            ca: Arc::clone(&self.ca),
+            worlds: Arc::clone(&self.worlds),
+            acks: self.acks.clone(),
+            observed: self.observed.clone(),
+        };
+        health::health(vitals, figures)
+    }
+
     fn routes(&self, verifier: StatementVerifier, policies_folder: PathBuf) -> (Routes, Routes) {
         let health = HealthReporter::new();
         let issuance = IssueService {
@@ -219,6 +284,8 @@ impl Services {
             limit: Arc::new(IssueLimit::default()),
             worlds: Arc::clone(&self.worlds),
             acks: self.acks.clone(),
+            issued: self.issued.clone(),
+            metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),
         };
         let sync = SyncService {
@@ -234,7 +301,10 @@ impl Services {
             worlds: Arc::clone(&self.worlds),
             policies_folder,
             policies_error: self.policies_error.subscribe(),
+            ledger: self.ledger.clone(),
             acks: self.acks.clone(),
+            issued: self.issued.clone(),
+            earlier_svids_until: self.earlier_svids_until,
             observed: self.observed.clone(),
             tap: self.tap.clone(),
             clock: self.clock.clone(),
@@ -306,6 +376,7 @@ impl Services {
         while worlds.changed().await.is_ok() {
             let world = worlds.borrow_and_update().clone();
             self.acks.retain(|identity| world.workload(identity).is_ok());
+            self.issued.retain(|identity| world.workload(identity).is_ok());
             self.observed.retain(|identity| world.workload(identity).is_ok());
         }
     }

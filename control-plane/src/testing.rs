@@ -1,6 +1,8 @@
 //! A whole control plane for tests: real authority, real sockets on loopback, a supervisor's key in hand. Owns what a
 //! sidecar and a person would do from outside.
 
+mod sidecar;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +27,7 @@ use kith_proto::v1::issue_request::Evidence;
 use kith_proto::v1::sync_client::SyncClient;
 use kith_runtime::{Clock, ManualClock, Tasks};
 use tempfile::TempDir;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -36,6 +38,8 @@ use crate::attest::{StatementClaims, StatementSigner};
 use crate::config::Config;
 use crate::index::{World, Worlds, workloads_from_wire};
 use crate::start::ControlPlane;
+
+pub(crate) use sidecar::Sidecar;
 
 /// Longer than anything takes; a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -86,6 +90,7 @@ pub(crate) fn workload(name: &str, calls: &[&str]) -> v1::Workload {
         inbound_address: "127.0.0.1:15001".into(),
         port: 8080,
         calls: calls.iter().map(|name| (*name).to_owned()).collect(),
+        protocol: v1::Protocol::Unspecified.into(),
     }
 }
 
@@ -106,6 +111,17 @@ pub(crate) async fn world_where(worlds: &Worlds, wanted: impl FnMut(&Arc<World>)
     timeout(PATIENCE, watch.wait_for(wanted)).await.unwrap().unwrap().clone()
 }
 
+/// What is answered about a control plane's health: status line, headers and body.
+pub(crate) async fn ask_health(mesh: &Mesh, path: &str) -> String {
+    let address = mesh.plane.health_address();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
 impl Ground {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -116,6 +132,10 @@ impl Ground {
 
     pub(crate) fn write(&self, file: &str, text: &str) {
         fs::write(self.dir.path().join("policies").join(file), text).unwrap();
+    }
+
+    pub(crate) fn quarantines_file(&self) -> PathBuf {
+        self.dir.path().join("quarantines.json")
     }
 
     pub(crate) fn admin_socket(&self) -> PathBuf {
@@ -130,7 +150,9 @@ impl Ground {
             state_file: self.dir.path().join("state"),
             seal_key: SealKey::from_bytes([7; 32]),
             policies_folder: self.dir.path().join("policies"),
+            watch_policies: true,
             listen: "127.0.0.1:0".parse().unwrap(),
+            health: "127.0.0.1:0".parse().unwrap(),
             admin_socket: self.admin_socket(),
             statement_key: self.signer.public_key().try_into().unwrap(),
             instance,
@@ -201,6 +223,19 @@ impl Mesh {
 
     pub(crate) async fn admin(&self) -> AdminClient<Channel> {
         AdminClient::with_origin(self.connect_admin().await, origin())
+    }
+
+    /// As `kith quarantine add` asks.
+    pub(crate) async fn quarantine(&self, workload: &str) -> Result<v1::QuarantineResponse, Status> {
+        let request =
+            v1::AddQuarantineRequest { workload: workload.into(), reason: "a test".into(), dry_run: false };
+        self.admin().await.add_quarantine(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// As `kith quarantine remove` asks.
+    pub(crate) async fn lift(&self, workload: &str) -> Result<v1::QuarantineResponse, Status> {
+        let request = v1::RemoveQuarantineRequest { workload: workload.into() };
+        self.admin().await.remove_quarantine(request).await.map(tonic::Response::into_inner)
     }
 
     pub(crate) async fn status(&self) -> v1::StatusResponse {

@@ -1,7 +1,8 @@
 //! The real process, with a supervisor's end of its standard input: it starts, answers, and ends with its supervisor.
 #![allow(clippy::unwrap_used)] // what helps a test is test
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -37,6 +38,8 @@ fn start_message(dir: &Path) -> v1::ControlPlaneStart {
         statement_key: StatementSigner::generate().unwrap().public_key(),
         instance: vec![1; 16],
         svid_seconds: 60,
+        watch_policies: true,
+        health_listen: "127.0.0.1:0".into(),
     }
 }
 
@@ -107,6 +110,28 @@ async fn killed_and_started_again_it_has_the_same_root_and_takes_its_socket_back
 
     let Supervised { child, ready: after, socket } = start(dir.path()).await;
     assert_eq!(after.root_sha256, before.root_sha256);
+    drop(socket);
+    assert!(exit(child).await.success());
+}
+
+#[tokio::test]
+async fn without_its_record_of_quarantines_it_does_not_start_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let Supervised { child, socket, .. } = start(dir.path()).await;
+    drop(socket);
+    assert!(exit(child).await.success());
+
+    let record = dir.path().join("quarantines.json");
+    let kept = fs::read(&record).unwrap();
+    for lose in [fs::remove_file::<&Path>, |path: &Path| fs::write(path, "")] {
+        lose(&record).unwrap();
+        let (child, socket) = spawn();
+        send(&socket, Down::ControlPlane(start_message(dir.path()))).await;
+        assert!(!exit(child).await.success());
+    }
+    fs::write(&record, kept).unwrap();
+    fs::set_permissions(&record, Permissions::from_mode(0o600)).unwrap();
+    let Supervised { child, socket, .. } = start(dir.path()).await;
     drop(socket);
     assert!(exit(child).await.success());
 }

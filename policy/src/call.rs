@@ -7,6 +7,8 @@ use kith_identity::SpiffeId;
 pub struct Call<'a> {
     /// The verified identity of the peer.
     pub source: &'a SpiffeId,
+    /// The workload that is called.
+    pub destination: &'a SpiffeId,
     /// The workload's port that it was opened to.
     pub port: u16,
     /// What it asks for.

@@ -1,6 +1,7 @@
 //! The decision. Owns its order, which is the whole of the security argument:
 //!
 //! ```text
+//! 0  the source or the destination is quarantined                 deny  quarantined
 //! 1  no policies                                                  deny  not_ready
 //! 2  the port has path rules, the path has no single reading      deny  ambiguous_path
 //! 3  a DENY rule is True or Unknown                               deny  policy_deny
@@ -16,17 +17,21 @@ use crate::analysis::nearest_miss;
 use crate::call::Call;
 use crate::compile::{Compiled, PolicySet};
 use crate::matching::Seen;
+use crate::quarantines::Quarantines;
 use crate::truth::Truth;
 use crate::verdict::{Denial, Verdict};
 
 /// Decides about one call.
 ///
 /// `now` is an argument because an answer may depend on the time; no rule of today's language does.
-pub fn evaluate(set: &PolicySet, call: &Call<'_>, _now: SystemTime) -> Verdict {
-    decide(set, call)
+pub fn evaluate(set: &PolicySet, quarantines: &Quarantines, call: &Call<'_>, _now: SystemTime) -> Verdict {
+    decide(set, quarantines, call)
 }
 
-pub(crate) fn decide(set: &PolicySet, call: &Call<'_>) -> Verdict {
+pub(crate) fn decide(set: &PolicySet, quarantines: &Quarantines, call: &Call<'_>) -> Verdict {
+    if let Some(because) = quarantines.denial(call.source, call.destination) {
+        return deny(because);
+    }
     let compiled = match set.compiled() {
         Ok(compiled) => compiled,
         Err(reason) => return deny(Denial::NotReady { reason: reason.clone() }),

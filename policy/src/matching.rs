@@ -49,7 +49,7 @@ impl<'a> Seen<'a> {
 #[derive(Debug)]
 pub(crate) struct Held<'r> {
     /// In the order in which failures are reported.
-    fields: [Option<(Field, Truth)>; 4],
+    fields: [Option<(Field, Truth)>; 2 + OPERATION_FIELDS],
     /// Of the rule's operations, the one that the fields speak of: the one that came closest.
     pub(crate) operation: Option<&'r Operation>,
 }
@@ -72,16 +72,30 @@ impl Held<'_> {
 impl CompiledRule {
     /// Holds the whole rule against a call.
     pub(crate) fn hold<'r>(&'r self, own: &TrustDomain, call: &Call<'_>, seen: &Seen<'_>) -> Held<'r> {
-        let source = self.sources.as_ref().map(|sources| {
-            let meant = sources.iter().any(|who| who.means(own, call.source));
-            (Field::Source, Truth::from(meant))
-        });
-        let port = self.ports.as_ref().map(|ports| (Field::Port, Truth::from(ports.contains(&call.port))));
+        let source = self.has_source(own, call).map(|meant| (Field::Source, Truth::from(meant)));
+        let port = self.has_port(call).map(|meant| (Field::Port, Truth::from(meant)));
         let (operation, [first, second]) = match self.closest_operation(seen) {
             Some((operation, fields)) => (Some(operation), fields),
             None => (None, [None, None]),
         };
         Held { fields: [source, port, first, second], operation }
+    }
+
+    /// No fewer fields than the whole rule can score, from its source and port alone.
+    pub(crate) fn possible_score(&self, own: &TrustDomain, call: &Call<'_>) -> usize {
+        let of_operations = self.operations.as_ref().map_or(0, |_| OPERATION_FIELDS);
+        let held = [self.has_source(own, call), self.has_port(call)];
+        held.into_iter().filter(|meant| *meant == Some(true)).count() + of_operations
+    }
+
+    /// None: the rule does not ask.
+    fn has_source(&self, own: &TrustDomain, call: &Call<'_>) -> Option<bool> {
+        Some(self.sources.as_ref()?.iter().any(|who| who.means(own, call.source)))
+    }
+
+    /// None: the rule does not ask.
+    fn has_port(&self, call: &Call<'_>) -> Option<bool> {
+        Some(self.ports.as_ref()?.contains(&call.port))
     }
 
     /// Holds the rule's operations alone, for a call whose source and port the index has matched already.
@@ -113,7 +127,8 @@ impl Who {
     }
 }
 
-type OperationFields = [Option<(Field, Truth)>; 2];
+const OPERATION_FIELDS: usize = 2;
+type OperationFields = [Option<(Field, Truth)>; OPERATION_FIELDS];
 
 fn all(fields: &OperationFields) -> Truth {
     fields.iter().flatten().fold(Truth::True, |all, (_, truth)| all.and(*truth))
@@ -172,7 +187,7 @@ fn grpc_fields(grpc: &GrpcOperation, seen: &Seen<'_>) -> OperationFields {
 }
 
 /// `/package.Service/Method`, exactly: no segment more, no slash at the end (P46, P49).
-fn grpc_name(path: &str) -> Option<(&str, &str)> {
+pub(crate) fn grpc_name(path: &str) -> Option<(&str, &str)> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
     (!method.is_empty() && !method.contains('/')).then_some((service, method))
 }

@@ -70,6 +70,11 @@ impl fmt::Display for RuleRef {
 /// Why a call is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denial {
+    /// Source or destination is cut off; no policy was asked.
+    Quarantined {
+        /// The one of the two that is cut off.
+        identity: SpiffeId,
+    },
     /// There are no policies to decide by.
     NotReady {
         /// Why not.
@@ -100,6 +105,7 @@ impl Denial {
     /// A stable code for logs and metrics.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Quarantined { .. } => "quarantined",
             Self::NotReady { .. } => "not_ready",
             Self::Rule { .. } => "policy_deny",
             Self::AmbiguousPath { .. } => "ambiguous_path",
@@ -107,12 +113,12 @@ impl Denial {
         }
     }
 
-    /// `namespace/name` of the policy that denies; none when the default did.
+    /// `namespace/name` of the policy that denies; none when no policy did.
     pub fn policy(&self) -> Option<&str> {
         self.by().map(RuleRef::policy)
     }
 
-    /// The rule that denies; none when the default did.
+    /// The rule that denies; none when no rule did.
     pub fn rule(&self) -> Option<&str> {
         self.by().map(RuleRef::rule)
     }
@@ -120,7 +126,10 @@ impl Denial {
     fn by(&self) -> Option<&RuleRef> {
         match self {
             Self::Rule { by } => Some(by),
-            Self::NotReady { .. } | Self::AmbiguousPath { .. } | Self::Default { .. } => None,
+            Self::Quarantined { .. }
+            | Self::NotReady { .. }
+            | Self::AmbiguousPath { .. }
+            | Self::Default { .. } => None,
         }
     }
 }
@@ -128,6 +137,7 @@ impl Denial {
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Quarantined { identity } => write!(f, "{identity} is quarantined"),
             Self::NotReady { reason } => write!(f, "no policies are in force yet: {reason}"),
             Self::Rule { by } => write!(f, "{by} denies it"),
             Self::AmbiguousPath { reason } => {

@@ -1,17 +1,20 @@
 //! How does a process live? Everything that Kith's processes share and that knows nothing of a mesh.
 //!
-//! Owns the clock, the tasks and who waits for them, the accept loop, drain, readiness, signals, diagnostics and
-//! the packet socket between a supervisor and its children. Names no identity, policy or certificate: it depends on
+//! Owns the clock, the tasks and who waits for them, the accept loop, drain, readiness, health and metrics, signals,
+//! diagnostics and the packet socket between a supervisor and its children. Names no identity, policy or certificate: it depends on
 //! no other crate of Kith.
 //!
 //! ```text
 //! signal ──► Stopper::begin ──► serve stops accepting ──► open connections finish ──► Tasks::finish
 //!               Stopper::force (deadline, or a second signal) ──────────────────────► what is left is cut
+//!                                                                                     HealthPort::close, last
 //! ```
 
 mod clock;
 mod drain;
 mod file_limit;
+mod health;
+pub mod metrics;
 mod newest;
 pub mod packet_socket;
 mod parent;
@@ -24,6 +27,7 @@ pub mod telemetry;
 pub use clock::{Clock, ManualClock};
 pub use drain::{Stop, Stopper, drain};
 pub use file_limit::raise_file_limit;
+pub use health::{Health, HealthPort};
 pub use newest::Newest;
 pub use packet_socket::{Packet, PacketSocket};
 pub use parent::die_with_parent;

@@ -3,9 +3,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use h2::RecvStream;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -30,6 +31,8 @@ enum Frames {
     Empty,
     Text(Bytes),
     Through(Incoming),
+    /// Of a stream that is driven frame by frame.
+    Stream(RecvStream),
 }
 
 /// Why a body breaks off.
@@ -38,6 +41,9 @@ pub(crate) enum BodyError {
     /// The side that sends it gave up.
     #[error(transparent)]
     Sender(#[from] hyper::Error),
+    /// The stream was reset, or its session broke.
+    #[error(transparent)]
+    Stream(#[from] h2::Error),
     /// The call is over: not allowed any more, or answered to its end.
     #[error("the call was cut")]
     Cut,
@@ -58,6 +64,10 @@ impl Body {
 
     pub(crate) fn through(incoming: Incoming) -> Self {
         Self::of(Frames::Through(incoming))
+    }
+
+    pub(crate) fn of_stream(stream: RecvStream) -> Self {
+        Self::of(Frames::Stream(stream))
     }
 
     /// The same body of a response; `call` ends with it, and it with the call.
@@ -82,6 +92,7 @@ impl Body {
                 Poll::Ready(Some(Ok(Frame::data(text))))
             }
             Frames::Through(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::Sender),
+            Frames::Stream(stream) => poll_stream(stream, cx).map_err(BodyError::Stream),
         }
     }
 
@@ -94,8 +105,21 @@ impl Body {
             Frames::Empty => true,
             Frames::Text(_) => false,
             Frames::Through(incoming) => incoming.is_end_stream(),
+            Frames::Stream(stream) => stream.is_end_stream(),
         }
     }
+}
+
+fn poll_stream(
+    stream: &mut RecvStream,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+    if let Some(data) = ready!(stream.poll_data(cx)) {
+        let read = data.and_then(|data| stream.flow_control().release_capacity(data.len()).map(|()| data));
+        return Poll::Ready(Some(read.map(Frame::data)));
+    }
+    let trailers = ready!(stream.poll_trailers(cx)).transpose();
+    Poll::Ready(trailers.map(|trailers| trailers.map(Frame::trailers)))
 }
 
 impl http_body::Body for Body {
@@ -140,6 +164,7 @@ impl http_body::Body for Body {
             Frames::Empty => SizeHint::with_exact(0),
             Frames::Text(text) => SizeHint::with_exact(text.len() as u64),
             Frames::Through(incoming) => incoming.size_hint(),
+            Frames::Stream(_) => SizeHint::default(),
         }
     }
 }

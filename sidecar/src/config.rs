@@ -25,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) application: SocketAddr,
     pub(crate) outbounds: Vec<Outbound>,
     pub(crate) workers: NonZeroUsize,
+    pub(crate) health: SocketAddr,
 }
 
 /// One outbound port.
@@ -52,6 +53,7 @@ impl Settings {
             application: address("application", &start.application)?,
             outbounds,
             workers: workers(start.workers)?,
+            health: address("health_listen", &start.health_listen)?,
         })
     }
 }
@@ -95,6 +97,7 @@ mod tests {
                 listen: "127.0.0.1:0".to_owned(),
             }],
             workers: 1,
+            health_listen: "127.0.0.1:0".to_owned(),
         }
     }
 
@@ -110,6 +113,15 @@ mod tests {
         let mut start = start();
         start.outbounds[0].listen = "0.0.0.0:1".to_owned();
         assert!(Settings::read(&start).unwrap_err().to_string().contains("loopback"));
+    }
+
+    #[test]
+    fn a_sidecar_that_nobody_could_ask_how_it_is_does_not_start() {
+        for listen in ["", "localhost:7447", "7447"] {
+            let start = v1::SidecarStart { health_listen: listen.to_owned(), ..start() };
+            let error = format!("{:#}", Settings::read(&start).unwrap_err());
+            assert!(error.contains(&format!("health_listen: {listen:?}")), "{error}");
+        }
     }
 
     #[test]

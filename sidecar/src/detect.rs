@@ -1,4 +1,4 @@
-//! What is spoken on a connection of the application: HTTP/2 begins with a preface that no other protocol has.
+//! What is spoken on a connection of the application, told from its first bytes where nobody declared it.
 
 use std::io;
 use std::pin::Pin;
@@ -9,14 +9,20 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// A connection that says nothing for so long is closed (D1).
+/// A connection that stops in the middle of what may be HTTP for so long is closed (D1); one that says nothing at all is
+/// waiting for the server to speak.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// No method is longer; what is, is not a request.
+const MAX_METHOD: usize = 32;
 
 /// What a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spoken {
     Http1,
     Http2,
+    /// Anything else, or nothing yet: the server may be the one that speaks first.
+    Opaque,
 }
 
 /// A stream whose first bytes were read already and will be read again.
@@ -27,26 +33,59 @@ pub(crate) struct Replayed<S> {
     stream: S,
 }
 
-/// Reads until it is certain. `None`: the connection ended, or said nothing in time.
+/// Reads until it is certain. `None`: the connection ended, or stopped in the middle of what may be HTTP.
 pub(crate) async fn detect<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<Option<(Spoken, Replayed<S>)>> {
-    let mut first = Vec::with_capacity(HTTP2_PREFACE.len());
+    let mut first = Vec::with_capacity(MAX_METHOD + 1);
     let decided = timeout(LIMIT, async {
         loop {
-            if !HTTP2_PREFACE.starts_with(&first) {
-                return Ok(Some(Spoken::Http1));
+            if let Some(spoken) = spoken(&first) {
+                return Ok(Some(spoken));
             }
-            if first.len() == HTTP2_PREFACE.len() {
-                return Ok(Some(Spoken::Http2));
-            }
-            let missing = (HTTP2_PREFACE.len() - first.len()) as u64;
+            let missing = (MAX_METHOD + 1 - first.len()) as u64;
             if (&mut stream).take(missing).read_buf(&mut first).await? == 0 {
                 return Ok::<_, io::Error>(None);
             }
         }
     });
-    match decided.await {
-        Ok(spoken) => Ok(spoken?.map(|spoken| (spoken, Replayed { first, read: 0, stream }))),
-        Err(_) => Ok(None),
+    let spoken = match decided.await {
+        Ok(spoken) => spoken?,
+        Err(_) if first.is_empty() => Some(Spoken::Opaque),
+        Err(_) => None,
+    };
+    Ok(spoken.map(|spoken| (spoken, Replayed { first, read: 0, stream })))
+}
+
+/// What the first bytes are, once there are enough of them: the preface of HTTP/2, a method and a space, or neither.
+fn spoken(first: &[u8]) -> Option<Spoken> {
+    if first.starts_with(HTTP2_PREFACE) {
+        return Some(Spoken::Http2);
+    }
+    if HTTP2_PREFACE.starts_with(first) {
+        return None;
+    }
+    let method = first.iter().take_while(|byte| is_token(**byte)).count();
+    match first.get(method) {
+        Some(b' ') if method > 0 => Some(Spoken::Http1),
+        Some(_) => Some(Spoken::Opaque),
+        None => (method > MAX_METHOD).then_some(Spoken::Opaque),
+    }
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+impl<S> Replayed<S> {
+    /// A stream of which nothing was read.
+    pub(crate) fn untouched(stream: S) -> Self {
+        Self { first: Vec::new(), read: 0, stream }
+    }
+
+    /// The stream, and what was read from it and not read again.
+    pub(crate) fn into_parts(self) -> (S, Vec<u8>) {
+        let rest = self.first.get(self.read..).unwrap_or_default().to_vec();
+        (self.stream, rest)
     }
 }
 
@@ -133,13 +172,47 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_ends_undecided_is_nothing() {
         assert_eq!(detected(&[b"PRI * HT"]).await, None);
+        assert_eq!(detected(&[b"GET"]).await, None);
         assert_eq!(detected(&[]).await, None);
     }
 
+    #[tokio::test]
+    async fn what_cannot_be_http_is_opaque_and_no_byte_is_lost() {
+        let long = [b'x'; 100];
+        let tls = b"\x16\x03\x01\x02\x00\x01";
+        for bytes in [
+            tls.as_slice(),
+            b"\x00\x00\x00\x08\x04\xd2",
+            b" GET / HTTP/1.1",
+            b"*1\r\n$4\r\nPING",
+            b"GET\r\n",
+            &long,
+        ] {
+            assert_eq!(detected(&[bytes]).await, Some((Spoken::Opaque, bytes.to_vec())), "{bytes:?}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_says_nothing_is_given_up() {
-        // D1
+    async fn a_connection_that_says_nothing_waits_for_its_server() {
         let (_client, server) = tokio::io::duplex(16);
+        assert!(matches!(detect(server).await.unwrap(), Some((Spoken::Opaque, _))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_stops_in_the_middle_of_a_method_is_given_up() {
+        // D1
+        let (mut client, server) = tokio::io::duplex(16);
+        client.write_all(b"GE").await.unwrap();
         assert!(detect(server).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_was_not_read_again_is_handed_over() {
+        let (mut client, server) = tokio::io::duplex(64);
+        client.write_all(b"\x01bytes").await.unwrap();
+        let (_, mut replayed) = detect(server).await.unwrap().unwrap();
+        let mut two = [0; 2];
+        replayed.read_exact(&mut two).await.unwrap();
+        assert_eq!(replayed.into_parts().1, b"ytes");
     }
 }

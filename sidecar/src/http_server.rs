@@ -1,5 +1,7 @@
 //! Serving HTTP on a connection, with the limits of every listener: header bytes, header time, streams (D1, H20).
 
+mod prompt;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::HttpService;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kith_runtime::{Stop, Tasks};
+pub(crate) use prompt::Prompt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::body::Body;
@@ -18,20 +21,22 @@ use crate::session::{MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW, STREAMS};
 use crate::spawner::Spawner;
 
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
+/// What every HTTP/2 connection begins with.
+const PREFACE_BYTES: usize = 24;
 /// A peer that does not answer a ping for so long is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_LIMIT: Duration = Duration::from_secs(10);
 
-/// HTTP/1.1 until the connection ends; a stop finishes the request under way.
+/// HTTP/1.1 until the connection ends or switches; a stop finishes the request under way.
 pub(crate) async fn http1<S>(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     service: S,
     stop: &Stop,
 ) -> hyper::Result<()>
 where
     S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
 {
-    let connection = http1_builder().serve_connection(TokioIo::new(stream), service);
+    let connection = http1_builder().serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         result = connection.as_mut() => return result,
@@ -77,8 +82,17 @@ pub(crate) fn http1_builder() -> http1::Builder {
     builder
 }
 
-/// The limits of every HTTP/2 server side, ours to applications and ours to peers.
-pub(crate) fn http2_builder(spawner: Spawner) -> http2::Builder<Spawner> {
+/// A stream on which the beginning of an HTTP/2 connection has to come in time.
+pub(crate) fn prompt<S>(stream: S) -> Prompt<S> {
+    Prompt::new(stream, PREFACE_BYTES, HEADER_LIMIT)
+}
+
+/// An HTTP/2 server side, ours to applications and ours to peers.
+#[derive(Debug)]
+pub(crate) struct Http2(http2::Builder<Spawner>);
+
+/// The limits of every HTTP/2 server side.
+pub(crate) fn http2_builder(spawner: Spawner) -> Http2 {
     let mut builder = http2::Builder::new(spawner);
     builder
         .timer(TokioTimer::new())
@@ -89,5 +103,21 @@ pub(crate) fn http2_builder(spawner: Spawner) -> http2::Builder<Spawner> {
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_LIMIT)
         .auto_date_header(false);
-    builder
+    Http2(builder)
+}
+
+impl Http2 {
+    /// A connection. Pings watch over it, but only once it has begun: the beginning has a limit of its own.
+    pub(crate) fn serve_connection<T, S>(
+        &self,
+        io: TokioIo<T>,
+        service: S,
+    ) -> http2::Connection<TokioIo<Prompt<T>>, S, Spawner>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+        S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+        Spawner: hyper::rt::bounds::Http2ServerConnExec<S::Future, Body>,
+    {
+        self.0.serve_connection(TokioIo::new(prompt(io.into_inner())), service)
+    }
 }

@@ -60,6 +60,21 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, detail)
     }
 
+    /// The session's proof is over, and with it the session.
+    pub(crate) fn svid_expired() -> Self {
+        Self::unavailable("svid_expired", "the session ended with the first of its svids")
+    }
+
+    /// The process stops, and its time to finish is over.
+    pub(crate) fn drained() -> Self {
+        Self::unavailable("drained", "the sidecar stops, and its time to finish is over")
+    }
+
+    /// Whether the mesh forbids the call, as opposed to not being able to carry it now.
+    pub(crate) fn forbids(&self) -> bool {
+        self.status == StatusCode::FORBIDDEN
+    }
+
     /// The request itself is malformed or can be read in two ways.
     pub(crate) fn bad_request(reason: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, reason, detail)

@@ -24,7 +24,7 @@ const MESSAGE_BYTES: usize = 512 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Reports {
     denials: Mutex<Denials>,
-    edges: Mutex<HashMap<(String, String), v1::Edge>>,
+    edges: Mutex<Edges>,
     tap: Mutex<Tap>,
     watched: AtomicBool,
 }
@@ -33,6 +33,13 @@ pub(crate) struct Reports {
 struct Denials {
     by_peer: HashMap<String, VecDeque<v1::Denial>>,
     lost: u64,
+}
+
+/// By source and destination. Counting an edge that is known copies neither name.
+#[derive(Debug, Default)]
+struct Edges {
+    by_source: HashMap<String, HashMap<String, v1::Edge>>,
+    count: usize,
 }
 
 #[derive(Debug, Default)]
@@ -63,17 +70,10 @@ impl Reports {
         if call.direction != Direction::Inbound {
             return;
         }
-        let source = call.source.clone().unwrap_or_default();
-        let destination = call.destination.clone().unwrap_or_default();
+        let source = call.source.as_deref().unwrap_or_default();
+        let destination = call.destination.as_deref().unwrap_or_default();
         let mut edges = lock(&self.edges);
-        if edges.len() >= EDGES && !edges.contains_key(&(source.clone(), destination.clone())) {
-            return;
-        }
-        let edge = edges.entry((source.clone(), destination.clone())).or_insert_with(|| v1::Edge {
-            source,
-            destination,
-            ..v1::Edge::default()
-        });
+        let Some(edge) = edges.of(source, destination) else { return };
         match (call.verdict, &call.error) {
             (Verdict::Deny, _) => edge.denied += 1,
             (Verdict::Allow, Some(_)) => edge.failed += 1,
@@ -110,7 +110,7 @@ impl Reports {
         for denials in bounded(denials, |denial| denial.line.len()) {
             messages.push(sync_up::Kind::Denials(v1::Denials { denials, lost: std::mem::take(&mut lost) }));
         }
-        let edges = std::mem::take(&mut *lock(&self.edges)).into_values().collect();
+        let edges = std::mem::take(&mut *lock(&self.edges)).into_all();
         for edges in bounded(edges, |edge| edge.source.len() + edge.destination.len()) {
             messages.push(sync_up::Kind::Edges(v1::Edges { edges }));
         }
@@ -119,6 +119,30 @@ impl Reports {
             messages.push(sync_up::Kind::Tap(v1::TapLines { lines, lost: std::mem::take(&mut lost) }));
         }
         messages.into_iter().map(|kind| v1::SyncUp { kind: Some(kind) }).collect()
+    }
+}
+
+impl Edges {
+    /// The counters of an edge; `None` when there are too many edges already.
+    fn of(&mut self, source: &str, destination: &str) -> Option<&mut v1::Edge> {
+        let known = self.by_source.get(source).is_some_and(|edges| edges.contains_key(destination));
+        if !known {
+            if self.count >= EDGES {
+                return None;
+            }
+            self.count += 1;
+            let new = v1::Edge {
+                source: source.to_owned(),
+                destination: destination.to_owned(),
+                ..v1::Edge::default()
+            };
+            self.by_source.entry(source.to_owned()).or_default().insert(destination.to_owned(), new);
+        }
+        self.by_source.get_mut(source)?.get_mut(destination)
+    }
+
+    fn into_all(self) -> Vec<v1::Edge> {
+        self.by_source.into_values().flat_map(HashMap::into_values).collect()
     }
 }
 

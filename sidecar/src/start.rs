@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -10,51 +11,70 @@ use anyhow::{Context, anyhow};
 use futures_util::future::select_all;
 use kith_identity::BundleSet;
 use kith_mtls::{Credentials, Now};
-use kith_policy::Revision;
 use kith_proto::v1;
-use kith_runtime::{Clock, Stop, Stopper, Tasks, telemetry};
-use tokio::sync::watch;
+use kith_runtime::signals::{StopRequested, stop_requested};
+use kith_runtime::{Clock, Guard, Health, Readiness, Stop, Stopper, Tasks, telemetry};
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use crate::config::{Args, Settings};
 use crate::control::{Control, Supervisor, keep_svid, keep_synced};
 use crate::enforced::Enforced;
+use crate::health::{self, Vitals};
 use crate::identity_log::{Log, QUEUE_LINES, Writer};
+use crate::metrics::{Figures, Metrics};
 use crate::report::Reports;
 use crate::session::SessionNumbers;
 use crate::worker::{self, Shared, Sockets};
 
 /// After the workers have drained, what is left of the control tasks ends at once.
 const CONTROL_LIMIT: Duration = Duration::from_millis(500);
+/// How long the last lines may take to be read. A supervisor that reads nothing must not keep the process.
+const LOG_LIMIT: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     telemetry::init(&args.log_level, telemetry::Format::Auto)?;
     kith_runtime::die_with_parent().context("asking to end with the supervisor")?;
     kith_runtime::raise_file_limit().context("raising the limit of open files")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(supervised(io::stdout()))
+    let ended = runtime.block_on(supervised(io::stdout()));
+    // Without waiting for threads that block: the log's, when nobody reads it.
+    runtime.shutdown_background();
+    ended
 }
 
 /// The whole life of the process; `out` gets the identity log.
 async fn supervised(out: impl Write + Send + 'static) -> anyhow::Result<()> {
-    let (supervisor, start) = Supervisor::connect().await?;
+    let mut stop_signal = pin!(stop_requested());
+    let (supervisor, start) = tokio::select! {
+        biased;
+        // First, so that from here on no signal just kills.
+        signal = stop_signal.as_mut() => return signal.map(drop).context("signals cannot be received"),
+        connected = Supervisor::connect() => connected?,
+    };
     let settings = Settings::read(&start).context("settings from the supervisor")?;
     let bound = Bound::bind(&settings)?;
     let clock = Clock::system();
     let (stopper, stop) = Stop::new();
     let reports = Arc::new(Reports::default());
+    let metrics = Arc::new(Metrics::new());
     let (writer, writing) = Writer::start(out, QUEUE_LINES)?;
-    let log = Log::new(settings.identity.to_string(), clock.clone(), writer.clone(), Arc::clone(&reports));
-    let (mut control, shared) = wire(&settings, supervisor, log, reports, clock, stop);
-    let workers = bound.start(&settings, &shared, &mut control.judged, &stopper)?;
+    let name = settings.identity.to_string();
+    let log = Log::new(name, clock.clone(), writer.clone(), Arc::clone(&reports), Arc::clone(&metrics));
+    let (mut control, shared) = wire(&settings, supervisor, log, reports, metrics, clock, stop);
+    let listening = Readiness::new();
+    let workers = bound.start(&settings, &shared, &mut control.judged, &listening, &stopper)?;
     let control = Arc::new(control);
+    let health = health(&control, &shared, listening, writer.clone()).open(bound.health()?)?;
     control.supervisor.ready(bound.ready()?).await?;
     drop((bound, shared));
     let (tasks, signals) = (Tasks::new(), Tasks::new());
     tasks.spawn(keep_svid(Arc::clone(&control)));
     tasks.spawn(keep_synced(Arc::clone(&control)));
-    let ended = wait(&control, &stopper, &signals).await;
+    let ended = wait(&control, stop_signal, &stopper, &signals).await;
     let joined = join(workers).await;
     tasks.finish(CONTROL_LIMIT).await;
+    health.close().await;
     signals.cut();
     if writer.lost() > 0 {
         tracing::warn!(
@@ -63,12 +83,37 @@ async fn supervised(out: impl Write + Send + 'static) -> anyhow::Result<()> {
         );
     }
     drop((control, writer));
-    // A supervisor that is gone reads no log either.
-    tokio::task::spawn_blocking(|| writing.join())
-        .await?
-        .map_err(|_| anyhow!("the log thread panicked"))?
-        .or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })?;
-    joined.and(ended)
+    joined.and(ended).and(written(writing).await)
+}
+
+/// Waits until the last line is written.
+async fn written(writing: JoinHandle<io::Result<()>>) -> anyhow::Result<()> {
+    let joined = timeout(LOG_LIMIT, tokio::task::spawn_blocking(|| writing.join())).await;
+    let joined = joined.map_err(|_| anyhow!("the identity log was not read to its end"))??;
+    match joined.map_err(|_| anyhow!("the log thread panicked"))? {
+        // A supervisor that is gone reads no log either.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// What is told of this process, and when it counts as ready.
+fn health(control: &Control, shared: &Shared, listening: Readiness, writer: Writer) -> Health {
+    let vitals = Vitals {
+        identity: shared.identity.clone(),
+        svid: shared.svid.clone(),
+        enforced: shared.enforced.clone(),
+        listening,
+        clock: shared.clock.clone(),
+        stop: shared.stop.clone(),
+    };
+    let figures = Figures {
+        metrics: Arc::clone(&control.metrics),
+        svid: shared.svid.clone(),
+        enforced: shared.enforced.clone(),
+        writer,
+    };
+    health::health(vitals, figures)
 }
 
 fn wire(
@@ -76,6 +121,7 @@ fn wire(
     supervisor: Supervisor,
     log: Log,
     reports: Arc<Reports>,
+    metrics: Arc<Metrics>,
     clock: Clock,
     stop: Stop,
 ) -> (Control, Shared) {
@@ -89,7 +135,8 @@ fn wire(
     let shared = Shared {
         identity: settings.identity.clone(),
         application: settings.application,
-        credentials: Credentials::new(svid_seen.clone(), bundles_seen, now),
+        credentials: Credentials::new(svid_seen.clone(), bundles_seen.clone(), now),
+        bundles: bundles_seen,
         svid: svid_seen,
         enforced: enforced_seen,
         log: log.clone(),
@@ -105,6 +152,8 @@ fn wire(
         enforced,
         judged: Vec::new(),
         reports,
+        renew: Notify::new(),
+        metrics,
         log,
         clock,
         stop,
@@ -114,9 +163,14 @@ fn wire(
 
 /// Until a signal comes, the supervisor is gone, or a worker is: one that is missing would leave calls unanswered and
 /// unjudged. A second signal forces.
-async fn wait(control: &Control, stopper: &Stopper, signals: &Tasks) -> anyhow::Result<()> {
+async fn wait(
+    control: &Control,
+    stop_signal: impl Future<Output = io::Result<StopRequested>>,
+    stopper: &Stopper,
+    signals: &Tasks,
+) -> anyhow::Result<()> {
     let ended = tokio::select! {
-        requested = kith_runtime::signals::stop_requested() => {
+        requested = stop_signal => {
             let mut requested = requested?;
             let stopper = stopper.clone();
             signals.spawn(async move {
@@ -132,7 +186,7 @@ async fn wait(control: &Control, stopper: &Stopper, signals: &Tasks) -> anyhow::
     ended
 }
 
-async fn worker_ended(judged: &[watch::Receiver<Option<Revision>>]) {
+async fn worker_ended(judged: &[watch::Receiver<u64>]) {
     let each = judged.iter().cloned().map(|mut seen| {
         Box::pin(async move {
             // An error means that the worker's end is gone.
@@ -156,6 +210,7 @@ async fn join(workers: Vec<JoinHandle<anyhow::Result<()>>>) -> anyhow::Result<()
 struct Bound {
     inbound: TcpListener,
     outbounds: Vec<(String, TcpListener)>,
+    health: TcpListener,
 }
 
 impl Bound {
@@ -169,7 +224,8 @@ impl Bound {
         let outbounds = outbounds.collect::<anyhow::Result<_>>()?;
         let inbound =
             listen(settings.inbound).with_context(|| format!("inbound port at {}", settings.inbound))?;
-        Ok(Self { inbound, outbounds })
+        let health = listen(settings.health).with_context(|| format!("health at {}", settings.health))?;
+        Ok(Self { inbound, outbounds, health })
     }
 
     fn ready(&self) -> anyhow::Result<v1::SidecarReady> {
@@ -177,7 +233,12 @@ impl Bound {
             Ok(v1::Outbound { destination: destination.clone(), listen: listener.local_addr()?.to_string() })
         });
         let outbounds = outbounds.collect::<io::Result<_>>()?;
-        Ok(v1::SidecarReady { inbound: self.inbound.local_addr()?.to_string(), outbounds })
+        let (inbound, health) = (self.inbound.local_addr()?, self.health.local_addr()?);
+        Ok(v1::SidecarReady { inbound: inbound.to_string(), outbounds, health: health.to_string() })
+    }
+
+    fn health(&self) -> io::Result<tokio::net::TcpListener> {
+        tokio::net::TcpListener::from_std(self.health.try_clone()?)
     }
 
     /// Starts the workers. They accept from duplicates of one socket rather than from sockets that share a port
@@ -186,23 +247,26 @@ impl Bound {
         &self,
         settings: &Settings,
         shared: &Shared,
-        judged: &mut Vec<watch::Receiver<Option<Revision>>>,
+        judged: &mut Vec<watch::Receiver<u64>>,
+        listening: &Readiness,
         stopper: &Stopper,
     ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
         let start = |number: usize| {
-            let (shared, sockets) = (shared.clone(), self.duplicate()?);
-            let (done, seen) = watch::channel(None);
+            let name = format!("worker-{number}");
+            let (shared, sockets) = (shared.clone(), self.duplicate(listening.block(&*name))?);
+            let (done, seen) = watch::channel(0);
             let stopper = stopper.clone();
             judged.push(seen);
-            let thread = std::thread::Builder::new().name(format!("worker-{number}"));
+            let thread = std::thread::Builder::new().name(name);
             Ok(thread.spawn(move || worker::run(shared, sockets, done, &stopper))?)
         };
         (0..settings.workers.get()).map(start).collect()
     }
 
-    fn duplicate(&self) -> io::Result<Sockets> {
+    fn duplicate(&self, deaf: Guard) -> io::Result<Sockets> {
         let outbounds = self.outbounds.iter().map(|(name, socket)| Ok((name.clone(), socket.try_clone()?)));
-        Ok(Sockets { inbound: self.inbound.try_clone()?, outbounds: outbounds.collect::<io::Result<_>>()? })
+        let outbounds = outbounds.collect::<io::Result<_>>()?;
+        Ok(Sockets { inbound: self.inbound.try_clone()?, outbounds, deaf })
     }
 }
 
@@ -219,11 +283,11 @@ mod tests {
 
     #[tokio::test]
     async fn one_worker_that_ends_is_noticed_while_the_others_run() {
-        let (running, seen) = watch::channel(None);
-        let (ending, other) = watch::channel(None);
+        let (running, seen) = watch::channel(0);
+        let (ending, other) = watch::channel(0);
         let judged = [seen, other];
         tokio::join!(biased; worker_ended(&judged), async {
-            running.send_replace(Some(Revision { epoch: 1, counter: 1 }));
+            running.send_replace(1);
             drop(ending);
         });
         assert!(running.receiver_count() > 0);

@@ -5,19 +5,18 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kith_identity::SpiffeId;
-use kith_mtls::{Client, ClientIdentity, Credentials, Server, Svid};
-use kith_policy::Revision;
-use kith_runtime::{Clock, Limits, Newest, Stop, Stopper, Tasks, serve};
+use kith_identity::{BundleSet, SpiffeId};
+use kith_mtls::{Credentials, Server, Svid};
+use kith_runtime::{Clock, Guard, Limits, Newest, Stop, Stopper, Tasks, serve};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::enforce::{Registry, keep_judging};
+use crate::enforce::{Asked, Entered, InboundCall, Law, Registry, Subject, keep_judging};
 use crate::enforced::Enforced;
 use crate::identity_log::Log;
 use crate::inbound::{self, Application, Shares};
 use crate::outbound;
-use crate::session::{self, Pool, SessionNumbers};
+use crate::session::{self, Calls, Pool, SessionNumbers, Streams};
 
 /// Connections that one listener of one worker holds open at once.
 const CONNECTIONS: usize = 8_192;
@@ -38,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) application: SocketAddr,
     pub(crate) svid: watch::Receiver<Option<Arc<Svid>>>,
     pub(crate) enforced: watch::Receiver<Arc<Enforced>>,
+    pub(crate) bundles: watch::Receiver<Arc<BundleSet>>,
     pub(crate) credentials: Credentials,
     pub(crate) log: Log,
     pub(crate) clock: Clock,
@@ -50,6 +50,8 @@ pub(crate) struct Shared {
 pub(crate) struct Sockets {
     pub(crate) inbound: TcpListener,
     pub(crate) outbounds: Vec<(String, TcpListener)>,
+    /// The process is not ready until this worker accepts.
+    pub(crate) deaf: Guard,
 }
 
 /// What the connections of one worker share.
@@ -57,8 +59,10 @@ pub(crate) struct Sockets {
 pub(crate) struct Worker {
     pub(crate) shared: Shared,
     pub(crate) server: Server,
-    pub(crate) pool: Pool,
+    pub(crate) calls: Pool<Calls>,
+    pub(crate) streams: Pool<Streams>,
     pub(crate) application: Application,
+    pub(crate) law: Law,
     pub(crate) registry: Registry,
     pub(crate) unproven: Newest,
     pub(crate) shares: Shares,
@@ -67,11 +71,11 @@ pub(crate) struct Worker {
 
 /// Runs one worker until the process stops and its calls are done, or the drain limit is over.
 ///
-/// `judged` says up to which revision the open calls were judged again.
+/// `judged` says up to which generation of what is enforced everything open was judged again.
 pub(crate) fn run(
     shared: Shared,
     sockets: Sockets,
-    judged: watch::Sender<Option<Revision>>,
+    judged: watch::Sender<u64>,
     stopper: &Stopper,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -80,8 +84,9 @@ pub(crate) fn run(
         let stop = shared.stop.clone();
         let worker = Arc::new(Worker::new(shared, tasks.clone(), own_connections.clone(), &drained));
         worker.listen(sockets)?;
-        let Shared { enforced, clock, .. } = worker.shared.clone();
-        own_connections.spawn(keep_judging(worker.registry.clone(), enforced, judged, clock));
+        own_connections.spawn(keep_judging(worker.registry.clone(), worker.law.clone(), judged));
+        let idle = Arc::clone(&worker);
+        own_connections.spawn(async move { idle.application.close_idle().await });
         stop.graceful().await;
         tokio::select! {
             () = tasks.ended() => {}
@@ -103,19 +108,39 @@ pub(crate) fn run(
 impl Worker {
     fn new(shared: Shared, tasks: Tasks, own_connections: Tasks, drained: &CancellationToken) -> Self {
         let server = inbound::server(&shared);
-        let client = Client::new(shared.credentials.clone(), ClientIdentity::Svid, &[session::ALPN_KITH]);
-        let pool = Pool::new(session::Parts {
-            client,
-            svid: shared.svid.clone(),
+        let law = Law {
+            own: shared.identity.clone(),
+            enforced: shared.enforced.clone(),
+            bundles: shared.bundles.clone(),
             clock: shared.clock.clone(),
+        };
+        let registry = Registry::default();
+        let parts = session::Parts {
+            credentials: shared.credentials.clone(),
+            svid: shared.svid.clone(),
+            law: law.clone(),
+            registry: registry.clone(),
             log: shared.log.clone(),
             numbers: Arc::clone(&shared.numbers),
             tasks: own_connections.clone(),
             drained: drained.clone(),
-        });
+        };
+        let (calls, streams) = (Pool::new(parts.clone()), Pool::new(parts));
         let application = Application::new(shared.application, own_connections);
         let (unproven, shares) = (Newest::new(HANDSHAKES), Shares::new(SESSIONS_PER_IDENTITY));
-        Self { shared, server, pool, application, registry: Registry::default(), unproven, shares, tasks }
+        Self { shared, server, calls, streams, application, law, registry, unproven, shares, tasks }
+    }
+
+    /// Enters a call to the workload in the registry.
+    pub(crate) fn enter_call(&self, source: &SpiffeId, asked: Asked) -> (Arc<InboundCall>, Entered) {
+        let call = Arc::new(InboundCall {
+            source: source.clone(),
+            destination: self.shared.identity.clone(),
+            port: self.shared.application.port(),
+            asked,
+        });
+        let entered = self.registry.enter(Subject::Call(Arc::clone(&call)));
+        (call, entered)
     }
 
     fn listen(self: &Arc<Self>, sockets: Sockets) -> anyhow::Result<()> {
@@ -128,6 +153,7 @@ impl Worker {
                 outbound::connection(worker, Arc::clone(&destination), stream, from)
             });
         }
+        drop(sockets.deaf);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! It answers `GET` and `POST` with what it got, and speaks HTTP/1.1 and HTTP/2 on the same port. Under
 //! `/echo.Echo/` it is a gRPC server of one method: every message that comes in goes out, then the trailers. Under
-//! `/head/N` its answer has a header of `N` bytes.
+//! `/head/N` its answer has a header of `N` bytes. Under `/ws` it switches to a WebSocket and echoes bytes.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -19,6 +19,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use kith_runtime::{Limits, Stop, Stopper, Tasks, serve};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::load::ATTEMPT_HEADER;
@@ -84,18 +85,33 @@ impl Drop for Backend {
 }
 
 async fn connection(stream: TcpStream, received: Arc<Mutex<Received>>) {
+    let switched = Tasks::new();
+    let tasks = switched.clone();
     let service = service_fn(move |request| {
-        let received = Arc::clone(&received);
-        async move { Ok::<_, Infallible>(answer(request, &received).await.unwrap_or_else(|error| failed(&error))) }
+        let (received, tasks) = (Arc::clone(&received), tasks.clone());
+        async move {
+            let answered = answer(request, &received, &tasks).await;
+            Ok::<_, Infallible>(answered.unwrap_or_else(|error| failed(&error)))
+        }
     });
     // A client that goes away is the client's business.
-    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+    let _ = auto::Builder::new(TokioExecutor::new())
+        .serve_connection_with_upgrades(TokioIo::new(stream), service)
+        .await;
+    switched.ended().await;
 }
 
-async fn answer(request: Request<Incoming>, received: &Mutex<Received>) -> anyhow::Result<Response<Body>> {
+async fn answer(
+    request: Request<Incoming>,
+    received: &Mutex<Received>,
+    switched: &Tasks,
+) -> anyhow::Result<Response<Body>> {
     let line =
         format!("{} {}", request.method(), request.uri().path_and_query().map_or("/", |path| path.as_str()));
     note(&line, request.headers(), received)?;
+    if request.uri().path() == "/ws" && request.headers().contains_key(http::header::UPGRADE) {
+        return Ok(websocket_echo(request, switched));
+    }
     if request.uri().path().starts_with("/echo.Echo/") {
         return Ok(grpc_echo(request));
     }
@@ -125,6 +141,24 @@ fn note(line: &str, headers: &HeaderMap, received: &Mutex<Received>) -> anyhow::
     }
     received.requests.push((line.to_owned(), headers.clone()));
     Ok(())
+}
+
+/// 101, then bytes out as they come in: what the frames of a WebSocket say is of no interest here.
+fn websocket_echo(request: Request<Incoming>, switched: &Tasks) -> Response<Body> {
+    switched.spawn(async move {
+        let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
+        let (mut read, mut write) = tokio::io::split(TokioIo::new(upgraded));
+        // Either side may break it off; what the test sees of that is what counts.
+        let _ = tokio::io::copy(&mut read, &mut write).await;
+        let _ = write.shutdown().await;
+    });
+    let mut response = Response::new(Full::default().map_err(|never| match never {}).boxed());
+    *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(http::header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert("sec-websocket-accept", HeaderValue::from_static("accepted"));
+    response
 }
 
 /// Frames out as they come in, then `grpc-status: 0` in the trailers.

@@ -18,5 +18,5 @@ pub use backend::Backend;
 pub use binary::{kith_binary, repository};
 pub use client::{Answer, AnyBody, Connection, Version, read};
 pub use load::{Attempt, Load, Outcome};
-pub use mesh::{ALLOW_CALLER, Mesh, policy};
+pub use mesh::{ALLOW_CALLER, Mesh, policy, policy_for};
 pub use record::{Record, Rotations};

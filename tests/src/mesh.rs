@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use kith::local::admin::Admin;
-use kith::local::{App, MeshSpec, ServiceSpec, Supervisor};
+use kith::local::{App, MeshSpec, Protocol, ServiceSpec, Supervisor};
 use kith_identity::TrustDomain;
 use kith_proto::v1::StatusResponse;
 use tempfile::TempDir;
@@ -22,9 +22,14 @@ const NAMESPACE: &str = "test";
 
 /// A policy for `backend` with the given rules.
 pub fn policy(name: &str, action: &str, rules: &str) -> String {
+    policy_for("backend", name, action, rules)
+}
+
+/// A policy for a service with the given rules.
+pub fn policy_for(service: &str, name: &str, action: &str, rules: &str) -> String {
     format!(
         "apiVersion: kith.dev/v1alpha1\nkind: AuthorizationPolicy\nmetadata: {{ name: {name}, namespace: {NAMESPACE} }}\n\
-         spec:\n  targetRefs: [{{ kind: ServiceAccount, name: backend }}]\n  action: {action}\n  rules:\n{rules}"
+         spec:\n  targetRefs: [{{ kind: ServiceAccount, name: {service} }}]\n  action: {action}\n  rules:\n{rules}"
     )
 }
 
@@ -47,15 +52,29 @@ impl Mesh {
 
     /// The same with other policies.
     pub async fn start_with(name: &str, svid_seconds: u32, policies_yaml: &str) -> anyhow::Result<Self> {
+        Self::start_beside(name, svid_seconds, policies_yaml, None).await
+    }
+
+    /// The same with a further service `db` at this address, which `caller` and `other` call, and whose protocol is
+    /// declared to be TCP.
+    pub async fn start_beside(
+        name: &str,
+        svid_seconds: u32,
+        policies_yaml: &str,
+        db: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
         let backend = Backend::start().await?;
         let policies = tempfile::tempdir()?;
         std::fs::write(policies.path().join("backend.yaml"), policies_yaml)?;
-        let calls = vec!["backend".to_owned()];
-        let services = vec![
-            service("caller", backend.address(), calls.clone()),
-            service("other", backend.address(), calls),
+        let calls = || ["backend"].into_iter().chain(db.map(|_| "db")).map(str::to_owned).collect();
+        let mut services = vec![
+            service("caller", backend.address(), calls()),
+            service("other", backend.address(), calls()),
             service("backend", backend.address(), Vec::new()),
         ];
+        services.extend(
+            db.map(|address| ServiceSpec { protocol: Protocol::Tcp, ..service("db", address, Vec::new()) }),
+        );
         let trust_domain = TrustDomain::parse("test.local")?;
         let mut spec = MeshSpec::new(name, trust_domain, policies.path(), kith_binary(), services);
         spec.svid_seconds = svid_seconds;
@@ -67,8 +86,13 @@ impl Mesh {
 
     /// Where `from` reaches `backend`: plain HTTP, into its own sidecar.
     pub fn outbound(&self, from: &str) -> anyhow::Result<SocketAddr> {
+        self.outbound_to(from, "backend")
+    }
+
+    /// Where `from` reaches another service.
+    pub fn outbound_to(&self, from: &str, to: &str) -> anyhow::Result<SocketAddr> {
         let endpoints = self.supervisor.endpoints(from).with_context(|| format!("no service {from}"))?;
-        endpoints.outbounds.get("backend").copied().with_context(|| format!("{from} does not call backend"))
+        endpoints.outbounds.get(to).copied().with_context(|| format!("{from} does not call {to}"))
     }
 
     /// Where the sidecar of `service` accepts sessions.
@@ -101,5 +125,6 @@ fn service(name: &str, application: SocketAddr, calls: Vec<String>) -> ServiceSp
         app: App::External { address: application },
         calls,
         port: 0,
+        protocol: Protocol::Detect,
     }
 }

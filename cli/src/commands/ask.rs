@@ -16,15 +16,34 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(50);
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(5);
+/// How long one may take that waits for sidecars.
+const LIMIT_OF_CHANGES: Duration = Duration::from_secs(20);
 
 /// The answer to a question.
 pub(super) async fn ask<T>(
     socket: &MeshSocket,
     question: impl AsyncFn(Admin) -> Result<T, AdminError>,
 ) -> anyhow::Result<T> {
+    patiently(socket, LIMIT, question).await
+}
+
+/// The answer to a request that changes something. It is sent again as a question is: done twice, each of these
+/// changes is as good as done once.
+pub(super) async fn change<T>(
+    socket: &MeshSocket,
+    request: impl AsyncFn(Admin) -> Result<T, AdminError>,
+) -> anyhow::Result<T> {
+    patiently(socket, LIMIT_OF_CHANGES, request).await
+}
+
+async fn patiently<T>(
+    socket: &MeshSocket,
+    limit: Duration,
+    question: impl AsyncFn(Admin) -> Result<T, AdminError>,
+) -> anyhow::Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match once(socket, &question).await {
+        match within(socket, limit, &question).await {
             Err(AdminError::Unreachable { .. }) if socket.is_claimed()? => {
                 if Instant::now() >= deadline {
                     return Err(AdminError::Restarting { mesh: socket.name() }.into());
@@ -41,9 +60,17 @@ pub(super) async fn once<T>(
     socket: &MeshSocket,
     question: impl AsyncFn(Admin) -> Result<T, AdminError>,
 ) -> Result<T, AdminError> {
-    let answer = timeout(LIMIT, async { question(Admin::connect(socket.path()).await?).await });
+    within(socket, LIMIT, question).await
+}
+
+async fn within<T>(
+    socket: &MeshSocket,
+    limit: Duration,
+    question: impl AsyncFn(Admin) -> Result<T, AdminError>,
+) -> Result<T, AdminError> {
+    let answer = timeout(limit, async { question(Admin::connect(socket.path()).await?).await });
     answer.await.unwrap_or_else(|_| {
-        let reason = format!("no answer within {LIMIT:?}");
+        let reason = format!("no answer within {limit:?}");
         Err(AdminError::Unreachable { socket: socket.path().display().to_string(), reason })
     })
 }

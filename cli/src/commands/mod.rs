@@ -2,15 +2,23 @@
 //! questions, `rows` for the live table, `stop_signals`.
 
 mod ask;
+mod completion;
 mod demo;
 mod demo_service;
+mod dev;
+mod edges;
 mod explain;
+mod identity;
+mod man;
+mod quarantine;
 mod rows;
 mod run_control_plane;
 mod run_sidecar;
 mod status;
 mod stop_signals;
 mod tap;
+mod version;
+mod why;
 
 use anyhow::Context as _;
 
@@ -25,9 +33,17 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Exit> {
     }
     match command {
         Command::Demo(args) => block_on(demo::run(args)),
+        Command::Dev(args) => block_on(dev::run(args)),
         Command::Status(args) => block_on(status::run(args)),
         Command::Tap(args) => block_on(tap::run(args)),
         Command::Explain(args) => block_on(explain::run(args)),
+        Command::Why(args) => block_on(why::run(args)),
+        Command::Edges(args) => block_on(edges::run(args)),
+        Command::Identity(command) => block_on(identity::run(command)),
+        Command::Quarantine(command) => block_on(quarantine::run(command)),
+        Command::Version(args) => block_on(version::run(args)),
+        Command::Completion(args) => completion::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::DemoService(args) => block_on(demo_service::run(args)),
         // These two have threads of their own choice.
         Command::RunControlPlane(args) => run_control_plane::run(args),

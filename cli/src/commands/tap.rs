@@ -8,7 +8,7 @@ use kith_runtime::signals;
 use kith_sidecar::identity_log::Line;
 use tokio::time::{Instant, sleep};
 
-use super::ask::{ask, once, suggest};
+use super::ask::{ask, once};
 use super::rows;
 use crate::args::{Output, TapArgs};
 use crate::exit::Exit;
@@ -27,10 +27,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 pub(crate) async fn run(args: TapArgs) -> anyhow::Result<Exit> {
     let socket = args.ask.find_socket()?;
     let request = TapRequest { denied_only: args.denied, workload: args.workload.unwrap_or_default() };
-    let tap = match ask(&socket, async |admin| open(admin, &request).await).await {
-        Ok(tap) => tap,
-        Err(error) => return Err(suggest(&socket, error, &[&request.workload]).await),
-    };
+    let tap = ask(&socket, async |admin| open(admin, &request).await).await?;
     rows::begin(args.ask.output)?;
     tokio::select! {
         ended = follow(&socket, &request, tap, args.ask.output) => ended.map(|()| Exit::Ok),

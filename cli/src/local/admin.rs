@@ -6,7 +6,12 @@ use std::path::Path;
 
 use hyper_util::rt::TokioIo;
 use kith_proto::v1::admin_client::AdminClient;
-use kith_proto::v1::{ExplainRequest, ExplainResponse, StatusRequest, StatusResponse, TapLines, TapRequest};
+use kith_proto::v1::{
+    AddQuarantineRequest, EdgesRequest, EdgesResponse, ExplainRequest, ExplainResponse, IdentitiesRequest,
+    IdentitiesResponse, ListQuarantinesRequest, ListQuarantinesResponse, QuarantineResponse,
+    RemoveQuarantineRequest, RotateRequest, RotateResponse, StatusRequest, StatusResponse, TapLines,
+    TapRequest, WhyRequest, WhyResponse,
+};
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Streaming};
@@ -45,6 +50,18 @@ pub enum AdminError {
     #[error("{reason}")]
     UnknownWorkload {
         /// Which, and which there are.
+        reason: String,
+    },
+    /// The question names a denial that nobody remembers.
+    #[error("{reason}")]
+    UnknownDenial {
+        /// Which.
+        reason: String,
+    },
+    /// It cannot be done, or not now.
+    #[error("{reason}")]
+    Refused {
+        /// Why not.
         reason: String,
     },
     /// Anything else.
@@ -91,19 +108,73 @@ impl Admin {
     /// The state of the mesh.
     pub async fn status(&mut self) -> Result<StatusResponse, AdminError> {
         let answer = self.client.status(StatusRequest {}).await;
-        answer.map(tonic::Response::into_inner).map_err(|status| self.error(&status))
+        self.answer(answer)
     }
 
     /// Identity-log lines, from now on.
     pub async fn tap(&mut self, request: TapRequest) -> Result<Tap, AdminError> {
         let answer = self.client.tap(request).await;
-        let lines = answer.map(tonic::Response::into_inner).map_err(|status| self.error(&status))?;
+        let lines = self.answer(answer)?;
         Ok(Tap { lines, admin: self.clone() })
     }
 
     /// What would become of a call, and why.
     pub async fn explain(&mut self, request: ExplainRequest) -> Result<ExplainResponse, AdminError> {
         let answer = self.client.explain(request).await;
+        self.answer(answer)
+    }
+
+    /// What a denial id stands for.
+    pub async fn why(&mut self, id: &str) -> Result<WhyResponse, AdminError> {
+        let answer = self.client.why(WhyRequest { id: id.to_owned() }).await;
+        // What is not found here is no workload.
+        self.answer(answer).map_err(|error| match error {
+            AdminError::UnknownWorkload { reason } => AdminError::UnknownDenial { reason },
+            error => error,
+        })
+    }
+
+    /// Who called whom.
+    pub async fn edges(&mut self) -> Result<EdgesResponse, AdminError> {
+        let answer = self.client.edges(EdgesRequest {}).await;
+        self.answer(answer)
+    }
+
+    /// The identities of the mesh; of one workload, or with an empty name of all.
+    pub async fn identities(&mut self, workload: &str) -> Result<IdentitiesResponse, AdminError> {
+        let answer = self.client.identities(IdentitiesRequest { workload: workload.to_owned() }).await;
+        self.answer(answer)
+    }
+
+    /// A new svid for a workload, now.
+    pub async fn rotate(&mut self, workload: &str) -> Result<RotateResponse, AdminError> {
+        let answer = self.client.rotate(RotateRequest { workload: workload.to_owned() }).await;
+        self.answer(answer)
+    }
+
+    /// Who is cut off.
+    pub async fn quarantines(&mut self) -> Result<ListQuarantinesResponse, AdminError> {
+        let answer = self.client.list_quarantines(ListQuarantinesRequest {}).await;
+        self.answer(answer)
+    }
+
+    /// Cuts an identity off, or with `dry_run` says what that would hit.
+    pub async fn add_quarantine(
+        &mut self,
+        request: AddQuarantineRequest,
+    ) -> Result<QuarantineResponse, AdminError> {
+        let answer = self.client.add_quarantine(request).await;
+        self.answer(answer)
+    }
+
+    /// Lets an identity in again.
+    pub async fn remove_quarantine(&mut self, workload: &str) -> Result<QuarantineResponse, AdminError> {
+        let request = RemoveQuarantineRequest { workload: workload.to_owned() };
+        let answer = self.client.remove_quarantine(request).await;
+        self.answer(answer)
+    }
+
+    fn answer<T>(&self, answer: Result<tonic::Response<T>, tonic::Status>) -> Result<T, AdminError> {
         answer.map(tonic::Response::into_inner).map_err(|status| self.error(&status))
     }
 
@@ -115,6 +186,9 @@ impl Admin {
             Code::PermissionDenied | Code::Unauthenticated => AdminError::NotPermitted { reason },
             Code::InvalidArgument => AdminError::BadQuestion { reason },
             Code::NotFound => AdminError::UnknownWorkload { reason },
+            Code::FailedPrecondition | Code::DeadlineExceeded | Code::ResourceExhausted => {
+                AdminError::Refused { reason }
+            }
             code => AdminError::Failed { code, reason },
         }
     }

@@ -1,19 +1,24 @@
-//! What `kith demo` says before the first call: where everything is, and what to try. Names only what exists.
+//! What is said before the first call: where everything is, and what to try. Names only what exists.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kith_proto::v1::StatusResponse;
+use unicode_width::UnicodeWidthStr as _;
 
-use super::demo_mesh::{CONTROL_PLANE_PORT, WEB_PORT, name_flag};
+use super::demo_mesh::name_flag;
+use super::mesh_file::CONTROL_PLANE_PORT;
 use super::supervisor::Supervisor;
-use crate::render::escape::escape;
+use crate::render::escape::{escape, lines};
 use crate::render::table::Tone;
 
 /// Sixteen digits of it are enough to compare two screens.
 const DIGITS: usize = 16;
+/// The narrowest column of names.
+const NAME: usize = 9;
 
 /// A mesh that is ready.
 pub struct Banner<'a> {
@@ -23,70 +28,102 @@ pub struct Banner<'a> {
     pub status: &'a StatusResponse,
     /// The folder of its policies.
     pub policies: &'a Path,
+    /// Whether an edit in it takes effect.
+    pub watched: bool,
+    /// What only its owner knows.
+    pub about: &'a About,
     /// How long it took to start.
     pub took: Duration,
+}
+
+/// What the owner of a mesh knows of it.
+pub struct About {
+    /// The services that people are meant to open, each with the port that it was to have.
+    pub fronts: BTreeMap<String, u16>,
+    /// Where its state is kept; `None` when it is gone with the mesh.
+    pub kept: Option<PathBuf>,
+    /// What to try with it.
+    pub hints: fn(&Supervisor) -> Vec<String>,
 }
 
 impl Banner<'_> {
     /// Everything.
     pub fn text(&self) -> String {
-        let mut lines = self.head();
-        lines.extend(
-            self.status.workloads.iter().map(|workload| self.service(&workload.name, &workload.identity)),
-        );
-        let (count, took) = (self.status.policies, self.took.as_secs_f64());
-        lines.push(format!("  {count} policies loaded, default deny.        ready in {took:.1} s\n"));
-        lines.extend(self.calls());
-        lines.extend(commands(self.mesh.name()));
-        let policies = self.policies.display().to_string();
-        lines.push(format!("  edit    {}  (takes effect when you save)", escape(&policies)));
-        lines.push("  stop    Ctrl-C\n".to_owned());
-        lines.join("\n")
+        let workloads = &self.status.workloads;
+        let width =
+            workloads.iter().map(|workload| workload.name.width()).max().unwrap_or_default().max(NAME);
+        let mut said = self.head(width);
+        said.extend(workloads.iter().map(|workload| self.service(&workload.name, &workload.identity, width)));
+        said.extend(self.policies());
+        said.extend((self.about.hints)(self.mesh));
+        let flag = name_flag(self.mesh.name());
+        said.push(format!("  look    kith status{flag}      follow  kith tap{flag}"));
+        let folder = escape(&self.policies.display().to_string()).into_owned();
+        said.push(if self.watched {
+            format!("  edit    {folder}  (takes effect when you save)")
+        } else {
+            format!("  rules   {folder}  (read at the start; --watch follows edits)")
+        });
+        said.push("  stop    Ctrl-C\n".to_owned());
+        said.join("\n")
     }
 
-    fn head(&self) -> Vec<String> {
+    fn head(&self, width: usize) -> Vec<String> {
         let version = Tone::Heading.paint(&format!("kith {}", env!("CARGO_PKG_VERSION")));
         let (name, address) = (self.mesh.name(), self.mesh.control_plane().address());
         let digest = digest(&self.status.root_sha256);
+        let (keys, sealed) = match &self.about.kept {
+            None => ("keys live in memory".to_owned(), "sealed file, its key in memory"),
+            Some(folder) => {
+                let folder = folder.display().to_string();
+                (
+                    format!("keys are kept in {} (whoever reads it owns the mesh)", escape(&folder)),
+                    "sealed file",
+                )
+            }
+        };
+        let (done, usual) = (done(), taken(address, CONTROL_PLANE_PORT));
         vec![
             format!(
-                "{version}  mesh {name}, local mode: keys live in memory, one user, loopback only. Not for production.\n"
+                "{version}  mesh {name}, local mode: {keys}, one user, loopback only. Not for production.\n"
             ),
-            format!("  {} CA        root SHA-256 {digest}  P-256  sealed file, its key in memory", done()),
-            format!("  {} control   grpc {address}{}", done(), taken(address, CONTROL_PLANE_PORT)),
+            format!("  {done} {:<width$} root SHA-256 {digest}  P-256  {sealed}", "CA"),
+            format!("  {done} {:<width$} grpc {address}{usual}", "control"),
         ]
     }
 
-    fn service(&self, name: &str, identity: &str) -> String {
-        let mut line = format!("  {} {:<9} {:<40}", done(), escape(name), escape(identity));
+    fn service(&self, name: &str, identity: &str, width: usize) -> String {
+        let mut line = format!("  {} {:<width$} {:<40}", done(), escape(name), escape(identity));
         if let Some(endpoints) = self.mesh.endpoints(name) {
             // Writing to a String cannot fail.
-            let _ = match name {
-                "web" => write!(line, "  http://{}{}", endpoints.app, taken(endpoints.app, WEB_PORT)),
-                _ => write!(line, "  sidecar {}", endpoints.inbound),
+            let _ = match self.about.fronts.get(name) {
+                Some(&usual) => write!(line, "  http://{}{}", endpoints.app, taken(endpoints.app, usual)),
+                None => write!(line, "  sidecar {}", endpoints.inbound),
             };
         }
         line
     }
 
-    /// Calls of one's own: one that is allowed, one that is not.
-    fn calls(&self) -> Vec<String> {
-        let web = self.mesh.endpoints("web").map(|web| web.app);
-        let intruder = self.mesh.endpoints("intruder").and_then(|own| own.outbounds.get("payments"));
-        let allowed = web.map(|web| format!("  try     curl http://{web}/checkout"));
-        let denied =
-            intruder.map(|payments| format!("  deny    curl -i -X POST http://{payments}/charge/7   (403)"));
-        allowed.into_iter().chain(denied).collect()
+    /// How many policies there are, or why there are none.
+    fn policies(&self) -> Vec<String> {
+        let (count, took) = (self.status.policies, self.took.as_secs_f64());
+        let noun = if count == 1 { "policy" } else { "policies" };
+        let mut said = vec![format!("  {count} {noun} loaded, default deny.        ready in {took:.1} s\n")];
+        if !self.status.policies_error.is_empty() {
+            said.push(Tone::Bad.paint("  The policies cannot be used, and every call is refused:"));
+            said.push(format!("{}\n", lines(&self.status.policies_error)));
+        }
+        said
     }
 }
 
-/// What can be asked from another terminal.
-fn commands(name: &str) -> [String; 2] {
-    let flag = name_flag(name);
-    [
-        format!("  why     kith explain{flag} intruder payments POST /charge/7"),
-        format!("  look    kith status{flag}      follow  kith tap{flag}"),
-    ]
+/// What to try with any mesh: its fronts are in the table above, the rest can be asked.
+pub fn hints(mesh: &Supervisor) -> Vec<String> {
+    let call = mesh.services().find_map(|source| {
+        let destination = mesh.endpoints(source)?.outbounds.keys().next()?;
+        Some(format!("  why     kith explain{} {source} {destination} GET /", name_flag(mesh.name())))
+    });
+    call.into_iter().collect()
 }
 
 fn done() -> String {
@@ -121,18 +158,6 @@ mod tests {
         assert_eq!(digest(hex), "4F:9A:00:11:22:33:44:…:C1");
         assert_eq!(digest("4f9a"), "4F:9A");
         assert_eq!(digest(""), "");
-    }
-
-    #[test]
-    fn the_commands_of_a_named_mesh_ask_that_mesh() {
-        assert_eq!(commands("demo")[0], "  why     kith explain intruder payments POST /charge/7");
-        for command in commands("other") {
-            assert_eq!(
-                command.matches("kith ").count(),
-                command.matches(" --name other").count(),
-                "{command}"
-            );
-        }
     }
 
     #[test]

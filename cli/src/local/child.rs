@@ -24,6 +24,8 @@ pub(crate) struct Launch {
     pub(crate) arguments: Vec<String>,
     /// Its whole environment; nothing is inherited.
     pub(crate) environment: BTreeMap<String, String>,
+    /// The folder it runs in; the supervisor's own when `None`.
+    pub(crate) folder: Option<PathBuf>,
     /// What lists of processes call it; only for programs of ours, because others may act on their own name.
     pub(crate) title: Option<String>,
     /// Whether its standard input is a channel to the supervisor.
@@ -100,6 +102,9 @@ impl Launch {
         if let Some(title) = &self.title {
             command.arg0(title);
         }
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
         let mut process = command
             .args(&self.arguments)
             .env_clear()
@@ -134,6 +139,7 @@ mod tests {
             program: PathBuf::from("/bin/sh"),
             arguments: vec!["-c".to_owned(), script.to_owned()],
             environment: BTreeMap::from([("ONLY".to_owned(), "this".to_owned())]),
+            folder: None,
             title: Some("kith: sidecar of web".to_owned()),
             with_channel: false,
         }

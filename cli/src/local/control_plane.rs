@@ -36,6 +36,8 @@ pub struct ControlPlaneFacts {
     pub policies: u32,
     /// Why the folder of policies cannot be used; empty when it can.
     pub policies_error: String,
+    /// Where it answers for health and metrics.
+    pub health: SocketAddr,
 }
 
 /// The control plane of a running mesh.
@@ -148,6 +150,7 @@ impl Drop for Running<'_> {
 fn facts(instance: [u8; INSTANCE_BYTES], ready: ControlPlaneReady) -> anyhow::Result<ControlPlaneFacts> {
     bundle_from_wire("bundle", ready.bundle.as_ref()).context("the control plane's bundle is no bundle")?;
     let address = ready.address.parse();
+    let health = ready.health.parse();
     Ok(ControlPlaneFacts {
         instance,
         address: address.with_context(|| format!("the control plane's address is {:?}", ready.address))?,
@@ -156,5 +159,7 @@ fn facts(instance: [u8; INSTANCE_BYTES], ready: ControlPlaneReady) -> anyhow::Re
         issuing_not_after_ms: ready.issuing_not_after_ms,
         policies: ready.policies,
         policies_error: ready.policies_error,
+        health: health
+            .with_context(|| format!("the control plane's health address is {:?}", ready.health))?,
     })
 }

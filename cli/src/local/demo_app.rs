@@ -1,6 +1,8 @@
 //! The applications of the demo: plain HTTP, no TLS, no thought of a mesh. Each listens on loopback; what it calls
 //! it calls through its sidecar, whose address it finds in its environment.
 
+mod ticks;
+
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::pin::pin;
@@ -10,7 +12,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,6 +21,7 @@ use kith_runtime::{Limits, Stop, Tasks, drain, serve, signals};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use self::ticks::Ticks;
 use super::http_call::{Answer, call};
 use crate::args::{DemoService, DemoServiceArgs};
 
@@ -64,6 +67,9 @@ pub async fn run(args: DemoServiceArgs) -> anyhow::Result<()> {
         }
     }
 }
+
+/// A short text, or a stream.
+type Body = Either<Full<Bytes>, Ticks>;
 
 /// One service and where it finds what it calls.
 #[derive(Debug, Clone)]
@@ -114,7 +120,7 @@ impl App {
         );
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: &Request<Incoming>, stop: &Stop) -> Response<Body> {
         let (method, path) = (request.method(), request.uri().path());
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match (self.service, method, segments.as_slice()) {
@@ -126,6 +132,9 @@ impl App {
                 self.pass_on(Method::POST, &self.payments, &format!("charge/{id}"), "ordered").await
             }
             (DemoService::Payments, &Method::POST, ["charge", _]) => text(StatusCode::OK, "charged\n"),
+            (DemoService::Payments, &Method::GET, ["events"]) => {
+                text(StatusCode::OK, "").map(|_| Either::Right(Ticks::until(stop.clone())))
+            }
             _ => text(StatusCode::NOT_FOUND, "no such thing here\n"),
         }
     }
@@ -137,7 +146,7 @@ impl App {
         to: &Option<String>,
         path: &str,
         done: &str,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Body> {
         let Some(base) = to else { return text(StatusCode::INTERNAL_SERVER_ERROR, "nobody to call\n") };
         match call(method, format!("{base}/{path}"), LIMIT).await {
             Ok(answer) if answer.status == 200 => {
@@ -165,7 +174,7 @@ async fn repeat<F: Future<Output = anyhow::Result<Answer>>>(
 }
 
 /// What the next service answered, if it was not what was wanted, with the id of its refusal.
-fn refused(answer: &Answer) -> Response<Full<Bytes>> {
+fn refused(answer: &Answer) -> Response<Body> {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = text(status, &String::from_utf8_lossy(&answer.body));
     copy(DENIAL_HEADER, &answer.headers, response.headers_mut());
@@ -178,17 +187,18 @@ fn copy(name: &'static str, from: &HeaderMap, to: &mut HeaderMap) {
     }
 }
 
-fn text(status: StatusCode, body: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body.to_owned())));
+fn text(status: StatusCode, body: &str) -> Response<Body> {
+    let mut response = Response::new(Either::Left(Full::new(Bytes::from(body.to_owned()))));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
 async fn connection(app: App, stream: TcpStream, stop: Stop) {
+    let stopped = stop.clone();
     let service = service_fn(move |request| {
-        let app = app.clone();
-        async move { Ok::<_, Infallible>(app.answer(&request).await) }
+        let (app, stop) = (app.clone(), stopped.clone());
+        async move { Ok::<_, Infallible>(app.answer(&request, &stop).await) }
     });
     let mut connection = pin!(
         http1::Builder::new()

@@ -1,30 +1,32 @@
-//! The mesh of the demo: a shop of three services, an intruder, and the policies that let the shop work and nobody
-//! else.
+//! The mesh of the demo: a file like anybody's, embedded, with the policies that let its shop work and nobody else.
+//! Owns what is special about it: where its files come from, and which calls are worth trying.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
+use kith_policy::document::DocumentError;
 
-use super::services::{App, ServiceSpec};
+use super::layout::make_private;
+use super::mesh_file::{Ground, MeshFile};
+use super::services::MeshSpec;
+use super::supervisor::Supervisor;
 
 /// The name of the mesh unless it is given another.
 pub const NAME: &str = "demo";
-/// Where the shop's front listens when that is free.
-pub const WEB_PORT: u16 = 8080;
-/// Where the control plane listens when that is free.
-pub const CONTROL_PLANE_PORT: u16 = 7450;
-/// The namespace of all four.
-pub const NAMESPACE: &str = "demo";
-/// The trust domain of the demo.
-pub const TRUST_DOMAIN: &str = "demo.local";
-/// The file of [`POLICIES`] that the story edits.
+/// The mesh.
+pub const FILE: &str = include_str!("demo.yaml");
+/// The folder of the policies, beside the file.
+pub const POLICIES_FOLDER: &str = "policies";
+/// The file of [`POLICIES`] that says who may call orders.
+pub const ORDERS_FILE: &str = "orders.yaml";
+/// The file of [`POLICIES`] that says who may call payments.
 pub const PAYMENTS_FILE: &str = "payments.yaml";
 
 /// File names and contents.
 pub const POLICIES: [(&str, &str); 2] = [
-    ("orders.yaml", include_str!("demo_policies/orders.yaml")),
+    (ORDERS_FILE, include_str!("demo_policies/orders.yaml")),
     (PAYMENTS_FILE, include_str!("demo_policies/payments.yaml")),
 ];
 
@@ -33,35 +35,36 @@ pub fn name_flag(name: &str) -> String {
     if name == NAME { String::new() } else { format!(" --name {name}") }
 }
 
-/// The services. `web_port` is where the shop's front listens when that is free.
-pub fn services(kith_binary: &Path, web_port: u16) -> Vec<ServiceSpec> {
-    let service = |name: &str, calls: &[&str], port| ServiceSpec {
-        name: name.to_owned(),
-        namespace: NAMESPACE.to_owned(),
-        service_account: name.to_owned(),
-        labels: BTreeMap::from([("app".to_owned(), name.to_owned())]),
-        app: App::Process {
-            argv: vec![kith_binary.display().to_string(), "demo-service".to_owned(), name.to_owned()],
-            env: BTreeMap::new(),
-        },
-        calls: calls.iter().map(|&call| call.to_owned()).collect(),
-        port,
-    };
-    vec![
-        service("web", &["orders"], web_port),
-        service("orders", &["payments"], 0),
-        service("payments", &[], 0),
-        service("intruder", &["payments"], 0),
-    ]
+/// The embedded file.
+pub fn file() -> Result<MeshFile, DocumentError> {
+    MeshFile::parse("demo.yaml", FILE)
+}
+
+/// The mesh, as if the file lay in this folder; its applications inherit nothing.
+pub fn spec(folder: &Path, kith: &Path, name: &str) -> Result<MeshSpec, DocumentError> {
+    let ground = Ground { folder, search: "", kith, inherited: BTreeMap::new() };
+    file()?.on(&ground, name)
 }
 
 /// Writes the policies into a folder, for the user to edit.
 pub fn write_policies(folder: &Path) -> anyhow::Result<()> {
+    make_private(folder)?;
     for (name, text) in POLICIES {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Calls of one's own: one that is allowed, one that is not, and why.
+pub fn hints(mesh: &Supervisor) -> Vec<String> {
+    let web = mesh.endpoints("web").map(|web| web.app);
+    let intruder = mesh.endpoints("intruder").and_then(|own| own.outbounds.get("payments"));
+    let allowed = web.map(|web| format!("  try     curl http://{web}/checkout"));
+    let denied =
+        intruder.map(|payments| format!("  deny    curl -i -X POST http://{payments}/charge/7   (403)"));
+    let why = format!("  why     kith explain{} intruder payments POST /charge/7", name_flag(mesh.name()));
+    allowed.into_iter().chain(denied).chain([why]).collect()
 }
 
 #[cfg(test)]
@@ -76,5 +79,16 @@ mod tests {
             let policies = document::parse(name, text);
             assert_eq!(policies.map(|policies| policies.len()).map_err(|error| error.to_string()), Ok(1));
         }
+    }
+
+    #[test]
+    fn the_demo_is_a_file_like_anybodys() {
+        let folder = tempfile::tempdir().unwrap();
+        write_policies(&folder.path().join(POLICIES_FOLDER)).unwrap();
+        let spec = spec(folder.path(), Path::new("/proc/self/exe"), NAME).unwrap();
+        let names: Vec<_> = spec.services.iter().map(|service| service.name.as_str()).collect();
+        assert_eq!(names, ["web", "orders", "payments", "intruder"]);
+        assert_eq!(spec.policies_dir, folder.path().join("policies"));
+        assert_eq!(file().unwrap().fronts(), BTreeMap::from([("web".to_owned(), 8080)]));
     }
 }

@@ -12,4 +12,6 @@ pub struct Endpoints {
     pub outbounds: BTreeMap<String, SocketAddr>,
     /// Where the application itself listens.
     pub app: SocketAddr,
+    /// Where its sidecar answers for health and metrics.
+    pub health: SocketAddr,
 }

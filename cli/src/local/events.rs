@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kith_sidecar::identity_log::Line;
 use tokio::sync::broadcast;
@@ -67,6 +68,8 @@ pub enum Event {
         pid: i32,
         /// How it ended, such as `exit status: 1` or `signal: 9 (SIGKILL)`.
         status: Arc<str>,
+        /// How long until it is started again; `None` when it is not.
+        pause: Option<Duration>,
     },
     /// A child was started again.
     Restarted {

@@ -212,31 +212,34 @@ pub(crate) struct Keeper<R> {
 impl<R: Role> Keeper<R> {
     /// Keeps the child until the stop.
     pub(crate) async fn keep(self) {
-        let mut pause = Pause::new(self.role.first_pause());
+        let mut pauses = Pause::new(self.role.first_pause());
         let mut starts = 0_u32;
         let mut failures = Failures::default();
         while self.may_start().await {
             let since = Instant::now();
-            let (end, ready) = match self.launch.start() {
+            let (pid, (end, ready)) = match self.launch.start() {
                 Ok(started) => {
-                    self.report_start(starts, started.life.pid());
+                    let pid = started.life.pid();
+                    self.report_start(starts, pid);
                     starts = starts.saturating_add(1);
-                    self.attend(started).await
+                    (Some(pid), self.attend(started).await)
                 }
                 Err(error) => {
                     let text: Arc<str> = format!("{error:#}").into();
                     self.warn(&text);
-                    (text, false)
+                    (None, (text, false))
                 }
             };
-            if self.stop.is_stopping() {
-                return;
+            let pause = (!self.stop.is_stopping()).then(|| pauses.after(since.elapsed()));
+            if let Some(pid) = pid {
+                self.report_end(pid, end.clone(), pause);
             }
+            let Some(pause) = pause else { return };
             if failures.is_hopeless(&end, ready) {
                 self.kept.0.hopeless.send_replace(Some(end));
             }
             tokio::select! {
-                () = sleep(pause.after(since.elapsed())) => {}
+                () = sleep(pause) => {}
                 () = self.stop.graceful() => return,
             }
         }
@@ -279,9 +282,7 @@ impl<R: Role> Keeper<R> {
         let ready = self.kept.is_ready();
         self.kept.ends();
         let status = status.map_or_else(|error| format!("unknown: {error}"), |status| status.to_string());
-        let (child, status): (_, Arc<str>) = (self.kept.id().clone(), status.into());
-        self.events.report(Event::ChildExited { child, pid: life.pid(), status: status.clone() });
-        (status, ready)
+        (status.into(), ready)
     }
 
     async fn talk(&self, life: &Life, channel: Option<Channel>) {
@@ -342,6 +343,10 @@ impl<R: Role> Keeper<R> {
         } else {
             Event::Restarted { child, pid }
         });
+    }
+
+    fn report_end(&self, pid: i32, status: Arc<str>, pause: Option<Duration>) {
+        self.events.report(Event::ChildExited { child: self.kept.id().clone(), pid, status, pause });
     }
 
     fn warn(&self, text: &str) {

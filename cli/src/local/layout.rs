@@ -25,8 +25,9 @@ use super::services::MeshSpec;
 const PRIVATE: u32 = 0o700;
 /// In every temporary folder; who holds it uses the folder.
 pub(crate) const TEMPORARY_LOCK: &str = "lock";
-/// The folder of the control plane's state: made at the start, removed with everything in it at the end.
-const STATE_FOLDER: &str = "authorities";
+/// The folder of the control plane's state: made at the start, and unless it is kept removed with everything in it at
+/// the end.
+pub(crate) const STATE_FOLDER: &str = "authorities";
 const STATE_FILE: &str = "sealed";
 
 /// Why a folder or a socket cannot be used.
@@ -276,6 +277,8 @@ impl Temporary {
 #[derive(Debug)]
 pub(crate) struct MeshFiles {
     authorities: PathBuf,
+    // Found again by the next mesh, which has its key.
+    kept: bool,
     state_file: PathBuf,
     claim: Claim,
     // The folder of the state, when this mesh made it; removed at its end when nothing else is in it.
@@ -302,9 +305,12 @@ impl MeshFiles {
         };
         let authorities = state.join(STATE_FOLDER);
         let state_file = authorities.join(STATE_FILE);
-        let files = Self { authorities, state_file, claim, made, temporary };
-        // Left by a mesh that was killed: sealed with a key that is gone.
-        gone(fs::remove_dir_all(&files.authorities), &files.authorities)?;
+        let kept = spec.seal_key.is_some();
+        let files = Self { authorities, kept, state_file, claim, made, temporary };
+        if !kept {
+            // Left by a mesh that was killed: sealed with a key that is gone.
+            gone(fs::remove_dir_all(&files.authorities), &files.authorities)?;
+        }
         make_private(&files.authorities)?;
         Ok(files)
     }
@@ -319,9 +325,11 @@ impl MeshFiles {
         self.claim.socket().path()
     }
 
-    /// Removes everything; what is gone already is no error.
+    /// Removes everything that is not kept; what is gone already is no error.
     pub(crate) fn remove(&self) -> Result<(), LayoutError> {
-        gone(fs::remove_dir_all(&self.authorities), &self.authorities)?;
+        if !self.kept {
+            gone(fs::remove_dir_all(&self.authorities), &self.authorities)?;
+        }
         self.claim.remove()?;
         if let Some(folder) = &self.temporary {
             folder.remove()?;

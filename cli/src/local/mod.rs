@@ -6,12 +6,17 @@
 //!              ├─ sidecar, one for each service   (channel; its stdout is the identity log)
 //!              └─ application, one for each service
 //! ```
+//! What there is to run is a [`MeshSpec`]; `mesh_file` reads one from what people write.
+//! ```text
+//! kith.yaml ──► mesh_file ──► MeshSpec ──► supervisor
+//! ```
 
 mod address;
 pub mod admin;
 mod attestation;
 pub mod banner;
 mod channel;
+pub mod check;
 mod child;
 mod claim;
 mod control_plane;
@@ -21,9 +26,11 @@ mod endpoints;
 mod events;
 mod http_call;
 mod keeper;
+mod kept_state;
 pub mod layout;
 mod leftovers;
 mod lock;
+pub mod mesh_file;
 mod plan;
 mod policies;
 mod services;
@@ -39,8 +46,9 @@ pub use endpoints::Endpoints;
 pub use events::{ChildId, Event, Events, Stream};
 pub use http_call::{Answer, call};
 pub use keeper::Kept;
+pub use kept_state::{KeptState, KeptStateError, NoRandomness, SealKey};
 pub use leftovers::sweep;
 pub use policies::PolicyState;
 pub(crate) use services::check_mesh_name;
-pub use services::{App, MeshSpec, ServiceSpec, SpecError};
+pub use services::{App, MeshSpec, Process, Protocol, ServiceSpec, SpecError};
 pub use supervisor::Supervisor;

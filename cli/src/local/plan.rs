@@ -5,16 +5,21 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 
-use kith_proto::v1::{Outbound, SidecarStart, Workload};
+use kith_proto::v1::{self, Outbound, SidecarStart, Workload};
 
 use super::address::Reserved;
 use super::endpoints::Endpoints;
-use super::services::{App, MeshSpec, ServiceSpec, SpecError};
+use super::services::{
+    App, MeshSpec, NAME_VARIABLE, PORT_VARIABLE, Protocol, ServiceSpec, SpecError, address_variable,
+    inbound_variable, url_variable,
+};
 
 /// The addresses of a mesh.
 pub(crate) struct Plan {
     /// The control plane's.
     pub(crate) control_plane: SocketAddr,
+    /// Where the control plane answers for health and metrics.
+    pub(crate) control_plane_health: SocketAddr,
     /// Those of every service.
     pub(crate) services: BTreeMap<String, Endpoints>,
     // Held until the end, never read.
@@ -31,18 +36,19 @@ impl Plan {
             Ok(reserved[reserved.len() - 1].address())
         };
         let control_plane = take(spec.control_plane_port)?;
+        let control_plane_health = take(0)?;
         let mut services = BTreeMap::new();
         for service in &spec.services {
             let app = match &service.app {
-                App::Process { .. } => take(service.port)?,
+                App::Process(_) => take(service.port)?,
                 App::External { address } => *address,
             };
-            let inbound = take(0)?;
+            let (inbound, health) = (take(0)?, take(0)?);
             let outbounds = service.calls.iter().map(|call| Ok((call.clone(), take(0)?)));
             let outbounds = outbounds.collect::<io::Result<_>>()?;
-            services.insert(service.name.clone(), Endpoints { inbound, outbounds, app });
+            services.insert(service.name.clone(), Endpoints { inbound, outbounds, app, health });
         }
-        Ok(Self { control_plane, services, _reserved: reserved })
+        Ok(Self { control_plane, control_plane_health, services, _reserved: reserved })
     }
 
     /// What a service's sidecar is told.
@@ -64,6 +70,7 @@ impl Plan {
             application: endpoints.app.to_string(),
             outbounds: endpoints.outbounds.iter().map(outbound).collect(),
             workers: spec.sidecar_workers,
+            health_listen: endpoints.health.to_string(),
         })
     }
 
@@ -78,23 +85,36 @@ impl Plan {
             inbound_address: endpoints.inbound.to_string(),
             port: u32::from(endpoints.app.port()),
             calls: service.calls.clone(),
+            protocol: protocol(service.protocol).into(),
         }
     }
 
-    /// The environment of a service's application: its port, and where it finds what it calls.
-    pub(crate) fn environment(&self, service: &ServiceSpec) -> BTreeMap<String, String> {
+    /// The environment of a service's application: its name and port, and where it finds what it calls.
+    pub(crate) fn environment(&self, spec: &MeshSpec, service: &ServiceSpec) -> BTreeMap<String, String> {
         let endpoints = &self.services[&service.name];
         let mut environment = match &service.app {
-            App::Process { env, .. } => env.clone(),
+            App::Process(process) => process.env.clone(),
             App::External { .. } => BTreeMap::new(),
         };
-        environment.insert("PORT".to_owned(), endpoints.app.port().to_string());
+        environment.insert(PORT_VARIABLE.to_owned(), endpoints.app.port().to_string());
+        environment.insert(NAME_VARIABLE.to_owned(), service.name.clone());
         for (name, address) in &endpoints.outbounds {
-            let variable = name.to_ascii_uppercase().replace('-', "_");
-            environment.insert(format!("{variable}_URL"), format!("http://{address}"));
-            environment.insert(format!("{variable}_INBOUND"), self.services[name].inbound.to_string());
+            environment.insert(url_variable(name), format!("http://{address}"));
+            environment.insert(inbound_variable(name), self.services[name].inbound.to_string());
+            let tcp = |called: &ServiceSpec| called.name == *name && called.protocol == Protocol::Tcp;
+            if spec.services.iter().any(tcp) {
+                environment.insert(address_variable(name), address.to_string());
+            }
         }
         environment
+    }
+}
+
+fn protocol(protocol: Protocol) -> v1::Protocol {
+    match protocol {
+        Protocol::Detect => v1::Protocol::Unspecified,
+        Protocol::Http => v1::Protocol::Http,
+        Protocol::Tcp => v1::Protocol::Tcp,
     }
 }
 
@@ -113,24 +133,22 @@ pub(crate) fn start_order(services: &[ServiceSpec]) -> Vec<&ServiceSpec> {
 
 #[cfg(test)]
 mod tests {
-    use kith_identity::TrustDomain;
-
     use super::*;
     use crate::local::demo_mesh;
 
     fn spec() -> MeshSpec {
-        let services = demo_mesh::services(std::path::Path::new("/bin/kith"), 0);
-        let trust_domain = TrustDomain::parse(demo_mesh::TRUST_DOMAIN).unwrap();
-        MeshSpec::new("demo", trust_domain, "policies", "/bin/kith", services)
+        let folder = tempfile::tempdir().unwrap();
+        demo_mesh::write_policies(&folder.path().join("policies")).unwrap();
+        demo_mesh::spec(folder.path(), std::path::Path::new("/bin/kith"), "demo").unwrap()
     }
 
     #[test]
     fn every_address_is_held_and_none_is_given_twice() {
         let spec = spec();
         let plan = Plan::make(&spec).unwrap();
-        let mut all = vec![plan.control_plane];
+        let mut all = vec![plan.control_plane, plan.control_plane_health];
         for endpoints in plan.services.values() {
-            all.extend([endpoints.inbound, endpoints.app]);
+            all.extend([endpoints.inbound, endpoints.app, endpoints.health]);
             all.extend(endpoints.outbounds.values());
         }
         all.sort();
@@ -139,15 +157,36 @@ mod tests {
     }
 
     #[test]
-    fn an_application_finds_what_it_calls_in_its_environment() {
-        let spec = spec();
+    fn an_application_finds_itself_and_what_it_calls_in_its_environment() {
+        let mut spec = spec();
         let plan = Plan::make(&spec).unwrap();
-        let orders = spec.services.iter().find(|service| service.name == "orders").unwrap();
-        let environment = plan.environment(orders);
+        let of_orders = |spec: &MeshSpec| {
+            let orders = spec.services.iter().find(|service| service.name == "orders").unwrap();
+            plan.environment(spec, orders)
+        };
         let endpoints = &plan.services["orders"];
+        let environment = of_orders(&spec);
         assert_eq!(environment["PORT"], endpoints.app.port().to_string());
+        assert_eq!(environment["KITH_SERVICE"], "orders");
         assert_eq!(environment["PAYMENTS_URL"], format!("http://{}", endpoints.outbounds["payments"]));
         assert_eq!(environment["PAYMENTS_INBOUND"], plan.services["payments"].inbound.to_string());
+        assert!(!environment.contains_key("PAYMENTS_ADDRESS"), "a URL says more");
+        spec.services.iter_mut().find(|service| service.name == "payments").unwrap().protocol = Protocol::Tcp;
+        assert_eq!(of_orders(&spec)["PAYMENTS_ADDRESS"], endpoints.outbounds["payments"].to_string());
+    }
+
+    #[test]
+    fn what_an_application_speaks_is_told_to_the_control_plane() {
+        let mut service = spec().services.remove(0);
+        let plan = Plan::make(&spec()).unwrap();
+        for (declared, told) in [
+            (Protocol::Detect, v1::Protocol::Unspecified),
+            (Protocol::Http, v1::Protocol::Http),
+            (Protocol::Tcp, v1::Protocol::Tcp),
+        ] {
+            service.protocol = declared;
+            assert_eq!(plan.workload(&service).protocol(), told);
+        }
     }
 
     #[test]

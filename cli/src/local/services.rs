@@ -7,10 +7,16 @@ use std::path::PathBuf;
 
 use kith_identity::{SpiffeId, SpiffeIdError, TrustDomain};
 
+use super::kept_state::SealKey;
+
 /// Shortest lifetime of an svid that local mode offers.
-const MIN_SVID_SECONDS: u32 = 20;
+pub(crate) const MIN_SVID_SECONDS: u32 = 20;
 /// Longest lifetime of an svid.
-const MAX_SVID_SECONDS: u32 = 24 * 60 * 60;
+pub(crate) const MAX_SVID_SECONDS: u32 = 24 * 60 * 60;
+/// The variable with the port that an application is to listen on.
+pub(crate) const PORT_VARIABLE: &str = "PORT";
+/// The variable with the name of an application's service.
+pub(crate) const NAME_VARIABLE: &str = "KITH_SERVICE";
 
 /// A mesh.
 #[derive(Debug, Clone)]
@@ -21,12 +27,17 @@ pub struct MeshSpec {
     pub trust_domain: TrustDomain,
     /// The services.
     pub services: Vec<ServiceSpec>,
-    /// The folder of policies. The control plane follows every edit in it.
+    /// The folder of policies.
     pub policies_dir: PathBuf,
+    /// Whether the control plane follows edits in it; else it reads the folder once, at its start.
+    pub watch_policies: bool,
     /// Lifetime of an svid.
     pub svid_seconds: u32,
-    /// Where the control plane keeps its sealed state; a temporary folder when `None`. Removed at the end.
+    /// Where the control plane keeps its sealed state; a temporary folder when `None`.
     pub state_dir: Option<PathBuf>,
+    /// The key of a state that outlives the mesh, and is found again by the next one. `None`: the key lives in memory,
+    /// and the state is removed at the end.
+    pub seal_key: Option<SealKey>,
     /// Where the admin socket lies; in the state folder when `None`.
     pub socket_dir: Option<PathBuf>,
     /// The control plane's port when it is free; 0 lets the supervisor choose.
@@ -53,8 +64,10 @@ impl MeshSpec {
             trust_domain,
             services,
             policies_dir: policies_dir.into(),
+            watch_policies: true,
             svid_seconds: 60,
             state_dir: None,
+            seal_key: None,
             socket_dir: None,
             control_plane_port: 0,
             kith_binary: kith_binary.into(),
@@ -71,7 +84,7 @@ impl MeshSpec {
         }
         let mut names = BTreeSet::new();
         for service in &self.services {
-            check_label("service", &service.name)?;
+            check_service_name(&service.name)?;
             service.identity(&self.trust_domain)?;
             if !names.insert(service.name.as_str()) {
                 return Err(SpecError::Twice { name: service.name.clone() });
@@ -81,7 +94,7 @@ impl MeshSpec {
             if let Some(unknown) = service.calls.iter().find(|name| !names.contains(name.as_str())) {
                 return Err(SpecError::UnknownCall { service: service.name.clone(), call: unknown.clone() });
             }
-            if matches!(&service.app, App::Process { argv, .. } if argv.is_empty()) {
+            if matches!(&service.app, App::Process(process) if process.argv.is_empty()) {
                 return Err(SpecError::NoCommand { service: service.name.clone() });
             }
         }
@@ -106,6 +119,20 @@ pub struct ServiceSpec {
     pub calls: Vec<String>,
     /// The loopback port of the application; 0 lets the supervisor choose. Unused when the application is external.
     pub port: u16,
+    /// What the application speaks.
+    pub protocol: Protocol,
+}
+
+/// What an application speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// Whatever its first bytes say.
+    #[default]
+    Detect,
+    /// HTTP/1.1 or HTTP/2, and nothing else.
+    Http,
+    /// Bytes that are not looked into; needed where the server speaks first.
+    Tcp,
 }
 
 impl ServiceSpec {
@@ -119,19 +146,47 @@ impl ServiceSpec {
 /// The application behind a sidecar.
 #[derive(Debug, Clone)]
 pub enum App {
-    /// Started, restarted and stopped by the supervisor. It must listen on `127.0.0.1:$PORT`; where it finds what
-    /// it calls is in `NAME_URL`, and where their sidecars accept sessions in `NAME_INBOUND`.
-    Process {
-        /// The command.
-        argv: Vec<String>,
-        /// Its environment, apart from the variables above; nothing is inherited.
-        env: BTreeMap<String, String>,
-    },
+    /// Started, restarted and stopped by the supervisor.
+    Process(Process),
     /// Somebody else's: it listens already.
     External {
         /// Where.
         address: SocketAddr,
     },
+}
+
+/// An application that the supervisor keeps. It listens on `127.0.0.1:$PORT`, and where it finds what it calls is in
+/// `NAME_URL` (for a service that speaks TCP in `NAME_ADDRESS` as well), where their sidecars accept sessions in
+/// `NAME_INBOUND`. `KITH_SERVICE` names its own service.
+#[derive(Debug, Clone, Default)]
+pub struct Process {
+    /// The command.
+    pub argv: Vec<String>,
+    /// Its environment, apart from the variables above; nothing is inherited.
+    pub env: BTreeMap<String, String>,
+    /// The folder it runs in; the supervisor's own when `None`.
+    pub cwd: Option<PathBuf>,
+    /// Whether it is ready only once it listens.
+    pub listens: bool,
+}
+
+/// The variable in which an application finds the URL of what it calls.
+pub(crate) fn url_variable(call: &str) -> String {
+    format!("{}_URL", variable(call))
+}
+
+/// The variable in which it finds the same address without a scheme.
+pub(crate) fn address_variable(call: &str) -> String {
+    format!("{}_ADDRESS", variable(call))
+}
+
+/// The variable in which it finds the other sidecar, past its own: a call to it is refused, and can be seen to be.
+pub(crate) fn inbound_variable(call: &str) -> String {
+    format!("{}_INBOUND", variable(call))
+}
+
+fn variable(call: &str) -> String {
+    call.to_ascii_uppercase().replace('-', "_")
 }
 
 /// Why a mesh cannot be started.
@@ -186,6 +241,11 @@ pub(crate) fn check_mesh_name(name: &str) -> Result<(), SpecError> {
     check_label("mesh", name)
 }
 
+/// Refuses what cannot name a service.
+pub(crate) fn check_service_name(name: &str) -> Result<(), SpecError> {
+    check_label("service", name)
+}
+
 fn check_label(what: &'static str, name: &str) -> Result<(), SpecError> {
     let letters = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if letters && name.len() <= 40 && name.starts_with(|c: char| c.is_ascii_lowercase()) {
@@ -207,6 +267,7 @@ mod tests {
             app: App::External { address: ([127, 0, 0, 1], 1).into() },
             calls: calls.iter().map(|&call| call.to_owned()).collect(),
             port: 0,
+            protocol: Protocol::Detect,
         }
     }
 
@@ -230,7 +291,7 @@ mod tests {
         short.svid_seconds = 19;
         assert_eq!(short.check(), Err(SpecError::SvidSeconds { seconds: 19 }));
         let mut empty = service("a", &[]);
-        empty.app = App::Process { argv: vec![], env: BTreeMap::new() };
+        empty.app = App::Process(Process::default());
         assert_eq!(mesh("demo", vec![empty]).check(), Err(SpecError::NoCommand { service: "a".into() }));
     }
 

@@ -74,9 +74,9 @@ impl SidecarRole {
 
     /// Everybody was told these addresses already, so a sidecar that is elsewhere is of no use.
     fn check(&self, ready: &SidecarReady) -> anyhow::Result<()> {
-        let asked = (&self.start.inbound_listen, &self.start.outbounds);
+        let asked = (&self.start.inbound_listen, &self.start.outbounds, &self.start.health_listen);
         ensure!(
-            asked == (&ready.inbound, &ready.outbounds),
+            asked == (&ready.inbound, &ready.outbounds, &ready.health),
             "the sidecar listens at {ready:?}, not at {asked:?}"
         );
         Ok(())

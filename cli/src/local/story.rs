@@ -1,99 +1,107 @@
-//! `kith demo --story`: five steps, each of which proves a promise by measuring it on the running mesh. Owns the
-//! steps and what counts as held; every number that is printed was measured in this run.
+//! `kith demo --story` and `kith demo --check`: six steps, each of which proves a promise by measuring it on the running
+//! mesh. Owns the order of the steps, what is put back after them, and how they are told; what counts as held is each
+//! step's own business, and what the identity logs say of it is `check`'s.
 
+mod allowed;
 mod control_plane;
+mod denied;
 mod edit;
+mod flip;
+mod journal;
 mod load;
+mod policy_files;
+mod quarantine;
+mod recorder;
 mod rotation;
+mod stage;
+mod telling;
+mod why;
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use http::Method;
-use kith_proto::v1::{ExplainRequest, StatusResponse};
-use serde::Serialize;
+use kith_runtime::Clock;
 use tokio::time::Instant;
 
-use super::admin::Admin;
-use super::demo_mesh::name_flag;
-use super::http_call::{Answer, call};
+use self::journal::Journal;
+use self::policy_files::PolicyFiles;
+use self::recorder::Recorder;
+use self::stage::Stage;
+pub(crate) use self::telling::Finding;
+pub use self::telling::Telling;
+use super::check::{self, Mark, StepReport};
 use super::supervisor::Supervisor;
-use crate::args::Output;
-use crate::render::escape::lines;
-use crate::render::table::Tone;
-use crate::render::{self, explain};
 
 /// The shortest lifetime there is, so that a story holds several rotations.
 pub const SVID_SECONDS: u32 = 20;
 /// How many steps there are.
-pub const PROMISES: usize = 5;
+pub const PROMISES: usize = 6;
 /// How long anything that must happen may take; longer when svids live longer, for they have to be replaced.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one call may take.
 const LIMIT: Duration = Duration::from_secs(5);
 const ALLOWED: u16 = 200;
 const DENIED: u16 = 403;
-const DENIAL_HEADER: &str = "kith-denial-id";
-
-/// What a step found.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Finding {
-    step: u8,
-    title: &'static str,
-    held: bool,
-    took_ms: u128,
-    /// What was measured, one sentence a line.
-    measured: Vec<String>,
-}
+/// An edit is in force, and an open stream is cut, before this.
+const AT_MOST: Duration = Duration::from_secs(1);
 
 /// What a step measured, and whether its promise held.
-pub(crate) struct Measured {
-    pub(crate) held: bool,
-    pub(crate) lines: Vec<String>,
-}
-
-/// Everything that a step may need.
-pub(crate) struct Stage<'a> {
-    pub(crate) mesh: &'a Supervisor,
-    pub(crate) policies: &'a Path,
-    pub(crate) patience: Duration,
+#[derive(Debug)]
+struct Measured {
+    held: bool,
+    lines: Vec<String>,
 }
 
 /// The story, as far as it was told.
 #[derive(Debug)]
 pub struct Story {
-    output: Output,
+    telling: Telling,
     patience: Duration,
-    told: usize,
+    journal: Journal,
+    told: Vec<StepReport>,
 }
 
 impl Story {
-    /// A story that was not begun, of a mesh with svids of so many seconds.
-    pub fn new(output: Output, svid_seconds: u32) -> Self {
+    /// A story that was not begun, of a mesh with svids of so many seconds. Its clock runs from now on.
+    pub fn new(telling: Telling, svid_seconds: u32) -> Self {
+        let journal = Journal::new(Clock::system());
+        journal.mark(Mark::Started);
         let patience = PATIENCE.max(Duration::from_secs(svid_seconds.into()));
-        Self { output, patience, told: 0 }
+        Self { telling, patience, journal, told: Vec::new() }
     }
 
     /// How many steps were told to their end.
     pub fn told(&self) -> usize {
-        self.told
+        self.told.len()
     }
 
-    /// Tells the whole story; whether every promise held.
+    /// Whether it is held against the identity logs.
+    pub fn is_check(&self) -> bool {
+        matches!(self.telling, Telling::Check(_))
+    }
+
+    /// Tells the whole story; whether every promise held, and where it is checked, whether the logs say so too.
     pub async fn tell(&mut self, mesh: &Supervisor, policies: &Path) -> anyhow::Result<bool> {
-        let stage = Stage { mesh, policies, patience: self.patience };
-        // The first reader of events sees the past as well; the steps are about what happens while they watch.
-        drop(mesh.events());
-        let steps: [bool; PROMISES] = [
-            self.step(1, "an allowed call", allowed(&stage)).await?,
-            self.step(2, "a denied call, and why", denied(&stage)).await?,
-            self.step(3, "a policy edited on disk", edit::run(&stage)).await?,
-            self.step(4, "svids rotate under load", rotation::run(&stage)).await?,
-            self.step(5, "the control plane is killed", control_plane::run(&stage)).await?,
-        ];
-        let held = steps.iter().filter(|held| **held).count();
-        render::report(&format!("{held} of {PROMISES} promises held"));
-        Ok(held == PROMISES)
+        // The first reader of events has everything since the start of the mesh.
+        let recorder = Recorder::of(mesh.events());
+        let (journal, files) = (self.journal.clone(), PolicyFiles::read(policies)?);
+        let stage = Stage { mesh, files: &files, journal: &journal, patience: self.patience };
+        self.step(1, "an allowed call", allowed::run(&stage)).await?;
+        self.step(2, "a denied call, and why", denied::run(&stage)).await?;
+        self.step(3, "a policy edited on disk", edit::run(&stage)).await?;
+        self.step(4, "svids rotate under load", rotation::run(&stage)).await?;
+        self.step(5, "an identity is cut off", quarantine::run(&stage)).await?;
+        self.step(6, "the control plane is killed", control_plane::run(&stage)).await?;
+        stage.put_back().await?;
+        let held = self.told.iter().all(|step| step.held);
+        if !self.is_check() {
+            self.telling.end(&self.told)?;
+            return Ok(held);
+        }
+        recorder.until_whole(&journal).await;
+        let report = recorder.with(&journal, |evidence| check::check(evidence, self.told.clone()));
+        self.telling.report(&report)?;
+        Ok(report.is_good())
     }
 
     /// Runs a step and says what it found. A step that breaks off did not hold; the next is tried all the same.
@@ -102,87 +110,15 @@ impl Story {
         step: u8,
         title: &'static str,
         run: impl Future<Output = anyhow::Result<Measured>>,
-    ) -> anyhow::Result<bool> {
-        if self.output == Output::Table {
-            render::print(&Tone::Heading.paint(&format!("{step}. {title}")))?;
-        }
+    ) -> anyhow::Result<()> {
+        self.telling.begin(step, title)?;
         let began = Instant::now();
         let measured =
             run.await.unwrap_or_else(|error| Measured { held: false, lines: vec![format!("{error:#}")] });
-        let took_ms = began.elapsed().as_millis();
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let finding = Finding { step, title, held: measured.held, took_ms, measured: measured.lines };
-        match self.output {
-            Output::Table => render::print(&finding.text())?,
-            Output::Json => render::print_json(&finding)?,
-        }
-        self.told += 1;
-        Ok(finding.held)
+        self.telling.found(&finding)?;
+        self.told.push(StepReport { step, title, held: finding.held, took_ms });
+        Ok(())
     }
-}
-
-impl Finding {
-    fn text(&self) -> String {
-        let (word, tone) = if self.held { ("✔ held", Tone::Good) } else { ("✗ DID NOT HOLD", Tone::Bad) };
-        let measured = self.measured.iter().flat_map(|text| text.lines()).map(|line| format!("   {line}\n"));
-        let measured: String = measured.collect();
-        format!("{}   {} in {} ms\n", lines(&measured), tone.paint(word), self.took_ms)
-    }
-}
-
-impl Stage<'_> {
-    /// Where an application of the mesh reaches another, as that application would.
-    pub(crate) fn outbound(&self, from: &str, to: &str) -> anyhow::Result<String> {
-        let endpoints = self.mesh.endpoints(from).with_context(|| format!("there is no service {from}"))?;
-        let address = endpoints.outbounds.get(to).with_context(|| format!("{from} does not call {to}"))?;
-        Ok(format!("http://{address}"))
-    }
-
-    /// The call that no policy of the demo allows.
-    pub(crate) async fn intrude(&self) -> anyhow::Result<Answer> {
-        call(Method::POST, format!("{}/charge/7", self.outbound("intruder", "payments")?), LIMIT).await
-    }
-
-    pub(crate) async fn admin(&self) -> anyhow::Result<Admin> {
-        Ok(Admin::connect(self.mesh.control_plane().admin_socket()).await?)
-    }
-
-    pub(crate) async fn status(&self) -> anyhow::Result<StatusResponse> {
-        Ok(self.admin().await?.status().await?)
-    }
-}
-
-async fn allowed(stage: &Stage<'_>) -> anyhow::Result<Measured> {
-    let web = stage.mesh.endpoints("web").context("there is no service web")?;
-    let url = format!("http://{}/checkout", web.app);
-    let began = Instant::now();
-    let answer = call(Method::GET, &url, LIMIT).await?;
-    let took = began.elapsed().as_secs_f64() * 1e3;
-    let body = String::from_utf8_lossy(&answer.body).trim().to_owned();
-    Ok(Measured {
-        held: answer.status == ALLOWED,
-        lines: vec![
-            format!("GET {url} answered {} in {took:.1} ms: {body}", answer.status),
-            "web → orders → payments, each hop over mutual TLS and decided by a rule".to_owned(),
-        ],
-    })
-}
-
-async fn denied(stage: &Stage<'_>) -> anyhow::Result<Measured> {
-    let answer = stage.intrude().await?;
-    let id = answer.headers.get(DENIAL_HEADER).and_then(|id| id.to_str().ok()).unwrap_or("none");
-    let request = ExplainRequest {
-        source: "intruder".to_owned(),
-        destination: "payments".to_owned(),
-        method: "POST".to_owned(),
-        path: "/charge/7".to_owned(),
-    };
-    let explained = stage.admin().await?.explain(request.clone()).await?;
-    Ok(Measured {
-        held: answer.status == DENIED && id != "none" && !explained.allowed,
-        lines: vec![
-            format!("intruder's POST /charge/7 answered {}, denial {id}", answer.status),
-            format!("kith explain{} intruder payments POST /charge/7", name_flag(stage.mesh.name())),
-            anstream::adapter::strip_str(&explain::table(&request, &explained)).to_string(),
-        ],
-    })
 }

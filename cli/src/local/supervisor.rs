@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use aws_lc_rs::rand;
 use kith_control_plane::attest::StatementSigner;
 use kith_proto::v1::{ControlPlaneStart, StatusResponse, Workloads};
 use kith_runtime::Clock;
@@ -23,10 +22,11 @@ use super::control_plane::{ControlPlane, ControlPlaneFacts, ControlPlaneRole};
 use super::endpoints::Endpoints;
 use super::events::{ChildId, EventSink, Events};
 use super::keeper::{Application, Keeper, Kept};
+use super::kept_state::SealKey;
 use super::layout::MeshFiles;
 use super::plan::{Plan, start_order};
 use super::policies::{self, PolicyState};
-use super::services::{App, MeshSpec, ServiceSpec};
+use super::services::{App, MeshSpec, Process, ServiceSpec};
 use super::sidecar::SidecarRole;
 use super::tier::Tier;
 
@@ -34,7 +34,6 @@ use super::tier::Tier;
 const START: Duration = Duration::from_secs(20);
 /// How often a state that nobody announces is asked for.
 const ASK: Duration = Duration::from_millis(20);
-const SEAL_KEY_BYTES: usize = 32;
 
 /// A mesh that runs. Stop it with [`Supervisor::stop`]; dropped, it kills what is left.
 pub struct Supervisor {
@@ -184,18 +183,19 @@ impl Supervisor {
         statement_key: Vec<u8>,
         running: watch::Sender<Option<Arc<ControlPlaneFacts>>>,
     ) -> anyhow::Result<()> {
-        let mut seal_key = vec![0; SEAL_KEY_BYTES];
-        rand::fill(&mut seal_key).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
+        let seal_key = spec.seal_key.clone().map_or_else(SealKey::generate, Ok)?;
         let start = ControlPlaneStart {
             trust_domain: spec.trust_domain.to_string(),
             state_file: path_text(self.files.state_file())?,
-            seal_key,
+            seal_key: seal_key.bytes(),
             policies_folder: path_text(&spec.policies_dir)?,
             listen: self.plan.control_plane.to_string(),
             admin_socket: path_text(self.files.admin_socket())?,
             statement_key,
             instance: Vec::new(),
             svid_seconds: spec.svid_seconds,
+            health_listen: self.plan.control_plane_health.to_string(),
+            watch_policies: spec.watch_policies,
         };
         let workloads = spec.services.iter().map(|service| self.plan.workload(service)).collect();
         let tier = &mut self.tiers.control_plane;
@@ -245,9 +245,11 @@ impl Supervisor {
 
     async fn start_applications(&mut self, spec: &MeshSpec) -> anyhow::Result<()> {
         for service in start_order(&spec.services) {
-            let App::Process { argv, .. } = &service.app else { continue };
-            let kept = self.keep_application(spec, service, argv)?;
-            self.until_listening(service, &kept).await?;
+            let App::Process(process) = &service.app else { continue };
+            let kept = self.keep_application(spec, service, process)?;
+            if process.listens {
+                self.until_listening(service, &kept).await?;
+            }
             kept.set_ready();
             self.applications.insert(service.name.clone(), kept);
         }
@@ -258,9 +260,9 @@ impl Supervisor {
         &mut self,
         spec: &MeshSpec,
         service: &ServiceSpec,
-        argv: &[String],
+        process: &Process,
     ) -> anyhow::Result<Kept> {
-        let (program, arguments) = argv.split_first().context("the command is empty")?;
+        let (program, arguments) = process.argv.split_first().context("the command is empty")?;
         let kept = Kept::new(ChildId::App(service.name.as_str().into()));
         let of_kith = Path::new(program) == spec.kith_binary;
         let tier = &mut self.tiers.applications;
@@ -268,7 +270,8 @@ impl Supervisor {
             launch: Launch {
                 program: program.into(),
                 arguments: arguments.to_vec(),
-                environment: self.plan.environment(service),
+                environment: self.plan.environment(spec, service),
+                folder: process.cwd.clone(),
                 title: of_kith.then(|| title(kept.id())),
                 with_channel: false,
             },
@@ -290,7 +293,7 @@ impl Supervisor {
         tokio::select! {
             listening = timeout(START, connected) => match listening {
                 Ok(()) => Ok(()),
-                Err(_) => bail!("the {} does not listen on {address}{}", kept.id(), kept.complaints()),
+                Err(_) => bail!("the {} does not listen on {address} ($PORT){}", kept.id(), kept.complaints()),
             },
             error = kept.until_hopeless() => Err(error),
         }
@@ -307,7 +310,9 @@ impl Supervisor {
         let programmed = |name: &str| {
             let workload = status.workloads.iter().find(|workload| workload.name == name);
             workload.is_some_and(|workload| {
-                workload.connected && (status.nothing_in_force || workload.acknowledged == status.revision)
+                let current = status.nothing_in_force || workload.acknowledged == status.revision;
+                // Who is cut off gets no svid, and without one no snapshot: nothing is to be waited for.
+                workload.quarantined || (workload.connected && current)
             })
         };
         self.sidecars.keys().filter(|name| !programmed(name)).cloned().collect()
@@ -329,6 +334,7 @@ fn launch_verb(spec: &MeshSpec, verb: &str, id: &ChildId) -> Launch {
         program: spec.kith_binary.clone(),
         arguments: vec![verb.to_owned()],
         environment: BTreeMap::from([("KITH_LOG".to_owned(), spec.log_level.clone())]),
+        folder: None,
         title: Some(title(id)),
         with_channel: true,
     }

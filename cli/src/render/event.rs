@@ -4,11 +4,14 @@
 
 mod columns;
 
-use kith_sidecar::identity_log::{Call, Direction, Event, Line, SessionRefused, SvidRenewed, Verdict};
+use kith_sidecar::identity_log::{
+    Call, Direction, Event, Line, Quarantine, QuarantineChange, SessionRefused, SvidRenewed, Verdict,
+};
 use serde::Serialize;
 
 pub use self::columns::Columns;
 use crate::local::PolicyState;
+use crate::render::json;
 
 /// Under this code the caller's sidecar logs what the other one refused, and logged with its reason.
 const MIRRORED: &str = "refused_by_peer";
@@ -23,6 +26,7 @@ const UNAVAILABLE: u16 = 503;
 
 /// What kind of thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A call, allowed or refused.
@@ -31,10 +35,14 @@ pub enum Kind {
     SessionRefused,
     /// A workload's svid was replaced.
     Identity,
+    /// At one sidecar, an identity is cut off, or is not any more.
+    Quarantine,
     /// A child of the supervisor started or ended.
     Process,
     /// Other policies came into force, or the newest edit did not.
     Policies,
+    /// An application wrote a line.
+    Log,
 }
 
 /// How a call counts in the summary.
@@ -52,6 +60,7 @@ pub enum Outcome {
 
 /// TLS of the session that carried a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tls {
     /// `1.3`.
     pub version: String,
@@ -61,6 +70,7 @@ pub struct Tls {
 
 /// Something that is shown. Serialized, it is the object that `-o json` promises: every key is always there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Shown {
     /// RFC 3339.
     pub time: String,
@@ -70,6 +80,8 @@ pub struct Shown {
     pub src: Option<String>,
     /// The identity of the destination.
     pub dst: Option<String>,
+    /// `1.0`, `1.1`, `2`, `websocket` or `tcp`.
+    pub protocol: Option<String>,
     /// The HTTP method.
     pub method: Option<String>,
     /// The path, without the query.
@@ -88,6 +100,10 @@ pub struct Shown {
     pub status: Option<u16>,
     /// From the request's head to the response's end.
     pub latency_us: Option<u64>,
+    /// What a stream carried from its caller.
+    pub request_bytes: Option<u64>,
+    /// What it carried to its caller.
+    pub response_bytes: Option<u64>,
     /// The session's TLS.
     pub tls: Option<Tls>,
     /// The serial of the peer's svid in a call, of the new svid in a renewal.
@@ -104,6 +120,7 @@ impl Shown {
             kind,
             src: None,
             dst: None,
+            protocol: None,
             method: None,
             path: None,
             verdict: None,
@@ -113,6 +130,8 @@ impl Shown {
             detail: None,
             status: None,
             latency_us: None,
+            request_bytes: None,
+            response_bytes: None,
             tls: None,
             serial: None,
             denial_id: None,
@@ -127,7 +146,17 @@ impl Shown {
             Event::SessionRefused(refused) => Some(Self::of_refused(line, refused)),
             // The first svid is no renewal.
             Event::SvidRenewed(renewed) => Self::of_renewal(line, renewed),
+            Event::Quarantine(quarantine) => Some(Self::of_quarantine(line, quarantine)),
             Event::SessionOpened(_) | Event::SessionEnded(_) => None,
+        }
+    }
+
+    /// A refusal that was asked for, whichever side wrote of it; `None` when the line tells of no refusal.
+    pub fn of_refusal(line: &Line) -> Option<Self> {
+        match &line.event {
+            Event::Call(call) if call.verdict == Verdict::Deny => Some(Self::of_call(line, call)),
+            Event::SessionRefused(refused) => Some(Self::of_refused(line, refused)),
+            _ => None,
         }
     }
 
@@ -148,6 +177,15 @@ impl Shown {
         }
     }
 
+    /// What was asked for: a request, or what else there is to say of a connection.
+    pub fn request(&self) -> String {
+        match (&self.method, &self.path, &self.protocol) {
+            (Some(method), Some(path), _) => format!("{method:<4} {path}"),
+            (_, _, Some(protocol)) => format!("{protocol} stream"),
+            _ => "connection".to_owned(),
+        }
+    }
+
     /// How it counts in the summary; `None` when it is not a call.
     pub fn outcome(&self) -> Option<Outcome> {
         match (self.kind, self.verdict) {
@@ -159,7 +197,7 @@ impl Shown {
             }
             (Kind::Call, _) if self.reason.as_deref().is_some_and(is_failure) => Some(Outcome::Failed),
             (Kind::Call, _) => Some(Outcome::Allowed),
-            (Kind::Identity | Kind::Process | Kind::Policies, _) => None,
+            (Kind::Identity | Kind::Quarantine | Kind::Process | Kind::Policies | Kind::Log, _) => None,
         }
     }
 
@@ -175,8 +213,9 @@ impl Shown {
         Self {
             src: call.source.clone(),
             dst: call.destination.clone(),
-            method: Some(call.method.clone()),
-            path: Some(call.path.clone()),
+            protocol: Some(call.protocol.clone()),
+            method: known(&call.method),
+            path: known(&call.path),
             verdict: Some(verdict),
             policy: call.policy.clone(),
             rule: call.rule.clone(),
@@ -184,6 +223,8 @@ impl Shown {
             detail: call.denial_detail.clone(),
             status: call.status,
             latency_us: Some(call.duration_us),
+            request_bytes: call.request_bytes,
+            response_bytes: call.response_bytes,
             tls,
             serial: call.session.as_ref().map(|facts| facts.peer_serial.clone()),
             denial_id: call.denial_id.clone(),
@@ -208,6 +249,20 @@ impl Shown {
         }
     }
 
+    /// Each sidecar tells when it has it in force: who is cut off, where, and since which revision.
+    fn of_quarantine(line: &Line, quarantine: &Quarantine) -> Self {
+        let now = match quarantine.change {
+            QuarantineChange::Added => "cut off",
+            QuarantineChange::Removed => "let in again",
+        };
+        Self {
+            src: Some(quarantine.identity.clone()),
+            dst: Some(line.workload.clone()),
+            detail: Some(format!("{now} since revision {}", quarantine.revision)),
+            ..Self::empty(&line.time, Kind::Quarantine)
+        }
+    }
+
     fn of_renewal(line: &Line, renewed: &SvidRenewed) -> Option<Self> {
         let previous = renewed.previous.as_deref()?;
         let detail = format!("{}→{}", short_serial(previous), short_serial(&renewed.serial));
@@ -218,6 +273,11 @@ impl Shown {
             ..Self::empty(&line.time, Kind::Identity)
         })
     }
+}
+
+/// An opaque stream has neither method nor path.
+fn known(text: &str) -> Option<String> {
+    json::known(text).map(str::to_owned)
 }
 
 /// Whether this line is the one that shows its call. Inbound lines carry the decision. The caller's side adds only

@@ -1,11 +1,11 @@
 //! What would become of a call, and why: `kith explain`.
 
-use kith_identity::SpiffeId;
-use kith_policy::Revision;
 use kith_proto::v1::{Check, Considered, ExplainRequest, ExplainResponse, Origin};
 use serde::Serialize;
 
 use super::escape::escape;
+use super::json::{known, revision};
+use super::name::short;
 use super::snippet::{place, snippet};
 use super::table::Tone;
 
@@ -14,8 +14,8 @@ pub fn table(request: &ExplainRequest, answer: &ExplainResponse) -> String {
     let (verdict, tone) = if answer.allowed { ("ALLOW", Tone::Good) } else { ("DENY", Tone::Bad) };
     let call = format!(
         "{} → {}  {} {}",
-        name(&answer.source),
-        name(&answer.destination),
+        short(&answer.source, None),
+        short(&answer.destination, None),
         request.method,
         request.path
     );
@@ -108,15 +108,9 @@ fn hint(answer: &ExplainResponse) -> Option<String> {
     Some(format!("let {rule} ({file}:{line}) accept {field} {got}"))
 }
 
-/// The service account of an identity of Kith's own shape, else the whole text.
-fn name(identity: &str) -> String {
-    let short = SpiffeId::parse(identity).ok();
-    let short = short.as_ref().and_then(SpiffeId::service_account).map(|account| account.name.to_owned());
-    short.unwrap_or_else(|| identity.to_owned())
-}
-
 /// For programs.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ExplainJson<'a> {
     source: &'a str,
     destination: &'a str,
@@ -131,6 +125,7 @@ pub struct ExplainJson<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ConsideredJson<'a> {
     policy: &'a str,
     action: &'a str,
@@ -143,6 +138,7 @@ struct ConsideredJson<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct CheckJson<'a> {
     field: &'a str,
     outcome: &'a str,
@@ -162,7 +158,7 @@ impl<'a> ExplainJson<'a> {
             because: &answer.because,
             policy: known(&answer.policy),
             rule: known(&answer.rule),
-            revision: answer.revision.map(|revision| Revision::from(revision).to_string()),
+            revision: revision(answer.revision),
             considered: answer.considered.iter().map(ConsideredJson::from).collect(),
         }
     }
@@ -184,10 +180,6 @@ impl<'a> From<&'a Considered> for ConsideredJson<'a> {
             checks: considered.checks.iter().map(check).collect(),
         }
     }
-}
-
-fn known(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]

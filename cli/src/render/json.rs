@@ -4,6 +4,10 @@
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
+use kith_policy::Revision;
+use kith_proto::convert::from_millis;
+use kith_proto::v1;
+use kith_sidecar::identity_log::rfc3339;
 use serde::Serialize;
 
 use super::escape::deceives;
@@ -18,6 +22,21 @@ pub fn pretty(value: &impl Serialize) -> anyhow::Result<String> {
     let text = serde_json::to_string_pretty(value).context("cannot write as JSON")?;
     // The line breaks are the format's own; those of values were escaped by it.
     Ok(text.split('\n').map(escape).collect::<Vec<_>>().join("\n"))
+}
+
+/// A text; on the wire, nothing is how it says that there is none.
+pub(super) fn known(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// A time, RFC 3339; on the wire, 0 is how it says that there is none.
+pub(super) fn moment(millis: i64) -> Option<String> {
+    if millis == 0 { None } else { from_millis("time", millis).ok().map(rfc3339) }
+}
+
+/// A revision as people write it: `2.5`.
+pub(super) fn revision(revision: Option<v1::Revision>) -> Option<String> {
+    revision.map(|revision| Revision::from(revision).to_string())
 }
 
 /// Outside its strings JSON is ASCII, so every character that deceives stands in a string, where it has an escape.

@@ -1,14 +1,23 @@
 //! How things look. Everything that a person reads passes through here, and everything that came from elsewhere is
 //! escaped here: a service that calls `/\u{1b}[2J` must not write on somebody's terminal.
 
+pub mod check;
+pub mod edges;
 pub mod escape;
 pub mod event;
 pub mod explain;
+pub mod identity;
 pub mod json;
+pub mod name;
 mod output;
+pub mod quarantine;
+#[cfg(test)]
+mod schemas;
 pub mod snippet;
 pub mod status;
 pub mod table;
 pub mod time;
+pub mod version;
+pub mod why;
 
 pub use output::{Closed, print, print_json, report, terminal_width};

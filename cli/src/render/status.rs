@@ -2,16 +2,13 @@
 
 use std::time::SystemTime;
 
-use kith_policy::Revision;
-use kith_proto::convert::from_millis;
 use kith_proto::v1::{StatusResponse, WorkloadStatus};
-use kith_sidecar::identity_log::rfc3339;
 use serde::Serialize;
-use unicode_width::UnicodeWidthStr as _;
 
-use super::escape::{escape, source_line};
-use super::table::{Cell, Tone, whole};
-use super::time;
+use super::escape::source_line;
+use super::json::{known, moment, revision};
+use super::table::{Cell, Tone, facts, fitting, whole};
+use super::{name, time};
 
 const HEADINGS: [&str; 8] =
     ["WORKLOAD", "IDENTITY", "STATE", "REVISION", "SERIAL", "EXPIRES", "ALLOWED", "DENIED"];
@@ -44,19 +41,16 @@ pub fn table(mesh: &str, status: &StatusResponse, now: SystemTime, width: Option
 }
 
 fn head(mesh: &str, status: &StatusResponse, now: SystemTime, whole_serials: bool) -> String {
-    let revision = status.revision.map(|revision| Revision::from(revision).to_string());
+    let revision = revision(status.revision);
     let digest =
         if whole_serials { status.root_sha256.clone() } else { start(&status.root_sha256, SHORT_DIGEST) };
-    let lines = [
+    facts([
         ("mesh", format!("{mesh}, trust domain {} (kith {})", status.trust_domain, status.version)),
         ("root", format!("SHA-256 {digest}, expires {}", time::left(now, status.root_not_after_ms))),
         ("issuing", format!("expires {}", time::left(now, status.issuing_not_after_ms))),
         ("policies", format!("{} in {}", status.policies, status.policies_folder)),
         ("revision", revision.unwrap_or_else(|| "none".to_owned())),
-    ];
-    lines.into_iter().fold(String::new(), |text, (name, value)| {
-        text + &Tone::Heading.paint(&format!("{name:<9}")) + " " + &escape(&value) + "\n"
-    })
+    ])
 }
 
 /// As much of a number as tells it from others, with a mark where something is missing.
@@ -73,16 +67,11 @@ fn workloads(status: &StatusResponse, now: SystemTime, width: Option<usize>, who
         let rows: Vec<_> = status.workloads.iter().map(row).collect();
         whole(&HEADINGS, &rows, width)
     };
-    let fits = |text: &str| width.is_none_or(|width| text.lines().all(|line| columns(line) <= width));
     // A terminal that is wide enough as a rule may not be for these names.
     match width {
         Some(width) if width < WHOLE_IDENTITIES => rows(false),
-        _ => Some(rows(true)).filter(|text| fits(text)).unwrap_or_else(|| rows(false)),
+        _ => fitting(width, [rows(true), rows(false)]),
     }
-}
-
-fn columns(line: &str) -> usize {
-    anstream::adapter::strip_str(line).to_string().width()
 }
 
 fn row(
@@ -92,18 +81,9 @@ fn row(
     whole_serials: bool,
     whole_identities: bool,
 ) -> Vec<Cell> {
-    let acknowledged = workload.acknowledged.map(|revision| Revision::from(revision).to_string());
-    let serial = match workload.serial.as_str() {
-        "" => "-",
-        serial if whole_serials => serial,
-        // No mark: they are read off and compared, and eight digits do for that.
-        serial => serial.get(..SHORT_SERIAL).unwrap_or(serial),
-    };
-    let near = format!("spiffe://{}/ns/", status.trust_domain);
-    let identity = match workload.identity.strip_prefix(&near) {
-        Some(rest) if !whole_identities => rest,
-        _ => &workload.identity,
-    };
+    let acknowledged = revision(workload.acknowledged);
+    let near = name::near(&workload.identity, &status.trust_domain);
+    let identity = if whole_identities { &workload.identity } else { near };
     let expires = match workload.not_after_ms {
         0 => "-".to_owned(),
         millis => time::left(now, millis),
@@ -113,14 +93,27 @@ fn row(
         Cell::from(identity),
         state(workload, status),
         Cell::from(acknowledged.unwrap_or_else(|| "-".to_owned())),
-        Cell::new(serial, Tone::Quiet),
+        serial(&workload.serial, whole_serials),
         Cell::from(expires),
         Cell::from(workload.allowed.to_string()),
         Cell::from(workload.denied.to_string()),
     ]
 }
 
+/// A serial number. Cut without a mark: they are read off and compared, and eight digits do for that.
+pub(super) fn serial(serial: &str, whole: bool) -> Cell {
+    let shown = match serial {
+        "" => "-",
+        serial if whole => serial,
+        serial => serial.get(..SHORT_SERIAL).unwrap_or(serial),
+    };
+    Cell::new(shown, Tone::Quiet)
+}
+
 fn state(workload: &WorkloadStatus, status: &StatusResponse) -> Cell {
+    if workload.quarantined {
+        return Cell::new("quarantined", Tone::Bad);
+    }
     if !workload.refusal.is_empty() {
         return Cell::new(format!("refused: {}", workload.refusal), Tone::Bad);
     }
@@ -133,6 +126,7 @@ fn state(workload: &WorkloadStatus, status: &StatusResponse) -> Cell {
 
 /// For programs. Times are RFC 3339; what is not known is `null`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StatusJson<'a> {
     name: &'a str,
     version: &'a str,
@@ -149,10 +143,12 @@ pub struct StatusJson<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WorkloadJson<'a> {
     name: &'a str,
     identity: &'a str,
     connected: bool,
+    quarantined: bool,
     acknowledged: Option<String>,
     refusal: Option<&'a str>,
     serial: Option<&'a str>,
@@ -171,7 +167,7 @@ impl<'a> StatusJson<'a> {
             root_sha256: &status.root_sha256,
             root_not_after: moment(status.root_not_after_ms),
             issuing_not_after: moment(status.issuing_not_after_ms),
-            revision: status.revision.map(|revision| Revision::from(revision).to_string()),
+            revision: revision(status.revision),
             policies: status.policies,
             policies_folder: &status.policies_folder,
             policies_error: known(&status.policies_error),
@@ -187,7 +183,8 @@ impl<'a> From<&'a WorkloadStatus> for WorkloadJson<'a> {
             name: &workload.name,
             identity: &workload.identity,
             connected: workload.connected,
-            acknowledged: workload.acknowledged.map(|revision| Revision::from(revision).to_string()),
+            quarantined: workload.quarantined,
+            acknowledged: revision(workload.acknowledged),
             refusal: known(&workload.refusal),
             serial: known(&workload.serial),
             not_after: moment(workload.not_after_ms),
@@ -195,15 +192,6 @@ impl<'a> From<&'a WorkloadStatus> for WorkloadJson<'a> {
             denied: workload.denied,
         }
     }
-}
-
-fn known(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
-}
-
-/// 0 is how the wire says that there is none.
-fn moment(millis: i64) -> Option<String> {
-    if millis == 0 { None } else { from_millis("time", millis).ok().map(rfc3339) }
 }
 
 #[cfg(test)]

@@ -133,6 +133,30 @@ pub fn whole(headings: &[&str], rows: &[Vec<Cell>], limit: Option<usize>) -> Str
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// The first of several forms of a text that the terminal has room for; the last one where none fits.
+pub fn fitting(width: Option<usize>, forms: impl IntoIterator<Item = String>) -> String {
+    let fits = |text: &str| width.is_none_or(|width| text.lines().all(|line| columns(line) <= width));
+    let mut last = String::new();
+    for form in forms {
+        if fits(&form) {
+            return form;
+        }
+        last = form;
+    }
+    last
+}
+
+fn columns(line: &str) -> usize {
+    anstream::adapter::strip_str(line).to_string().width()
+}
+
+/// Facts, one a line, behind their names. The values are escaped here.
+pub fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    facts.into_iter().fold(String::new(), |text, (name, value)| {
+        text + &Tone::Heading.paint(&format!("{name:<9}")) + " " + &escape(&value) + "\n"
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,13 +5,14 @@ use std::time::SystemTime;
 
 use kith_identity::SpiffeId;
 use kith_policy::explain::explain as explain_call;
-use kith_policy::{Call, CompileError, PolicySet, Request, Verdict, evaluate};
+use kith_policy::{Call, Request, Verdict, evaluate};
 use kith_proto::convert::considered_to_wire;
 use kith_proto::v1;
 use tonic::Status;
 
-use super::{find, names};
-use crate::index::{Workload, World};
+use super::in_force::{Uncompilable, looks_like_grpc, policies_of, quarantines};
+use super::named::{find, names};
+use crate::index::World;
 
 /// What is wrong with a question.
 #[derive(Debug, thiserror::Error)]
@@ -24,8 +25,8 @@ pub(super) enum BadQuestion {
     PathWithoutMethod,
     #[error("the path {0:?} does not begin with \"/\"")]
     Path(String),
-    #[error("the policies of {0} do not compile: {1}")]
-    Compile(SpiffeId, Box<CompileError>),
+    #[error(transparent)]
+    Uncompilable(#[from] Uncompilable),
 }
 
 impl From<BadQuestion> for Status {
@@ -34,21 +35,9 @@ impl From<BadQuestion> for Status {
         match error {
             BadQuestion::Source { .. } | BadQuestion::Destination { .. } => Self::not_found(text),
             BadQuestion::PathWithoutMethod | BadQuestion::Path(_) => Self::invalid_argument(text),
-            BadQuestion::Compile(..) => Self::failed_precondition(text),
+            BadQuestion::Uncompilable(error) => error.into(),
         }
     }
-}
-
-/// What the sidecar of a workload is sent, compiled as it compiles it.
-fn policies_of(world: &World, workload: &Workload) -> Result<PolicySet, BadQuestion> {
-    if world.policies.is_none() {
-        return Ok(PolicySet::refuse_all(
-            "no policies could be read since the control plane started; sidecars that had some keep those",
-        ));
-    }
-    let policies: Vec<_> = world.policies_of(workload).cloned().collect();
-    PolicySet::compile(&world.trust_domain, &policies, world.revision)
-        .map_err(|error| BadQuestion::Compile(workload.identity.clone(), error.into()))
 }
 
 pub(super) fn explain(
@@ -61,10 +50,15 @@ pub(super) fn explain(
         name: question.destination.clone(),
         names: names(world),
     })?;
-    let set = policies_of(world, destination)?;
-    let call = Call { source: &source, port: destination.port, request: request(question)? };
-    let explanation = explain_call(&set, &call);
-    let (allowed, because, policy, rule) = match evaluate(&set, &call, now) {
+    let (set, quarantines) = (policies_of(world, destination)?, quarantines(world));
+    let call = Call {
+        source: &source,
+        destination: &destination.identity,
+        port: destination.port,
+        request: request(question)?,
+    };
+    let explanation = explain_call(&set, &quarantines, &call);
+    let (allowed, because, policy, rule) = match evaluate(&set, &quarantines, &call, now) {
         Verdict::Allow { by } => {
             (true, format!("{by} allows it"), by.policy().to_owned(), by.rule().to_owned())
         }
@@ -106,14 +100,4 @@ fn request(question: &v1::ExplainRequest) -> Result<Request<'_>, BadQuestion> {
         (_, path) if !path.starts_with('/') => Err(BadQuestion::Path(path.to_owned())),
         (method, path) => Ok(Request::Http { method, path, grpc: looks_like_grpc(method, path) }),
     }
-}
-
-/// A person names a gRPC call by its path, `/package.Service/Method`, and no content type.
-fn looks_like_grpc(method: &str, path: &str) -> bool {
-    let mut segments = path.split('/').skip(1);
-    let (service, name, rest) = (segments.next(), segments.next(), segments.next());
-    method == "POST"
-        && service.is_some_and(|service| service.contains('.'))
-        && name.is_some_and(|name| !name.is_empty())
-        && rest.is_none()
 }

@@ -1,12 +1,21 @@
-//! What people ask, on the admin socket. Owns the names that people use for workloads; each method has a file.
+//! What people ask, on the admin socket. Owns which there are; each question has a file, and `named` is how people call
+//! things in all of them.
 
+mod edges;
 mod explain;
+mod identities;
+mod in_force;
+mod named;
+mod quarantine;
+mod rotate;
 mod status;
 mod tap;
+mod why;
 
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures_util::Stream;
 use kith_ca::Ca;
@@ -15,9 +24,11 @@ use kith_runtime::{Clock, Stop};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
-use crate::index::{Workload, World, Worlds};
+use crate::index::Worlds;
 use crate::observed::Observed;
+use crate::quarantine::Ledger;
 use crate::stream::acks::Acks;
+use crate::stream::issued::IssuedSvids;
 use crate::tapped::TapHub;
 
 /// The `Admin` service.
@@ -27,7 +38,11 @@ pub(crate) struct AdminService {
     pub(crate) worlds: Arc<Worlds>,
     pub(crate) policies_folder: PathBuf,
     pub(crate) policies_error: watch::Receiver<Option<Arc<str>>>,
+    pub(crate) ledger: Ledger,
     pub(crate) acks: Acks,
+    pub(crate) issued: IssuedSvids,
+    /// Until when an svid may hold that was issued before this start; `None` when none was.
+    pub(crate) earlier_svids_until: Option<SystemTime>,
     pub(crate) observed: Observed,
     pub(crate) tap: TapHub,
     pub(crate) clock: Clock,
@@ -54,17 +69,54 @@ impl v1::admin_server::Admin for AdminService {
         let answer = explain::explain(&self.worlds.now(), request.get_ref(), self.clock.now());
         answer.map(Response::new).map_err(Status::from)
     }
-}
 
-/// The workload that a person means: its name, or its identity.
-fn find<'a>(world: &'a World, name: &str) -> Option<&'a Workload> {
-    world.workloads().find(|workload| workload.name == name || workload.identity.as_str() == name)
-}
+    async fn why(&self, request: Request<v1::WhyRequest>) -> Result<Response<v1::WhyResponse>, Status> {
+        let answer = why::why(&self.worlds.now(), &self.observed, &request.get_ref().id);
+        answer.map(Response::new).map_err(Status::from)
+    }
 
-/// The names to choose from, for an error.
-fn names(world: &World) -> String {
-    let names: Vec<_> = world.workloads().map(|workload| workload.name.as_str()).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    async fn edges(&self, _: Request<v1::EdgesRequest>) -> Result<Response<v1::EdgesResponse>, Status> {
+        Ok(Response::new(edges::edges(&self.observed)))
+    }
+
+    async fn identities(
+        &self,
+        request: Request<v1::IdentitiesRequest>,
+    ) -> Result<Response<v1::IdentitiesResponse>, Status> {
+        let answer = identities::identities(self, &request.get_ref().workload);
+        answer.map(Response::new).map_err(Status::from)
+    }
+
+    async fn rotate(
+        &self,
+        request: Request<v1::RotateRequest>,
+    ) -> Result<Response<v1::RotateResponse>, Status> {
+        let answer = rotate::rotate(self, &request.get_ref().workload).await;
+        answer.map(Response::new).map_err(Status::from)
+    }
+
+    async fn list_quarantines(
+        &self,
+        _: Request<v1::ListQuarantinesRequest>,
+    ) -> Result<Response<v1::ListQuarantinesResponse>, Status> {
+        Ok(Response::new(quarantine::list(&self.worlds.now())))
+    }
+
+    async fn add_quarantine(
+        &self,
+        request: Request<v1::AddQuarantineRequest>,
+    ) -> Result<Response<v1::QuarantineResponse>, Status> {
+        let answer = quarantine::add(self, request.into_inner()).await;
+        answer.map(Response::new).map_err(Status::from)
+    }
+
+    async fn remove_quarantine(
+        &self,
+        request: Request<v1::RemoveQuarantineRequest>,
+    ) -> Result<Response<v1::QuarantineResponse>, Status> {
+        let answer = quarantine::remove(self, &request.get_ref().workload).await;
+        answer.map(Response::new).map_err(Status::from)
+    }
 }
 
 #[cfg(test)]

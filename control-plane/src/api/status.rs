@@ -5,7 +5,7 @@ use kith_proto::convert::to_millis;
 use kith_proto::v1;
 
 use super::AdminService;
-use crate::index::Workload;
+use crate::index::{Workload, World};
 
 pub(super) fn status(service: &AdminService) -> v1::StatusResponse {
     let world = service.worlds.now();
@@ -20,12 +20,12 @@ pub(super) fn status(service: &AdminService) -> v1::StatusResponse {
         policies: world.count_policies(),
         policies_folder: service.policies_folder.display().to_string(),
         policies_error: error.as_deref().unwrap_or_default().to_owned(),
-        workloads: world.workloads().map(|workload| of_workload(service, workload)).collect(),
+        workloads: world.workloads().map(|workload| of_workload(service, &world, workload)).collect(),
         nothing_in_force: world.policies.is_none(),
     }
 }
 
-fn of_workload(service: &AdminService, workload: &Workload) -> v1::WorkloadStatus {
+fn of_workload(service: &AdminService, world: &World, workload: &Workload) -> v1::WorkloadStatus {
     let standing = service.acks.standing(&workload.identity);
     let reached = service.observed.reached(&workload.identity);
     let (serial, not_after_ms) = match standing.svid {
@@ -42,5 +42,6 @@ fn of_workload(service: &AdminService, workload: &Workload) -> v1::WorkloadStatu
         not_after_ms,
         allowed: reached.allowed,
         denied: reached.denied,
+        quarantined: world.is_quarantined(&workload.identity),
     }
 }

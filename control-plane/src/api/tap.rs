@@ -8,7 +8,7 @@ use kith_proto::v1;
 use kith_runtime::Stop;
 use tonic::Status;
 
-use super::{find, names};
+use super::named::{self, NoSuch};
 use crate::index::World;
 use crate::tapped::{TapLine, Tapped, Watcher};
 
@@ -24,12 +24,10 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    pub(super) fn new(world: &World, request: &v1::TapRequest) -> Result<Self, Status> {
+    pub(super) fn new(world: &World, request: &v1::TapRequest) -> Result<Self, NoSuch> {
         let workload = match request.workload.as_str() {
             "" => None,
-            name => Some(find(world, name).map(|workload| workload.identity.clone()).ok_or_else(|| {
-                Status::not_found(format!("there is no workload {name:?}; there are: {}", names(world)))
-            })?),
+            name => Some(named::workload(world, name)?.identity.clone()),
         };
         Ok(Self { denied_only: request.denied_only, workload })
     }

@@ -101,3 +101,39 @@ async fn a_tap_shows_what_its_filter_wants() {
     assert_eq!(seen.lines, [line("orders", "deny")]);
     mesh.stop().await;
 }
+
+#[tokio::test]
+async fn explain_asks_for_quarantines_first_of_the_source_and_of_the_destination() {
+    let mesh = Mesh::start().await;
+    mesh.quarantine("orders").await.unwrap();
+    for question in [["orders", "payments", "POST", "/charge/7"], ["payments", "orders", "POST", "/charge/7"]]
+    {
+        let answer = explain(&mesh, question).await.unwrap();
+        assert!(!answer.allowed);
+        assert!(answer.because.contains("/sa/orders is quarantined"), "{}", answer.because);
+    }
+    mesh.lift("orders").await.unwrap();
+    assert!(explain(&mesh, ["orders", "payments", "POST", "/charge/7"]).await.unwrap().allowed);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn edges_and_denials_are_answered_as_sidecars_reported_them() {
+    let mesh = Mesh::start().await;
+    let observed = &mesh.plane.services.observed;
+    let counts = crate::observed::Counts { allowed: 3, denied: 2, failed: 1 };
+    observed.counted(&id("payments"), id("orders"), id("payments"), counts);
+    let edges = mesh.admin().await.edges(v1::EdgesRequest {}).await.unwrap().into_inner().edges;
+    let expected = v1::Edge {
+        source: id("orders").to_string(),
+        destination: id("payments").to_string(),
+        allowed: 3,
+        denied: 2,
+        failed: 1,
+    };
+    assert_eq!(edges, [expected]);
+
+    let unknown = v1::WhyRequest { id: "0123abcd".into() };
+    assert_eq!(mesh.admin().await.why(unknown).await.unwrap_err().code(), Code::NotFound);
+    mesh.stop().await;
+}

@@ -13,6 +13,8 @@ fn start() -> v1::ControlPlaneStart {
         statement_key: vec![2; 32],
         instance: vec![3; 16],
         svid_seconds: 60,
+        watch_policies: true,
+        health_listen: "127.0.0.1:0".into(),
     }
 }
 
@@ -31,7 +33,8 @@ fn every_wrong_setting_is_named_and_not_only_the_first() {
         "state_file",
         "seal_key",
         "policies_folder",
-        "listen",
+        "health_listen",
+        "; listen",
         "admin_socket",
         "statement_key",
         "instance",
@@ -44,12 +47,13 @@ fn every_wrong_setting_is_named_and_not_only_the_first() {
 
 #[test]
 fn one_wrong_setting_is_enough() {
-    let table: [fn(&mut v1::ControlPlaneStart); 5] = [
+    let table: [fn(&mut v1::ControlPlaneStart); 6] = [
         |start| start.svid_seconds = 19,
         |start| start.svid_seconds = 86_401,
         |start| start.seal_key.truncate(31),
         |start| start.instance.push(0),
         |start| start.listen = "localhost:1".into(),
+        |start| start.health_listen.clear(),
     ];
     for change in table {
         let mut wrong = start();

@@ -8,11 +8,14 @@ mod workload;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use kith_identity::{BundleSet, SpiffeId, TrustDomain};
 use kith_policy::Revision;
 use kith_policy::document::AuthorizationPolicy;
 use tokio::sync::watch;
+
+use crate::quarantine::{Quarantine, QuarantineList};
 
 #[cfg(test)]
 use workload::WorkloadsError;
@@ -29,16 +32,23 @@ pub(crate) struct World {
     pub(crate) policies: Option<Arc<[AuthorizationPolicy]>>,
     /// `None` until the supervisor said which there are: an unknown workload is then not yet a stranger.
     pub(crate) workloads: Option<Arc<Workloads>>,
+    /// Who is cut off: in force before anything else is, and whatever else is known.
+    pub(crate) quarantines: Arc<QuarantineList>,
 }
 
 /// Workloads by identity.
 pub(crate) type Workloads = BTreeMap<SpiffeId, Workload>;
 
 impl World {
-    /// What is known at the start of an epoch.
+    /// What is known at the start of an epoch, apart from who is cut off.
     pub(crate) fn new(epoch: u64, trust_domain: TrustDomain, bundles: BundleSet) -> Self {
-        let revision = Revision { epoch, counter: 1 };
-        Self { revision, trust_domain, bundles, policies: None, workloads: None }
+        let (revision, quarantines) = (Self::first_revision(epoch), Arc::default());
+        Self { revision, trust_domain, bundles, policies: None, workloads: None, quarantines }
+    }
+
+    /// That of the first world of an epoch.
+    pub(crate) fn first_revision(epoch: u64) -> Revision {
+        Revision { epoch, counter: 1 }
     }
 
     /// The world with exactly these policies; `None` when nothing changes by it.
@@ -55,6 +65,34 @@ impl World {
             return None;
         }
         Some(Self { workloads: Some(Arc::new(workloads)), revision: self.next(), ..self.clone() })
+    }
+
+    /// The world in which an identity is cut off; `None` when it is so already, whatever the reason was.
+    pub(crate) fn quarantine(
+        &self,
+        identity: &SpiffeId,
+        since: SystemTime,
+        reason: &Arc<str>,
+    ) -> Option<Self> {
+        if self.quarantines.contains_key(identity) {
+            return None;
+        }
+        let revision = self.next();
+        let mut quarantines = QuarantineList::clone(&self.quarantines);
+        quarantines.insert(identity.clone(), Quarantine { since, reason: reason.clone(), revision });
+        Some(Self { quarantines: Arc::new(quarantines), revision, ..self.clone() })
+    }
+
+    /// The world in which an identity is let in again; `None` when it is not cut off.
+    pub(crate) fn lift(&self, identity: &SpiffeId) -> Option<Self> {
+        let mut quarantines = QuarantineList::clone(&self.quarantines);
+        quarantines.remove(identity)?;
+        Some(Self { quarantines: Arc::new(quarantines), revision: self.next(), ..self.clone() })
+    }
+
+    /// Whether an identity is cut off.
+    pub(crate) fn is_quarantined(&self, identity: &SpiffeId) -> bool {
+        self.quarantines.contains_key(identity)
     }
 
     /// The workload with this identity.

@@ -55,6 +55,7 @@ fn a_list_with_one_wrong_workload_is_refused_as_a_whole_and_names_it() {
         (changed(|w| w.port = 65_536), "workloads[1].port"),
         (changed(|w| w.inbound_address = "localhost".into()), "workloads[1].inbound_address"),
         (changed(|w| w.namespace = "a/sa/b".into()), "workloads[1].service_account"),
+        (changed(|w| w.protocol = 77), "workloads[1].protocol"),
         (changed(|w| w.name.clear()), "workloads[1].name"),
         (changed(|w| w.name = "orders".into()), "two workloads are named \"orders\""),
         (changed(|w| w.service_account = "orders".into()), "two workloads have the identity"),
@@ -80,4 +81,38 @@ fn watchers_wake_only_when_the_world_changed() {
     watch.borrow_and_update();
     assert!(!worlds.update(|world| world.replace_policies(policies())));
     assert!(!watch.has_changed().unwrap());
+}
+
+#[test]
+fn a_quarantine_and_its_lifting_are_revisions_and_repeating_them_is_none() {
+    let first = world();
+    let reason: Arc<str> = "why".into();
+    let cut = first.quarantine(&id("intruder"), SystemTime::UNIX_EPOCH, &reason).unwrap();
+    assert_eq!(cut.revision, first.next());
+    let entry = &cut.quarantines[&id("intruder")];
+    assert_eq!((entry.revision, entry.since), (cut.revision, SystemTime::UNIX_EPOCH));
+    assert!(cut.is_quarantined(&id("intruder")) && !cut.is_quarantined(&id("orders")));
+    // Neither the time nor the reason of what is in force is rewritten.
+    assert_eq!(
+        cut.quarantine(
+            &id("intruder"),
+            SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1),
+            &"other".into()
+        ),
+        None
+    );
+
+    let lifted = cut.lift(&id("intruder")).unwrap();
+    assert_eq!(lifted, World { revision: cut.next(), ..first.clone() });
+    assert_eq!(lifted.lift(&id("intruder")), None);
+    assert_eq!(first.lift(&id("orders")), None);
+}
+
+#[test]
+fn nothing_but_a_lifting_ends_a_quarantine() {
+    let cut = world().quarantine(&id("intruder"), SystemTime::UNIX_EPOCH, &"".into()).unwrap();
+    let later = cut.replace_policies(policies()).unwrap().replace_workloads(Workloads::new()).unwrap();
+    assert!(later.is_quarantined(&id("intruder")), "also when its workload is gone");
+    // Whoever compares by place sees that this is the same list.
+    assert!(Arc::ptr_eq(&later.quarantines, &cut.quarantines));
 }

@@ -23,6 +23,8 @@ pub(crate) struct Workload {
     pub(crate) port: u16,
     /// Names of the workloads that it declared to call.
     pub(crate) calls: Vec<String>,
+    /// What its application speaks.
+    pub(crate) protocol: v1::Protocol,
 }
 
 /// Why a list of workloads is refused as a whole.
@@ -78,6 +80,9 @@ fn from_wire(trust_domain: &TrustDomain, field: &str, entry: v1::Workload) -> Re
     };
     let port =
         u16::try_from(entry.port).map_err(|_| wrong("port", format!("{} is more than 65535", entry.port)))?;
+    // One that a newer supervisor knows must not become "detect it", which is something else.
+    let protocol = v1::Protocol::try_from(entry.protocol)
+        .map_err(|_| wrong("protocol", format!("{} is not one that is known here", entry.protocol)))?;
     Ok(Workload {
         name: entry.name,
         identity,
@@ -87,5 +92,6 @@ fn from_wire(trust_domain: &TrustDomain, field: &str, entry: v1::Workload) -> Re
         inbound,
         port,
         calls: entry.calls,
+        protocol,
     })
 }

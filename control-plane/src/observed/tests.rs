@@ -8,7 +8,7 @@ fn denial(number: usize, source: Option<&str>) -> Denial {
 }
 
 fn has(observed: &Observed, number: usize) -> bool {
-    observed.denial(&format!("{number:032x}")).is_some()
+    !observed.denials(&format!("{number:032x}")).is_empty()
 }
 
 #[test]
@@ -30,8 +30,8 @@ fn a_reporter_that_floods_evicts_only_its_own_reports() {
     let flood = (10..1_010).map(|number| denial(number, Some(&format!("source-{number}")))).collect();
     observed.denied(&id("intruder"), flood, 5);
 
-    let (reporter, _) = observed.denial(&format!("{:032x}", 1)).unwrap();
-    assert_eq!(reporter, id("payments"));
+    let found = observed.denials(&format!("{:032x}", 1));
+    assert_eq!(found, [(id("payments"), denial(1, Some("web")))]);
     assert_eq!(observed.lost(&id("intruder")), 1_000 - SOURCES_PER_REPORTER as u64 + 5);
     assert!(has(&observed, 1_009) && !has(&observed, 10), "the source of longest ago made room");
 }
@@ -64,4 +64,35 @@ fn what_reporters_that_are_gone_said_is_forgotten() {
     observed.denied(&id("payments"), vec![denial(1, None)], 0);
     observed.retain(|reporter| *reporter != id("payments"));
     assert!(!has(&observed, 1));
+}
+
+#[test]
+fn a_source_that_floods_every_reporter_evicts_only_its_own_at_each() {
+    let observed = Observed::default();
+    let reporters = ["payments", "orders", "bank"];
+    for (at, reporter) in reporters.iter().enumerate() {
+        observed.denied(&id(reporter), vec![denial(at, Some("web"))], 0);
+    }
+    for (at, reporter) in (1..).zip(reporters) {
+        let flood = (at * 100_000..at * 100_000 + 1_000).map(|number| denial(number, Some("intruder")));
+        observed.denied(&id(reporter), flood.collect(), 0);
+    }
+    assert!((0..reporters.len()).all(|number| has(&observed, number)));
+}
+
+#[test]
+fn edges_are_the_destinations_own_counts_in_order() {
+    let observed = Observed::default();
+    let one = Counts { allowed: 1, ..Counts::default() };
+    observed.counted(&id("payments"), id("web"), id("payments"), one);
+    observed.counted(&id("payments"), id("orders"), id("payments"), one);
+    observed.counted(&id("bank"), id("payments"), id("bank"), one);
+    // What the caller's side says about the same calls is not added.
+    observed.counted(&id("orders"), id("orders"), id("payments"), Counts { allowed: 9, ..one });
+    let edges = |wanted: fn(&SpiffeId, &SpiffeId) -> bool| {
+        let edges = observed.edges(wanted);
+        edges.into_iter().map(|((source, _), counts)| (source, counts)).collect::<Vec<_>>()
+    };
+    assert_eq!(edges(|_, _| true), [(id("orders"), one), (id("payments"), one), (id("web"), one)]);
+    assert_eq!(edges(|source, _| *source == id("web")), [(id("web"), one)]);
 }

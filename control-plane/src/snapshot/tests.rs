@@ -37,9 +37,15 @@ fn a_policy_selects_in_its_own_namespace_only() {
 
 #[test]
 fn destinations_are_the_declared_ones_with_the_endpoints_own_identity() {
-    let world = world(demo_workloads());
+    let mut list = demo_workloads();
+    list.workloads[1].protocol = v1::Protocol::Tcp.into();
+    let world = world(list);
     let endpoint = v1::Endpoint { address: "127.0.0.1:15001".into(), identity: id("payments").to_string() };
-    let payments = v1::Destination { name: "payments".into(), endpoints: vec![endpoint] };
+    let payments = v1::Destination {
+        name: "payments".into(),
+        endpoints: vec![endpoint],
+        protocol: v1::Protocol::Tcp.into(),
+    };
     assert_eq!(snapshot_for(&world, &id("orders")).unwrap().destinations, [payments]);
     assert_eq!(snapshot_for(&world, &id("payments")).unwrap().destinations, []);
 }
@@ -53,4 +59,5 @@ fn a_destination_that_does_not_run_has_no_endpoint() {
     let destinations = snapshot_for(&world, &id("orders")).unwrap().destinations;
     let names: Vec<_> = destinations.iter().map(|d| (d.name.as_str(), d.endpoints.len())).collect();
     assert_eq!(names, [("payments", 0), ("ghost", 0)]);
+    assert_eq!(destinations[1].protocol(), v1::Protocol::Unspecified, "nobody declared the ghost's");
 }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use kith_identity::SpiffeId;
 use kith_identity::svid::Serial;
 use kith_policy::Revision;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// What is known of one workload's sidecar.
@@ -15,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Standing {
     pub(crate) connected: bool,
     pub(crate) acknowledged: Option<Revision>,
+    /// The revision of the quarantines that its present stream acknowledged; apart from snapshots', because
+    /// quarantines travel apart from them.
+    pub(crate) quarantines: Option<Revision>,
     /// Of the newest revision that it refused and did not get over since.
     pub(crate) refusal: Option<(Revision, String)>,
     pub(crate) svid: Option<(Serial, SystemTime)>,
@@ -22,7 +26,14 @@ pub(crate) struct Standing {
 
 /// Every sidecar's standing. Cheap to clone; all clones are one memory.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Acks(Arc<Mutex<State>>);
+pub(crate) struct Acks(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: Mutex<State>,
+    /// Wakes those who wait for a standing to change.
+    changed: watch::Sender<()>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -41,6 +52,14 @@ struct Entry {
 struct Open {
     number: u64,
     replaced: CancellationToken,
+    renewal: Arc<Notify>,
+}
+
+/// Which of the connected sidecars have a revision's quarantines in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Roll {
+    pub(crate) in_force_at: Vec<SpiffeId>,
+    pub(crate) waiting_for: Vec<SpiffeId>,
 }
 
 /// One open stream. Dropping it says that the sidecar is gone, unless a newer stream has taken its place.
@@ -50,21 +69,50 @@ pub(crate) struct Registration {
     identity: SpiffeId,
     number: u64,
     replaced: CancellationToken,
+    renewal: Arc<Notify>,
 }
 
 impl Acks {
     /// A sidecar's stream began; one that it had before ends.
     pub(crate) fn connect(&self, identity: &SpiffeId) -> Registration {
-        let replaced = CancellationToken::new();
+        let (replaced, renewal) = (CancellationToken::new(), Arc::new(Notify::new()));
         let mut state = self.lock();
         state.streams += 1;
         let number = state.streams;
         let entry = state.sidecars.entry(identity.clone()).or_default();
-        if let Some(older) = entry.stream.replace(Open { number, replaced: replaced.clone() }) {
+        let open = Open { number, replaced: replaced.clone(), renewal: renewal.clone() };
+        if let Some(older) = entry.stream.replace(open) {
             older.replaced.cancel();
         }
         entry.standing.connected = true;
-        Registration { acks: self.clone(), identity: identity.clone(), number, replaced }
+        // It may be another process than before, which has nothing in force yet.
+        entry.standing.quarantines = None;
+        drop(state);
+        self.0.changed.send_replace(());
+        Registration { acks: self.clone(), identity: identity.clone(), number, replaced, renewal }
+    }
+
+    /// Has a sidecar asked to renew its svid now. `false` when it is not connected.
+    pub(crate) fn ask_renewal(&self, identity: &SpiffeId) -> bool {
+        let state = self.lock();
+        let open = state.sidecars.get(identity).and_then(|entry| entry.stream.as_ref());
+        open.inspect(|open| open.renewal.notify_one()).is_some()
+    }
+
+    /// Which connected sidecars have the quarantines of `revision`, or newer ones, in force; in order.
+    pub(crate) fn quarantines_at(&self, revision: Revision) -> Roll {
+        let mut roll = Roll::default();
+        for (identity, entry) in self.lock().sidecars.iter().filter(|(_, entry)| entry.standing.connected) {
+            let in_force = entry.standing.quarantines >= Some(revision);
+            let list = if in_force { &mut roll.in_force_at } else { &mut roll.waiting_for };
+            list.push(identity.clone());
+        }
+        roll
+    }
+
+    /// Shows that a stream began, ended or acknowledged something.
+    pub(crate) fn watch(&self) -> watch::Receiver<()> {
+        self.0.changed.subscribe()
     }
 
     /// An svid was issued, or presented. The one that ends last is the newest.
@@ -88,7 +136,7 @@ impl Acks {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change is made of whole entries, so a panic elsewhere cannot have left half of one.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,6 +144,16 @@ impl Registration {
     /// Ends when a newer stream took this one's place.
     pub(crate) async fn replaced(&self) {
         self.replaced.cancelled().await;
+    }
+
+    /// Ends when somebody asked for this sidecar's renewal; once for each time.
+    pub(crate) async fn renewal_asked(&self) {
+        self.renewal.notified().await;
+    }
+
+    /// Every worker of the sidecar has these quarantines, and has cut what they forbid.
+    pub(crate) fn quarantines_acknowledged(&self, revision: Revision) {
+        self.change(|standing| standing.quarantines = standing.quarantines.max(Some(revision)));
     }
 
     /// Every worker of the sidecar has this revision.
@@ -115,24 +173,27 @@ impl Registration {
 
     /// A stream that was replaced has nothing to say any more.
     fn change(&self, change: impl FnOnce(&mut Standing)) {
+        self.change_entry(|entry| change(&mut entry.standing));
+    }
+
+    fn change_entry(&self, change: impl FnOnce(&mut Entry)) {
         let mut state = self.acks.lock();
         if let Some(entry) = state.sidecars.get_mut(&self.identity)
             && entry.stream.as_ref().is_some_and(|open| open.number == self.number)
         {
-            change(&mut entry.standing);
+            change(entry);
         }
+        drop(state);
+        self.acks.0.changed.send_replace(());
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let mut state = self.acks.lock();
-        if let Some(entry) = state.sidecars.get_mut(&self.identity)
-            && entry.stream.as_ref().is_some_and(|open| open.number == self.number)
-        {
+        self.change_entry(|entry| {
             entry.stream = None;
             entry.standing.connected = false;
-        }
+        });
     }
 }
 

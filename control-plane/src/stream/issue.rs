@@ -16,9 +16,11 @@ use tonic::{Request, Response, Status};
 use tracing::{info, warn};
 
 use super::acks::Acks;
+use super::issued::IssuedSvids;
 use super::limit::{IssueLimit, TooOften};
 use crate::attest::{Attested, StatementError, StatementVerifier};
 use crate::index::{Unknown, Worlds};
+use crate::metrics::Metrics;
 use crate::server::Caller;
 
 /// The `Issuance` service.
@@ -29,6 +31,8 @@ pub(crate) struct IssueService {
     pub(crate) limit: Arc<IssueLimit>,
     pub(crate) worlds: Arc<Worlds>,
     pub(crate) acks: Acks,
+    pub(crate) issued: IssuedSvids,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
 }
 
@@ -43,6 +47,8 @@ pub(crate) enum NotIssued {
     Unknown(#[from] Unknown),
     #[error("the connection is {connected}'s, the evidence is for {attested}")]
     OtherPeer { connected: SpiffeId, attested: SpiffeId },
+    #[error("{0} is quarantined: no svid is issued to it or over its connections until that is lifted")]
+    Quarantined(SpiffeId),
     #[error(transparent)]
     TooOften(#[from] TooOften),
     #[error("the csr is refused: {0}")]
@@ -58,6 +64,7 @@ impl v1::issuance_server::Issuance for IssueService {
     async fn issue(&self, request: Request<v1::IssueRequest>) -> Result<Response<v1::IssueResponse>, Status> {
         let caller = Caller::of(&request)?;
         let issued = self.grant(caller.svid(), request.into_inner(), self.clock.now());
+        self.metrics.count(&issued);
         issued.map(Response::new).map_err(|error| {
             warn!(%error, "Issuance refused");
             Status::from(error)
@@ -73,6 +80,10 @@ impl IssueService {
         request: v1::IssueRequest,
         now: SystemTime,
     ) -> Result<v1::IssueResponse, NotIssued> {
+        // First, so that evidence which comes over such a connection is not used up.
+        if let Some(peer) = peer {
+            self.refuse_quarantined(peer.identity())?;
+        }
         let Attested { identity, key_hash } = self.attest(request.evidence, now)?;
         if let Some(peer) = peer.filter(|peer| *peer.identity() != identity) {
             return Err(NotIssued::OtherPeer { connected: peer.identity().clone(), attested: identity });
@@ -85,6 +96,7 @@ impl IssueService {
         }
         let issued = self.ca.issue(&identity, &key, now)?;
         self.acks.has_svid(&identity, &issued.serial, issued.not_after);
+        self.issued.record(&identity, &issued, key_hash);
         info!(%identity, serial = %issued.serial, %key_hash, "Svid issued");
         Ok(v1::IssueResponse {
             chain: issued.chain,
@@ -100,7 +112,16 @@ impl IssueService {
             Evidence::Supervised(statement) => self.verifier.verify(&statement, now)?,
         };
         self.worlds.now().workload(&attested.identity)?;
+        self.refuse_quarantined(&attested.identity)?;
         Ok(attested)
+    }
+
+    /// Whatever the evidence: it says who asks, and not whether they may.
+    fn refuse_quarantined(&self, identity: &SpiffeId) -> Result<(), NotIssued> {
+        match self.worlds.now().is_quarantined(identity) {
+            true => Err(NotIssued::Quarantined(identity.clone())),
+            false => Ok(()),
+        }
     }
 }
 
@@ -113,9 +134,10 @@ impl From<NotIssued> for Status {
             NotIssued::Statement(StatementError::MemoryFull) | NotIssued::TooOften(_) => {
                 Self::resource_exhausted(text)
             }
-            NotIssued::Statement(_) | NotIssued::OtherPeer { .. } | NotIssued::OtherKey(_) => {
-                Self::permission_denied(text)
-            }
+            NotIssued::Statement(_)
+            | NotIssued::OtherPeer { .. }
+            | NotIssued::OtherKey(_)
+            | NotIssued::Quarantined(_) => Self::permission_denied(text),
             NotIssued::Unknown(unknown) => unknown.into(),
             NotIssued::Csr(_) => Self::invalid_argument(text),
             NotIssued::Issue(_) => Self::failed_precondition(text),

@@ -1,5 +1,8 @@
 //! The stream of one sidecar: snapshots down, acknowledgements and reports up. Owns when a stream ends: replaced by a
-//! newer one, its svid over, its workload gone, or the control plane stopping; each with its own reason.
+//! newer one, its svid over, its workload gone, or the control plane stopping; each with its own reason. And the
+//! order: who is cut off goes out first on every stream, and before the snapshot of the same revision.
+//!
+//! The stream of a quarantined sidecar stays open: over it the sidecar hears of its own quarantine, and of its end.
 //!
 //! A stream is driven by its reader: a sidecar that does not read gets, when it reads again, only the newest snapshot.
 
@@ -23,6 +26,7 @@ use super::acks::{Acks, Registration};
 use super::report;
 use crate::index::{World, Worlds};
 use crate::observed::Observed;
+use crate::quarantine::QuarantineList;
 use crate::server::Caller;
 use crate::snapshot::snapshot_for;
 use crate::tapped::TapHub;
@@ -62,6 +66,7 @@ impl v1::sync_server::Sync for SyncService {
             service: self.clone(),
             ends_at,
             up: request.into_inner(),
+            quarantines: None,
             sent: None,
             watching: false,
             identity,
@@ -98,6 +103,8 @@ struct SidecarStream {
     watchers: watch::Receiver<usize>,
     ends_at: SystemTime,
     up: Streaming<v1::SyncUp>,
+    /// What was sent last of who is cut off, and as of which revision.
+    quarantines: Option<(Revision, Arc<QuarantineList>)>,
     sent: Option<Revision>,
     watching: bool,
 }
@@ -124,6 +131,7 @@ impl SidecarStream {
                 changed = self.worlds.changed() => {
                     changed.map_err(|_| Status::unavailable("the control plane stops; connect again"))?;
                 }
+                () = self.registration.renewal_asked() => return Ok(Some(Down::Renew(v1::Renew {}))),
                 changed = self.watchers.changed() => {
                     changed.map_err(|_| Status::unavailable("the control plane stops; connect again"))?;
                 }
@@ -141,6 +149,9 @@ impl SidecarStream {
     /// What the sidecar does not have yet.
     fn due(&mut self) -> Result<Option<Down>, Status> {
         let world = self.worlds.borrow_and_update().clone();
+        if let Some(quarantines) = self.quarantines_due(&world) {
+            return Ok(Some(Down::Quarantines(quarantines)));
+        }
         if world.policies.is_some() && self.sent != Some(world.revision) {
             let snapshot = snapshot_for(&world, &self.identity)?;
             self.sent = Some(world.revision);
@@ -154,21 +165,38 @@ impl SidecarStream {
         Ok(None)
     }
 
+    /// Also when nobody is cut off: the sidecar may remember somebody from before.
+    fn quarantines_due(&mut self, world: &World) -> Option<v1::Quarantines> {
+        if self.quarantines.as_ref().is_some_and(|(_, sent)| Arc::ptr_eq(sent, &world.quarantines)) {
+            return None;
+        }
+        self.quarantines = Some((world.revision, world.quarantines.clone()));
+        let identities = world.quarantines.keys().map(ToString::to_string).collect();
+        Some(v1::Quarantines { revision: Some(world.revision.into()), identities })
+    }
+
     fn receive(&mut self, up: Up) {
         let (identity, service) = (&self.identity, &self.service);
         match up {
             Up::Hello(hello) => debug!(%identity, version = hello.version, "Sidecar said hello"),
             Up::Ack(v1::Ack { revision }) => {
-                if let Some(revision) = self.known(revision) {
+                if let Some(revision) = self.known(revision, self.sent) {
                     debug!(%identity, %revision, "Revision acknowledged");
                     self.registration.acknowledged(revision);
                 }
             }
             Up::Refusal(v1::Refusal { revision, reason }) => {
-                if let Some(revision) = self.known(revision) {
+                if let Some(revision) = self.known(revision, self.sent) {
                     let reason: String = reason.chars().take(MAX_REASON).collect();
                     warn!(%identity, %revision, reason, "Revision refused by the sidecar");
                     self.registration.refused(revision, reason);
+                }
+            }
+            Up::Quarantined(v1::QuarantinesAck { revision }) => {
+                let sent = self.quarantines.as_ref().map(|(revision, _)| *revision);
+                if let Some(revision) = self.known(revision, sent) {
+                    debug!(%identity, %revision, "Quarantines acknowledged");
+                    self.registration.quarantines_acknowledged(revision);
                 }
             }
             Up::Denials(message) => report::denials(&service.observed, identity, message),
@@ -181,11 +209,11 @@ impl SidecarStream {
 
     /// A revision that this stream has sent, or one before it. An acknowledgement of what nobody sent would make
     /// a status true that is not; it is not believed.
-    fn known(&self, revision: Option<v1::Revision>) -> Option<Revision> {
+    fn known(&self, revision: Option<v1::Revision>, sent: Option<Revision>) -> Option<Revision> {
         let revision = revision.map(Revision::from);
-        let known = revision.filter(|_| revision <= self.sent);
+        let known = revision.filter(|_| revision <= sent);
         if known.is_none() {
-            warn!(identity = %self.identity, ?revision, sent = ?self.sent, "Answer to a revision that was not sent");
+            warn!(identity = %self.identity, ?revision, ?sent, "Answer to a revision that was not sent");
         }
         known
     }

@@ -305,3 +305,18 @@ fn a_federated_peer_is_not_one_of_our_trust_domain() {
     let chain = theirs.chain_for(&leaf_params("spiffe://other.example/ns/shop/sa/web"));
     assert_eq!(reason(verify_at(chain, [theirs.bundle("other.example")], 0)), "unexpected_identity");
 }
+
+#[test]
+fn a_peer_that_was_proven_is_not_trusted_by_a_bundle_without_its_authority() {
+    let (before, after) = (TestCa::root(), TestCa::root());
+    let peer = verify(&before, &before, |_| ()).unwrap();
+    let checked = |bundles: Vec<Bundle>, when| {
+        peer.check_again(&bundles.into_iter().collect(), when).map_err(|refusal| refusal.reason())
+    };
+    let (old, new) = (before.bundle("demo.local"), after.bundle("demo.local"));
+    assert_eq!(checked(vec![old.clone()], at(0)), Ok(()));
+    assert_eq!(checked(vec![new], at(0)), Err("unknown_authority"));
+    assert_eq!(checked(vec![], at(0)), Err("untrusted_domain"));
+    assert_eq!(checked(vec![old.clone()], at(2 * 3600)), Err("svid_expired"));
+    assert_eq!(checked(vec![old], UNIX_EPOCH), Err("not_yet_valid"));
+}

@@ -10,6 +10,7 @@ use crate::document::Action;
 use crate::evaluate::decide;
 use crate::matching::Seen;
 use crate::origin::Origin;
+use crate::quarantines::Quarantines;
 use crate::truth::Truth;
 use crate::verdict::{Field, Verdict};
 
@@ -53,8 +54,8 @@ pub struct Check {
 }
 
 /// Explains the verdict about one call.
-pub fn explain(set: &PolicySet, call: &Call<'_>) -> Explanation {
-    let verdict = decide(set, call);
+pub fn explain(set: &PolicySet, quarantines: &Quarantines, call: &Call<'_>) -> Explanation {
+    let verdict = decide(set, quarantines, call);
     let Ok(compiled) = set.compiled() else { return Explanation { verdict, considered: Vec::new() } };
     // A path without a single reading leaves what depends on it Unknown, and is the verdict's reason itself.
     let seen = Seen::with_path(&call.request).unwrap_or_else(|_| Seen::without_path(&call.request));

@@ -4,5 +4,6 @@
 mod describe;
 pub mod explain;
 mod nearest_miss;
+pub mod suggest;
 
 pub(crate) use nearest_miss::nearest_miss;

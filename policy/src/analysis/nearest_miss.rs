@@ -23,9 +23,19 @@ pub(crate) fn nearest_miss(compiled: &Compiled, call: &Call<'_>, seen: &Seen<'_>
     candidates.sort_unstable();
     candidates.dedup();
 
-    let held =
-        candidates.into_iter().map(|rule| &tier.rules[rule]).map(|rule| (rule, rule.hold(own, call, seen)));
-    let (rule, held) = held.reduce(|best, next| if next.1.score() > best.1.score() { next } else { best })?;
+    let mut best: Option<(&CompiledRule, Held<'_>)> = None;
+    for rule in candidates.into_iter().map(|rule| &tier.rules[rule]) {
+        let to_beat = best.as_ref().map(|(_, held)| held.score());
+        // Source and port are cheap to ask, and mostly settle that a rule comes no closer.
+        if to_beat.is_some_and(|score| rule.possible_score(own, call) <= score) {
+            continue;
+        }
+        let held = rule.hold(own, call, seen);
+        if to_beat.is_none_or(|score| held.score() > score) {
+            best = Some((rule, held));
+        }
+    }
+    let (rule, held) = best?;
     describe_miss(rule, &held, call)
 }
 

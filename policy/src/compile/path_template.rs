@@ -106,6 +106,14 @@ impl PathTemplate {
         Ok(Self { text: text.into(), segments, open })
     }
 
+    /// The template that matches this canonical path and nothing else; none where the path holds what templates
+    /// give another meaning, or cannot hold.
+    pub(crate) fn exactly(path: &str) -> Option<Self> {
+        let template = Self::parse(path).ok()?;
+        let is_literal = |segment: &Segment| matches!(segment, Segment::Literal(_));
+        (!template.open && template.segments.iter().all(is_literal)).then_some(template)
+    }
+
     /// The template as it was written.
     pub fn as_str(&self) -> &str {
         &self.text

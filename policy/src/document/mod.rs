@@ -3,17 +3,21 @@
 //!
 //! ```text
 //! text ──► yaml (raw fields, each with its place) ──► policy, rule, source, operation (typed, valid)
+//!   ▲                                                                    │
+//!   └───────────── node (layout, quoting) ◄── write ◄────────────────────┘
 //! ```
 
 mod error;
 mod name;
+mod node;
 mod one_or_more;
 mod operation;
 mod policy;
 mod rule;
 mod source;
 mod target;
-mod yaml;
+mod write;
+pub mod yaml;
 
 use std::collections::BTreeMap;
 

@@ -11,8 +11,8 @@ use super::target::{self, RawTarget, Targets};
 use super::yaml::{Field, Place, Text};
 use crate::origin::Origin;
 
-const API_VERSION: &str = "kith.dev/v1alpha1";
-const KIND: &str = "AuthorizationPolicy";
+pub(super) const API_VERSION: &str = "kith.dev/v1alpha1";
+pub(super) const KIND: &str = "AuthorizationPolicy";
 const ACTIONS: [&str; 2] = ["ALLOW", "DENY"];
 
 /// A valid policy.

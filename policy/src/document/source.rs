@@ -27,7 +27,11 @@ pub enum Source {
     Spiffe(SpiffeId),
 }
 
-const TYPES: [&str; 2] = ["ServiceAccount", "SPIFFE"];
+pub(super) const SERVICE_ACCOUNT: &str = "ServiceAccount";
+pub(super) const SPIFFE: &str = "SPIFFE";
+const TYPES: [&str; 2] = [SERVICE_ACCOUNT, SPIFFE];
+/// The name that stands for every service account of a namespace (GEP-3779).
+pub(super) const ANY: &str = "*";
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -55,16 +59,16 @@ pub(super) fn from_raw(
     let service_account = raw.service_account.optional("serviceAccount", text)?;
     let spiffe = raw.spiffe.optional("spiffe", text)?;
     match (kind.as_str(), service_account, spiffe) {
-        ("ServiceAccount", Some((raw, place)), None) => {
+        (SERVICE_ACCOUNT, Some((raw, place)), None) => {
             service_account_from_raw(raw, place, own_namespace, text)
         }
-        ("ServiceAccount", _, _) => {
+        (SERVICE_ACCOUNT, _, _) => {
             Err(text.error(place, "type ServiceAccount wants serviceAccount, and nothing else"))
         }
-        ("SPIFFE", None, Some((identity, place))) => SpiffeId::parse(&identity)
+        (SPIFFE, None, Some((identity, place))) => SpiffeId::parse(&identity)
             .map(Source::Spiffe)
             .map_err(|error| text.error(place, format!("{identity:?} is no SPIFFE ID: {error}"))),
-        ("SPIFFE", _, _) => Err(text.error(place, "type SPIFFE wants spiffe, and nothing else")),
+        (SPIFFE, _, _) => Err(text.error(place, "type SPIFFE wants spiffe, and nothing else")),
         (other, _, _) => {
             let message =
                 format!("the source type {other:?} is not supported; {}", suggestion(other, &TYPES));
@@ -87,7 +91,7 @@ fn service_account_from_raw(
         None => own_namespace.clone(),
     };
     match raw.name.required("name", parent, text)? {
-        (name, _) if name == "*" => Ok(Source::AnyServiceAccount { namespace }),
+        (name, _) if name == ANY => Ok(Source::AnyServiceAccount { namespace }),
         written => Ok(Source::ServiceAccount { namespace, name: parse(written)? }),
     }
 }

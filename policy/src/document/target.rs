@@ -12,9 +12,9 @@ use super::yaml::{Field, Place, Text};
 /// The workloads that a policy applies to, all in its own namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Targets {
-    namespace: Name,
+    pub(super) namespace: Name,
     /// None: the whole namespace.
-    any_of: Option<Vec<Target>>,
+    pub(super) any_of: Option<Vec<Target>>,
 }
 
 /// One way of selecting workloads.
@@ -30,6 +30,11 @@ impl Targets {
     /// Every workload in a namespace.
     pub fn namespace(namespace: Name) -> Self {
         Self { namespace, any_of: None }
+    }
+
+    /// Every workload in a namespace that runs as this service account.
+    pub fn service_account(namespace: Name, name: Name) -> Self {
+        Self { namespace, any_of: Some(vec![Target::ServiceAccount(name)]) }
     }
 
     /// Whether a workload is selected.

@@ -1,5 +1,6 @@
 //! YAML in, raw fields with their places out. Owns the limits of a file, the wording of syntax errors, and the
-//! three states of a field: absent, present with nothing in it, present. It knows no policy.
+//! three states of a field: absent, present with nothing in it, present. It knows no policy: whatever else people
+//! write for Kith in YAML is read by it, too.
 //!
 //! The difference between the first two matters: an absent `sources` matches anybody, so that `sources:` with
 //! nothing after it must be an error and not be taken for absent.
@@ -19,13 +20,16 @@ const MAX_LINE_CHARS: usize = 512;
 
 /// A place in the text; both counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) line: u32,
-    pub(super) column: u32,
+pub struct Place {
+    /// The line.
+    pub line: u32,
+    /// The column, in characters.
+    pub column: u32,
 }
 
 impl Place {
-    pub(super) const START: Self = Self { line: 1, column: 1 };
+    /// The first character of a text.
+    pub const START: Self = Self { line: 1, column: 1 };
 }
 
 impl From<serde_saphyr::Location> for Place {
@@ -37,7 +41,7 @@ impl From<serde_saphyr::Location> for Place {
 
 /// A value that somebody wrote, or did not.
 #[derive(Debug, Default)]
-pub(super) enum Field<T> {
+pub enum Field<T> {
     /// The key is not there.
     #[default]
     Absent,
@@ -60,7 +64,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
 
 impl<T> Field<T> {
     /// Where the value stands, or where the document starts when there is none.
-    pub(super) fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         match self {
             Self::Absent => Place::START,
             Self::Empty(place) | Self::Present(_, place) => *place,
@@ -68,7 +72,7 @@ impl<T> Field<T> {
     }
 
     /// The value if the key is there; a key without a value is an error.
-    pub(super) fn optional(self, name: &str, text: &Text<'_>) -> Result<Option<(T, Place)>, DocumentError> {
+    pub fn optional(self, name: &str, text: &Text<'_>) -> Result<Option<(T, Place)>, DocumentError> {
         match self {
             Self::Absent => Ok(None),
             Self::Empty(place) => {
@@ -79,31 +83,27 @@ impl<T> Field<T> {
     }
 
     /// The value; `parent` is where the key is missed.
-    pub(super) fn required(
-        self,
-        name: &str,
-        parent: Place,
-        text: &Text<'_>,
-    ) -> Result<(T, Place), DocumentError> {
+    pub fn required(self, name: &str, parent: Place, text: &Text<'_>) -> Result<(T, Place), DocumentError> {
         self.optional(name, text)?.ok_or_else(|| text.error(parent, format!("{name} is missing")))
     }
 }
 
 /// A file's text, and how to point into it.
 #[derive(Debug)]
-pub(super) struct Text<'a> {
+pub struct Text<'a> {
     file: Arc<str>,
     text: &'a str,
     lines: Vec<&'a str>,
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn new(file: &str, text: &'a str) -> Self {
+    /// The text of a file of this name.
+    pub fn new(file: &str, text: &'a str) -> Self {
         Self { file: file.into(), text, lines: text.lines().collect() }
     }
 
     /// Reads every document of the file.
-    pub(super) fn read<T: Deserialize<'a>>(&self) -> Result<Vec<Field<T>>, DocumentError> {
+    pub fn read<T: Deserialize<'a>>(&self) -> Result<Vec<Field<T>>, DocumentError> {
         if self.text.len() > MAX_FILE_BYTES {
             let message = format!("the file has {} bytes, more than 1 MiB; split it", self.text.len());
             return Err(self.error(Place::START, message));
@@ -111,11 +111,13 @@ impl<'a> Text<'a> {
         serde_saphyr::from_multiple_with_options(self.text, options()).map_err(|error| self.syntax(&error))
     }
 
-    pub(super) fn error(&self, place: Place, message: impl Into<String>) -> DocumentError {
+    /// An error at a place of it.
+    pub fn error(&self, place: Place, message: impl Into<String>) -> DocumentError {
         DocumentError { origin: self.origin(place), message: message.into() }
     }
 
-    pub(super) fn origin(&self, place: Place) -> Origin {
+    /// A place of it, with the line that stands there.
+    pub fn origin(&self, place: Place) -> Origin {
         let index = usize::try_from(place.line - 1).unwrap_or(usize::MAX);
         let line = self.lines.get(index).copied().unwrap_or_default();
         let text: String = line.chars().take(MAX_LINE_CHARS).collect();

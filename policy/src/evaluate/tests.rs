@@ -1,11 +1,15 @@
 //! The order of the decision, and what each kind of rule matches.
 
+use std::sync::Arc;
+use std::time::SystemTime;
+
 use kith_identity::SpiffeId;
 
+use super::evaluate;
 use crate::Request;
 use crate::tests::support::{decide, grpc, http, identity, own, set, told};
 use crate::verdict::Denial;
-use crate::{PolicySet, Verdict};
+use crate::{Call, PolicySet, Quarantines, Verdict};
 
 /// Of the P rows: DENY /admin*, ALLOW GET /app*.
 fn admin_and_app() -> PolicySet {
@@ -227,6 +231,32 @@ fn the_first_of_several_rules_that_match_is_named() {
 }
 
 #[test]
+fn a_quarantine_is_asked_before_anything_else() {
+    // Line 0: whatever else would refuse the call, and whatever would allow it.
+    let (web, orders) = (identity("web"), identity("orders"));
+    let sets = [
+        set(&["{ rules: [{}] }"]),
+        set(&["{ action: DENY, rules: [{}] }"]),
+        set(&["{ rules: [{ operations: [{ http: { paths: [/a] } }] }] }"]),
+        PolicySet::refuse_all("no snapshot yet"),
+    ];
+    let quarantines = Quarantines::from_iter([web.clone()]);
+    let decided = |set, source, destination| {
+        let call = Call { source, destination, port: 80, request: http("GET", "//") };
+        told(&evaluate(set, &quarantines, &call, SystemTime::UNIX_EPOCH))
+    };
+    for set in &sets {
+        for (source, destination) in [(&web, &orders), (&orders, &web), (&web, &web)] {
+            assert_eq!(
+                decided(set, source, destination),
+                "quarantined: spiffe://demo.local/ns/demo/sa/web is quarantined"
+            );
+        }
+    }
+    assert_eq!(decided(&sets[0], &orders, &orders), "allow p1/rule-1", "nobody else is touched");
+}
+
+#[test]
 fn without_policies_everything_is_refused() {
     let web = identity("web");
     // P44
@@ -283,6 +313,22 @@ fn a_default_denial_names_the_rule_that_came_closest_and_what_failed() {
 }
 
 #[test]
+fn a_rule_for_others_that_misses_only_the_source_is_closer_than_one_for_the_caller_that_misses_more() {
+    let rule = |source, method, path| {
+        format!(
+            "{{ rules: [{{ sources: [{{ type: ServiceAccount, serviceAccount: {{ name: {source} }} }}], \
+             operations: [{{ http: {{ methods: [{method}], paths: [{path}] }} }}] }}] }}"
+        )
+    };
+    let set = set(&[&rule("web", "PUT", "/x"), &rule("orders", "GET", "/a")]);
+    assert_eq!(
+        told(&decide(&set, &identity("web"), 80, http("GET", "/a"))),
+        "default_deny: demo/p2 rule rule-1 failed on source: got spiffe://demo.local/ns/demo/sa/web, wants \
+         spiffe://demo.local/ns/demo/sa/orders"
+    );
+}
+
+#[test]
 fn a_default_denial_says_when_no_rule_has_the_source() {
     let allow = "{ rules: [{ sources: [{ type: ServiceAccount, serviceAccount: { name: web } }] }] }";
     let text = |specs: &[&str]| told(&decide(&set(specs), &identity("intruder"), 80, http("GET", "/")));
@@ -319,4 +365,16 @@ fn the_reason_of_a_denial_is_of_bounded_length() {
     assert!(nearest.got.len() < 250);
     let verdict = decide(&set, &identity("s7"), 81, Request::Opaque);
     assert!(told(&verdict).ends_with("failed on method: got an opaque connection, wants PUT"), "{verdict:?}");
+}
+
+#[test]
+fn an_allow_copies_no_text() {
+    let set = set(&["{ rules: [{ operations: [{ http: { paths: [\"/a/{id}\"] } }] }] }"]);
+    let by = || match decide(&set, &identity("web"), 80, http("GET", "/a/7")) {
+        Verdict::Allow { by } => by,
+        Verdict::Deny { because } => panic!("{because}"),
+    };
+    let (first, second) = (by(), by());
+    assert!(Arc::ptr_eq(&first.shared_policy(), &second.shared_policy()));
+    assert!(Arc::ptr_eq(&first.shared_rule(), &second.shared_rule()));
 }

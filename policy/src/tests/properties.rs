@@ -14,8 +14,10 @@ use crate::document::{
     Action, AuthorizationPolicy, GrpcMethod, GrpcOperation, GrpcService, HttpOperation, Method, Name,
     OneOrMore, Operation, Rule, RuleName, Source, Targets,
 };
-use crate::explain::explain;
-use crate::{Call, Denial, PolicySet, Request, Verdict, canonical_path, document, evaluate};
+use crate::explain::{Considered, explain};
+use crate::{
+    Call, Denial, PolicySet, Quarantines, Request, Truth, Verdict, canonical_path, document, evaluate,
+};
 
 // Few names, so that rules and calls meet.
 const NAMES: [&str; 2] = ["web", "orders"];
@@ -100,6 +102,7 @@ fn policies() -> impl Strategy<Value = Vec<AuthorizationPolicy>> {
 #[derive(Debug, Clone)]
 struct Asked {
     source: SpiffeId,
+    destination: SpiffeId,
     port: u16,
     /// None: opaque.
     http: Option<(&'static str, &'static str, bool)>,
@@ -111,7 +114,7 @@ impl Asked {
             Some((method, path, grpc)) => Request::Http { method, path, grpc },
             None => Request::Opaque,
         };
-        Call { source: &self.source, port: self.port, request }
+        Call { source: &self.source, destination: &self.destination, port: self.port, request }
     }
 
     /// Whether the request can be read in one way, on whichever port.
@@ -124,7 +127,12 @@ impl Asked {
 
 fn asked() -> impl Strategy<Value = Asked> {
     let http = option::weighted(0.8, (select(&METHODS[..]), select(&PATHS[..]), any::<bool>()));
-    (caller(), select(&PORTS[..]), http).prop_map(|(source, port, http)| Asked { source, port, http })
+    (caller(), caller(), select(&PORTS[..]), http).prop_map(|(source, destination, port, http)| Asked {
+        source,
+        destination,
+        port,
+        http,
+    })
 }
 
 fn readable() -> impl Strategy<Value = Asked> {
@@ -147,7 +155,8 @@ fn compile(mut policies: Vec<AuthorizationPolicy>) -> PolicySet {
 }
 
 fn verdict(policies: &[AuthorizationPolicy], asked: &Asked) -> Verdict {
-    evaluate(&compile(policies.to_vec()), &asked.call(), SystemTime::UNIX_EPOCH)
+    let set = compile(policies.to_vec());
+    evaluate(&set, &Quarantines::default(), &asked.call(), SystemTime::UNIX_EPOCH)
 }
 
 fn allowed(policies: &[AuthorizationPolicy], asked: &Asked) -> bool {
@@ -212,14 +221,32 @@ proptest! {
     }
 
     #[test]
-    fn an_explanation_has_the_verdict_of_the_decision(all in policies(), asked in asked()) {
+    fn a_quarantine_refuses_every_call_of_its_identity_and_touches_no_other(
+        all in policies(), quarantined in vec(caller(), 0..6), asked in asked(),
+    ) {
+        let quarantines: Quarantines = quarantined.iter().cloned().collect();
         let set = compile(all);
-        let explanation = explain(&set, &asked.call());
-        let verdict = evaluate(&set, &asked.call(), SystemTime::UNIX_EPOCH);
+        let decided = evaluate(&set, &quarantines, &asked.call(), SystemTime::UNIX_EPOCH);
+        if quarantined.contains(&asked.source) || quarantined.contains(&asked.destination) {
+            let is_quarantined = matches!(decided, Verdict::Deny { because: Denial::Quarantined { .. } });
+            prop_assert!(is_quarantined);
+        } else {
+            let before = evaluate(&set, &Quarantines::default(), &asked.call(), SystemTime::UNIX_EPOCH);
+            prop_assert_eq!(decided, before);
+        }
+    }
+
+    #[test]
+    fn an_explanation_has_the_verdict_of_the_decision(
+        all in policies(), quarantined in vec(caller(), 0..2), asked in asked(),
+    ) {
+        let (set, quarantines) = (compile(all), quarantined.into_iter().collect());
+        let explanation = explain(&set, &quarantines, &asked.call());
+        let verdict = evaluate(&set, &quarantines, &asked.call(), SystemTime::UNIX_EPOCH);
         // And what it says of the rules leads to it: the checks are the decision, not a story about it.
         let matched = |action| explanation.considered.iter().find(|rule| rule.action == action && rule.matched);
         match &verdict {
-            Verdict::Deny { because: Denial::AmbiguousPath { .. } } => {}
+            Verdict::Deny { because: Denial::AmbiguousPath { .. } | Denial::Quarantined { .. } } => {}
             Verdict::Deny { because: Denial::Rule { by } } => {
                 let rule = matched(Action::Deny).unwrap();
                 prop_assert_eq!((by.policy(), by.rule()), (&*rule.policy, &*rule.rule));
@@ -234,6 +261,24 @@ proptest! {
             }
         }
         prop_assert_eq!(explanation.verdict, verdict);
+    }
+
+    #[test]
+    fn the_nearest_miss_is_the_first_rule_of_those_with_the_most_fields_that_hold(all in policies(), asked in asked()) {
+        let set = compile(all);
+        let explanation = explain(&set, &Quarantines::default(), &asked.call());
+        let Verdict::Deny { because: Denial::Default { nearest: Some(nearest), .. } } = explanation.verdict else {
+            return Ok(());
+        };
+        // Where no rule for the port looks at the path, the decision does not read it; an explanation always does.
+        if !set.has_path_rules(asked.port) && asked.http.is_some() {
+            return Ok(());
+        }
+        let holding = |rule: &Considered| rule.checks.iter().filter(|check| check.outcome == Truth::True).count();
+        let allows = explanation.considered.iter().filter(|rule| rule.action == Action::Allow);
+        // Of equals `max_by_key` takes the last.
+        let expected = allows.rev().max_by_key(|rule| holding(rule)).unwrap();
+        prop_assert_eq!((nearest.by.policy(), nearest.by.rule()), (&*expected.policy, &*expected.rule));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::time::SystemTime;
 
 use kith_identity::{SpiffeId, TrustDomain};
 
-use crate::{AuthorizationPolicy, Call, PolicySet, Request, Revision, Verdict, document, evaluate};
+use crate::{
+    AuthorizationPolicy, Call, PolicySet, Quarantines, Request, Revision, Verdict, document, evaluate,
+};
 
 pub(crate) const REVISION: Revision = Revision { epoch: 1, counter: 7 };
 
@@ -42,8 +44,10 @@ pub(crate) fn grpc(path: &str) -> Request<'_> {
     Request::Http { method: "POST", path, grpc: true }
 }
 
+/// With nobody quarantined.
 pub(crate) fn decide(set: &PolicySet, source: &SpiffeId, port: u16, request: Request<'_>) -> Verdict {
-    evaluate(set, &Call { source, port, request }, SystemTime::UNIX_EPOCH)
+    let call = Call { source, destination: &identity("callee"), port, request };
+    evaluate(set, &Quarantines::default(), &call, SystemTime::UNIX_EPOCH)
 }
 
 /// `allow p1/rule-1`, or `CODE: sentence`.

@@ -56,7 +56,10 @@ pub(crate) async fn keep_svid(control: Arc<Control>) {
                     backoff.reset();
                     // A window that is over already must not make this a loop.
                     tokio::time::sleep(SHORTEST_TURN).await;
-                    control.clock.until(window.pick(random::fraction())).await;
+                    tokio::select! {
+                        () = control.clock.until(window.pick(random::fraction())) => {}
+                        () = control.renew.notified() => tracing::info!("Renewal asked for"),
+                    }
                 }
                 Err(error) => {
                     let pause = backoff.next(left(&control), random::fraction());

@@ -21,12 +21,12 @@ use std::sync::Arc;
 
 use kith_identity::{BundleSet, SpiffeId};
 use kith_mtls::Svid;
-use kith_policy::Revision;
 use kith_runtime::{Clock, Stop};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::enforced::Enforced;
 use crate::identity_log::Log;
+use crate::metrics::Metrics;
 use crate::report::Reports;
 
 /// The sending ends of what workers see, and what it takes to fill them.
@@ -37,9 +37,12 @@ pub(crate) struct Control {
     pub(crate) svid: watch::Sender<Option<Arc<Svid>>>,
     pub(crate) bundles: watch::Sender<Arc<BundleSet>>,
     pub(crate) enforced: watch::Sender<Arc<Enforced>>,
-    /// Up to which revision each worker has judged its open calls again.
-    pub(crate) judged: Vec<watch::Receiver<Option<Revision>>>,
+    /// Up to which generation of what is enforced each worker has judged again what is open.
+    pub(crate) judged: Vec<watch::Receiver<u64>>,
     pub(crate) reports: Arc<Reports>,
+    /// Somebody asks for a new svid now.
+    pub(crate) renew: Notify,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: Log,
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,

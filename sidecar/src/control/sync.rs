@@ -19,7 +19,8 @@ use tonic::Streaming;
 use super::channel::connect;
 use super::schedule::Backoff;
 use super::{Control, serial_of};
-use crate::enforced;
+use crate::enforced::{self, Enforced};
+use crate::identity_log::{Event, Quarantine, QuarantineChange};
 use crate::random;
 
 /// How often reports go up.
@@ -125,47 +126,91 @@ async fn open(control: &Control) -> Result<(Streaming<v1::SyncDown>, Up), Stream
 async fn receive(control: &Control, message: v1::SyncDown) -> Option<v1::SyncUp> {
     let kind = match message.kind {
         Some(sync_down::Kind::Snapshot(snapshot)) => take(control, &snapshot).await,
+        Some(sync_down::Kind::Quarantines(quarantines)) => cut_off(control, &quarantines).await,
         Some(sync_down::Kind::Watch(watch)) => {
             control.reports.watch(watch.on);
             return None;
         }
+        Some(sync_down::Kind::Renew(v1::Renew {})) => {
+            control.renew.notify_one();
+            return None;
+        }
         // A message of a newer control plane that this sidecar cannot read must not pass as understood.
-        None => sync_up::Kind::Refusal(v1::Refusal {
-            revision: None,
-            reason: "a message of a kind that this version does not know".to_owned(),
-        }),
+        None => refusal(None, "a message of a kind that this version does not know".to_owned()),
     };
+    if matches!(kind, sync_up::Kind::Refusal(_)) {
+        control.metrics.snapshot_refused();
+    }
     Some(v1::SyncUp { kind: Some(kind) })
 }
 
 /// Puts a snapshot in force, or refuses it and keeps the one before. It is acknowledged when every worker has it and
-/// has judged again every call that was open under an older one.
+/// has judged again everything that was open under an older one.
 async fn take(control: &Control, snapshot: &v1::Snapshot) -> sync_up::Kind {
-    let current: Option<Revision> = control.enforced.borrow().revision();
-    match enforced::read(snapshot, &control.identity, current) {
-        Ok((enforced, bundles)) => {
-            let revision = enforced.revision();
-            control.bundles.send_replace(Arc::new(bundles));
-            control.enforced.send_replace(Arc::new(enforced));
-            match judged_by_all(control, revision).await {
+    let current = control.enforced.borrow().clone();
+    match enforced::read(snapshot, &control.identity, &current) {
+        Ok(read) => {
+            control.bundles.send_replace(Arc::new(read.bundles.clone()));
+            match enforce(control, current.with_snapshot(read)).await {
                 Ok(()) => sync_up::Kind::Ack(v1::Ack { revision: snapshot.revision }),
-                Err(_) => refusal(snapshot, "a worker has ended".to_owned()),
+                Err(_) => refusal(snapshot.revision, "a worker has ended".to_owned()),
             }
         }
         Err(error) => {
             tracing::error!(%error, "Snapshot refused, the last good one stays in force");
-            refusal(snapshot, error.to_string())
+            refusal(snapshot.revision, error.to_string())
         }
     }
 }
 
-fn refusal(snapshot: &v1::Snapshot, reason: String) -> sync_up::Kind {
-    sync_up::Kind::Refusal(v1::Refusal { revision: snapshot.revision, reason })
+/// Puts quarantines in force, as far as they can be read.
+async fn cut_off(control: &Control, message: &v1::Quarantines) -> sync_up::Kind {
+    let current = control.enforced.borrow().clone();
+    let mut read = match enforced::read_quarantines(message, &current) {
+        Ok(read) => read,
+        Err(error) => {
+            tracing::error!(%error, "Quarantines refused, those before stay in force");
+            return refusal(message.revision, error.to_string());
+        }
+    };
+    let (unreadable, revision) = (read.unreadable.take(), read.revision);
+    let next = current.with_quarantines(read);
+    let changes = quarantine_changes(&current, &next, revision);
+    let enforced = enforce(control, next).await;
+    changes.into_iter().for_each(|change| control.log.offer(Event::Quarantine(change)));
+    match (enforced, unreadable) {
+        (Ok(()), None) => sync_up::Kind::Quarantined(v1::QuarantinesAck { revision: message.revision }),
+        (Ok(()), Some(error)) => {
+            tracing::error!(error, "Quarantines read in part: nobody is let go");
+            refusal(message.revision, error)
+        }
+        (Err(_), _) => refusal(message.revision, "a worker has ended".to_owned()),
+    }
 }
 
-async fn judged_by_all(control: &Control, revision: Option<Revision>) -> Result<(), watch::error::RecvError> {
+fn quarantine_changes(before: &Enforced, after: &Enforced, revision: Revision) -> Vec<Quarantine> {
+    let (before, after) = (before.quarantines(), after.quarantines());
+    let line = |identity: &SpiffeId, change| Quarantine {
+        identity: identity.to_string(),
+        change,
+        revision: revision.to_string(),
+    };
+    let added = after.iter().filter(|identity| !before.contains(identity));
+    let removed = before.iter().filter(|identity| !after.contains(identity));
+    let added = added.map(|identity| line(identity, QuarantineChange::Added));
+    added.chain(removed.map(|identity| line(identity, QuarantineChange::Removed))).collect()
+}
+
+fn refusal(revision: Option<v1::Revision>, reason: String) -> sync_up::Kind {
+    sync_up::Kind::Refusal(v1::Refusal { revision, reason })
+}
+
+/// Swaps what is enforced, and waits until every worker has it and has judged again.
+async fn enforce(control: &Control, next: Enforced) -> Result<(), watch::error::RecvError> {
+    let generation = next.generation();
+    control.enforced.send_replace(Arc::new(next));
     for worker in &control.judged {
-        worker.clone().wait_for(|judged| *judged >= revision).await?;
+        worker.clone().wait_for(|judged| *judged >= generation).await?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The end of one open call, decided elsewhere. Owns the signal and the reason that goes with it.
+//! The end of one open call or session, decided elsewhere. Owns the signal and the reason that goes with it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -32,6 +32,15 @@ impl Cut {
     /// Why the call was cut, if it was.
     pub(crate) fn because(&self) -> Option<&Refusal> {
         self.0.because.get()
+    }
+
+    /// Ends when the call was cut, with the reason; never when it ends by itself.
+    pub(crate) async fn reason(&self) -> Refusal {
+        self.0.over.cancelled().await;
+        match self.because() {
+            Some(because) => because.clone(),
+            None => std::future::pending().await,
+        }
     }
 
     /// Ends when the call was cut or has ended.

@@ -1,8 +1,9 @@
-//! Every open call is known, and judged again when what decides about it changes.
+//! Everything open is known, and judged again when what decides about it changes.
 //!
 //! ```text
-//! inbound call ──► Registry::enter (before its first check) ──► evaluate ──► open ──► leaves when its line is written
-//! new snapshot ──► judge: every open call again ──► Cut ──► the revision is acknowledged once all workers did so
+//! call to the workload ─┐
+//! session, either way ──┴─► Registry::enter (before its first check) ──► check ──► open ──► leaves when it has ended
+//! policies, quarantines, bundles ──► judge: everything open again ──► Cut ──► acknowledged once all workers did so
 //! ```
 
 mod cut;
@@ -10,5 +11,5 @@ mod judge;
 mod registry;
 
 pub(crate) use cut::Cut;
-pub(crate) use judge::{decide, keep_judging};
-pub(crate) use registry::{Entered, Registry, Subject};
+pub(crate) use judge::{Law, decide_call, keep_judging};
+pub(crate) use registry::{Asked, Entered, InboundCall, Registry, Subject};

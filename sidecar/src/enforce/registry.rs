@@ -1,65 +1,98 @@
-//! The open inbound calls of one worker, with what it takes to judge each of them again.
+//! What is open in one worker, with what it takes to judge each of it again: the calls to the workload, and the
+//! sessions in either direction.
+//!
+//! A call of the workload is open in a session that was opened for one identity alone, and what could end it before its
+//! time ends that session: it is not entered by itself.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use kith_identity::SpiffeId;
+use kith_mtls::VerifiedPeer;
+use kith_policy::{Call, Request};
 
 use super::Cut;
 use crate::lock::lock;
 
-/// What a call is judged by.
-#[derive(Debug)]
-pub(crate) struct Subject {
-    /// The verified peer.
-    pub(crate) source: SpiffeId,
-    /// The port of the application.
-    pub(crate) port: u16,
-    pub(crate) method: String,
-    /// As sent, without the query.
-    pub(crate) path: String,
-    pub(crate) grpc: bool,
+/// What is judged.
+#[derive(Debug, Clone)]
+pub(crate) enum Subject {
+    /// A call to the workload: the policies decide.
+    Call(Arc<InboundCall>),
+    /// A session with a peer: whether it may be, and whether what proved it still counts.
+    Session(Arc<VerifiedPeer>),
 }
 
-/// All open calls of one worker. Cheap to clone.
+/// What a call to the workload is judged by.
+#[derive(Debug)]
+pub(crate) struct InboundCall {
+    /// The verified peer.
+    pub(crate) source: SpiffeId,
+    /// The workload.
+    pub(crate) destination: SpiffeId,
+    /// The port of the application.
+    pub(crate) port: u16,
+    pub(crate) asked: Asked,
+}
+
+/// What a call asks for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// Bytes that are not looked into.
+    Opaque,
+    /// One HTTP request; the path as sent, without the query.
+    Http { method: String, path: String, grpc: bool },
+}
+
+impl InboundCall {
+    /// As the policies see it.
+    pub(super) fn as_policy_call(&self) -> Call<'_> {
+        let request = match &self.asked {
+            Asked::Opaque => Request::Opaque,
+            Asked::Http { method, path, grpc } => Request::Http { method, path, grpc: *grpc },
+        };
+        Call { source: &self.source, destination: &self.destination, port: self.port, request }
+    }
+}
+
+/// Everything open in one worker. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Registry(Arc<Mutex<Open>>);
 
 #[derive(Debug, Default)]
 struct Open {
     next: u64,
-    calls: HashMap<u64, (Arc<Subject>, Cut)>,
+    entries: HashMap<u64, (Subject, Cut)>,
 }
 
-/// One call in the registry; it leaves when this is dropped.
+/// One entry of the registry; it leaves when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Entered {
     registry: Registry,
     number: u64,
-    pub(crate) subject: Arc<Subject>,
     pub(crate) cut: Cut,
 }
 
 impl Registry {
-    /// Enters a call. Before its first check: a change between the two then still finds it.
+    /// Enters a call or a session. Before its first check: a change between the two then still finds it.
     pub(crate) fn enter(&self, subject: Subject) -> Entered {
-        let (subject, cut) = (Arc::new(subject), Cut::default());
+        let cut = Cut::default();
         let mut open = lock(&self.0);
         let number = open.next;
         open.next += 1;
-        open.calls.insert(number, (Arc::clone(&subject), cut.clone()));
-        Entered { registry: self.clone(), number, subject, cut }
+        open.entries.insert(number, (subject, cut.clone()));
+        Entered { registry: self.clone(), number, cut }
     }
 
-    /// The calls that are open now.
-    pub(crate) fn open(&self) -> Vec<(Arc<Subject>, Cut)> {
-        lock(&self.0).calls.values().cloned().collect()
+    /// What is open now.
+    pub(super) fn open(&self) -> Vec<(Subject, Cut)> {
+        lock(&self.0).entries.values().cloned().collect()
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        lock(&self.registry.0).calls.remove(&self.number);
+        lock(&self.registry.0).entries.remove(&self.number);
         self.cut.ended();
     }
 }

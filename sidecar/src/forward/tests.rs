@@ -2,6 +2,9 @@
 
 use http::Request;
 
+use http::header::{CONNECTION, TE, UPGRADE};
+
+use super::check::{MAX_TARGET_BYTES, authority, check_request_line, check_size};
 use super::*;
 
 fn parts(request: http::request::Builder) -> Parts {
@@ -176,4 +179,53 @@ fn path_and_query_go_through_byte_for_byte() {
 fn a_foreign_peer_cannot_choose_the_version_of_the_application() {
     let request = Request::get("http://orders/").version(Version::HTTP_2).header("kith-protocol", "1.1");
     assert_eq!(application_version(&parts(request), false), Version::HTTP_2);
+}
+
+#[test]
+fn a_trace_context_that_is_too_large_is_dropped_and_does_not_refuse_the_call() {
+    // X11
+    let mut parts =
+        parts(Request::get("/x").header("baggage", "v".repeat(64 * 1024)).header("x-role", "user"));
+    check_size(&parts).unwrap();
+    into_session(&mut parts, Authority::from_static("orders"));
+    assert!(!parts.headers.contains_key("baggage") && parts.headers.contains_key("x-role"));
+}
+
+#[test]
+fn an_answer_that_frames_its_body_twice_keeps_neither_length() {
+    // H26
+    let mut headers = HeaderMap::new();
+    headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("5"));
+    response(&mut headers, false);
+    assert!(headers.is_empty());
+}
+
+#[test]
+fn only_trailers_are_offered_to_the_next_hop() {
+    // H19
+    for (offered, kept) in [
+        ("trailers, deflate", true),
+        ("deflate;q=0.5, Trailers", true),
+        ("deflate", false),
+        ("x-trailers", false),
+    ] {
+        let mut parts = parts(Request::get("/x").header(TE, offered));
+        into_session(&mut parts, Authority::from_static("orders"));
+        assert_eq!(
+            parts.headers.get(TE).map(HeaderValue::as_bytes),
+            kept.then_some(&b"trailers"[..]),
+            "{offered}"
+        );
+    }
+}
+
+#[test]
+fn a_target_without_a_path_is_refused() {
+    // P46: judged as "/", it could go on as something else.
+    let mut parts = parts(Request::get("/"));
+    parts.uri = Uri::from(PathAndQuery::from_static("?x=/admin"));
+    assert_eq!(check_request_line(&parts).unwrap_err().status.as_u16(), 400);
+    // What begins with anything else is no target for the library either.
+    assert!(PathAndQuery::try_from("test.Echo/Unary").is_err());
 }

@@ -30,6 +30,8 @@ pub enum Event {
     SessionEnded(SessionEnded),
     /// The workload's own svid was replaced.
     SvidRenewed(SvidRenewed),
+    /// Somebody was cut off, or is not any more.
+    Quarantine(Quarantine),
 }
 
 /// Seen from the workload whose sidecar writes.
@@ -67,13 +69,13 @@ pub struct Call {
     /// The other end of the connection that the call arrived on.
     #[serde(rename = "client.address")]
     pub client_address: String,
-    /// `GET`.
-    #[serde(rename = "http.request.method")]
+    /// `GET`. Absent, as the path is, when the call is an opaque stream.
+    #[serde(rename = "http.request.method", skip_serializing_if = "String::is_empty", default)]
     pub method: String,
     /// Without the query.
-    #[serde(rename = "url.path")]
+    #[serde(rename = "url.path", skip_serializing_if = "String::is_empty", default)]
     pub path: String,
-    /// `1.1` or `2`, as the caller spoke.
+    /// `1.0`, `1.1` or `2` as the caller spoke, `websocket`, or `tcp` for an opaque stream.
     #[serde(rename = "network.protocol.version")]
     pub protocol: String,
     /// Absent when none was sent.
@@ -106,6 +108,12 @@ pub struct Call {
     /// From the request's head to the response's last byte.
     #[serde(rename = "kith.duration_us")]
     pub duration_us: u64,
+    /// What a stream (opaque, or a WebSocket) carried from its caller.
+    #[serde(rename = "kith.request.bytes", skip_serializing_if = "Option::is_none", default)]
+    pub request_bytes: Option<u64>,
+    /// What it carried to its caller.
+    #[serde(rename = "kith.response.bytes", skip_serializing_if = "Option::is_none", default)]
+    pub response_bytes: Option<u64>,
     /// The session that carried it.
     #[serde(flatten)]
     pub session: Option<SessionFacts>,
@@ -180,7 +188,7 @@ pub struct SessionEnded {
     /// Which session.
     #[serde(rename = "kith.session")]
     pub session: u64,
-    /// `replaced`, `svid_expired`, `drained`, `closed` or `failed`.
+    /// `replaced`, `svid_expired`, `quarantined`, `unknown_authority`, `drained`, `closed` or `failed`.
     #[serde(rename = "kith.reason")]
     pub reason: String,
     /// How many calls it carried.
@@ -203,6 +211,30 @@ pub struct SvidRenewed {
     /// RFC 3339.
     #[serde(rename = "kith.not_after")]
     pub not_after: String,
+}
+
+/// Who is cut off has changed, and the change is in force here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// Who it is about.
+    #[serde(rename = "kith.quarantine.identity")]
+    pub identity: String,
+    /// `added` or `removed`.
+    #[serde(rename = "kith.quarantine.change")]
+    pub change: QuarantineChange,
+    /// The revision that changed it.
+    #[serde(rename = "kith.revision")]
+    pub revision: String,
+}
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuarantineChange {
+    /// It is cut off now.
+    Added,
+    /// It is not any more.
+    Removed,
 }
 
 impl Line {

@@ -1,12 +1,13 @@
-//! The identity log of one sidecar: stamps lines with time and workload and hands them to the writer and to the
-//! reports for the control plane.
+//! The identity log of one sidecar: stamps lines with time and workload and hands them to the writer, to the metrics,
+//! and to the reports for the control plane.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use kith_runtime::Clock;
 
-use crate::identity_log::{Event, Line, Verdict, Writer, rfc3339};
+use crate::identity_log::{Direction, Event, Line, Verdict, Writer, rfc3339};
+use crate::metrics::Metrics;
 use crate::report::Reports;
 
 /// Where lines go. Cheap to clone.
@@ -19,11 +20,23 @@ struct Inner {
     clock: Clock,
     writer: Writer,
     reports: Arc<Reports>,
+    metrics: Arc<Metrics>,
 }
 
 impl Log {
-    pub(crate) fn new(workload: String, clock: Clock, writer: Writer, reports: Arc<Reports>) -> Self {
-        Self(Arc::new(Inner { workload, clock, writer, reports }))
+    pub(crate) fn new(
+        workload: String,
+        clock: Clock,
+        writer: Writer,
+        reports: Arc<Reports>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self(Arc::new(Inner { workload, clock, writer, reports, metrics }))
+    }
+
+    /// A call began; its line ends it.
+    pub(super) fn call_opened(&self, direction: Direction) {
+        self.0.metrics.call_opened(direction);
     }
 
     /// Writes an event if there is room.
@@ -46,6 +59,8 @@ impl Log {
     }
 
     fn line(&self, event: Event) -> Option<String> {
+        // Counted also when it cannot be written: figures are about what happened.
+        self.0.metrics.count(&event);
         let time = rfc3339(self.now());
         let line = Line { time, workload: self.0.workload.clone(), event };
         match line.to_json() {
@@ -71,7 +86,10 @@ impl Log {
                 reports.count(call);
             }
             Event::SessionRefused(refused) => reports.denial(&refused.denial_id, "", json),
-            Event::SessionOpened(_) | Event::SessionEnded(_) | Event::SvidRenewed(_) => {}
+            Event::SessionOpened(_)
+            | Event::SessionEnded(_)
+            | Event::SvidRenewed(_)
+            | Event::Quarantine(_) => {}
         }
     }
 }

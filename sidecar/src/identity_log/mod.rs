@@ -12,8 +12,8 @@ mod timestamp;
 mod writer;
 
 pub use line::{
-    Call, Direction, Event, Line, SessionEnded, SessionFacts, SessionOpened, SessionRefused, SvidRenewed,
-    Verdict,
+    Call, Direction, Event, Line, Quarantine, QuarantineChange, SessionEnded, SessionFacts, SessionOpened,
+    SessionRefused, SvidRenewed, Verdict,
 };
 pub(crate) use log::Log;
 pub(crate) use open_call::{Head, OpenCall};

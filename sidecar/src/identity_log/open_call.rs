@@ -7,6 +7,7 @@ use crate::enforce::{Cut, Entered};
 use crate::identity_log::{Call, Direction, Event, Log, Verdict};
 use crate::refusal::{DenialId, Refusal};
 use crate::session::SessionState;
+use crate::tunnel::{Carried, End};
 
 /// What is known when a call's head has arrived.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub(crate) struct Head {
     pub(crate) source: Option<String>,
     pub(crate) destination: Option<String>,
     pub(crate) client_address: String,
+    /// Empty when the call is opaque, as is the path.
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) protocol: &'static str,
@@ -46,6 +48,7 @@ struct Open {
 
 impl OpenCall {
     pub(crate) fn begin(log: &Log, head: Head) -> Self {
+        log.call_opened(head.direction);
         let call = Box::new(Call {
             direction: head.direction,
             source: head.source,
@@ -64,6 +67,8 @@ impl OpenCall {
             denial_detail: None,
             error: None,
             duration_us: 0,
+            request_bytes: None,
+            response_bytes: None,
             session: None,
         });
         Self {
@@ -102,7 +107,7 @@ impl OpenCall {
     }
 
     /// Why the session was cut under the call, if it was.
-    pub(crate) fn cut_because(&self) -> Option<&'static str> {
+    pub(crate) fn cut_because(&self) -> Option<Refusal> {
         let open = self.open.as_ref()?;
         open.session.as_ref()?.cut_because(open.log.now())
     }
@@ -138,6 +143,30 @@ impl OpenCall {
         }
     }
 
+    /// The other side answered that it does not carry the call.
+    pub(crate) fn failed(&mut self, error: &str) {
+        if let Some(open) = &mut self.open {
+            open.call.error = Some(error.to_owned());
+        }
+    }
+
+    /// Ends a stream, whose caller is on the near side of an outbound tunnel and on the far side of an inbound one.
+    pub(crate) fn tunnelled(mut self, carried: Carried) {
+        let Some(open) = &mut self.open else { return };
+        let Carried { to_far, to_near, end } = carried;
+        let outbound = open.call.direction == Direction::Outbound;
+        let (request, response) = if outbound { (to_far, to_near) } else { (to_near, to_far) };
+        open.call.request_bytes = Some(request);
+        open.call.response_bytes = Some(response);
+        self.write(match end {
+            End::Clean => None,
+            End::NearAborted if outbound => Some("caller_aborted"),
+            End::FarAborted if !outbound => Some("caller_aborted"),
+            End::NearAborted | End::FarAborted => Some("destination_aborted"),
+            End::Cut => Some("cut"),
+        });
+    }
+
     /// A gRPC call that failed says so in its trailers, not in its status.
     pub(crate) fn note_trailers(&mut self, trailers: &HeaderMap) {
         let failed = trailers.get("grpc-status").is_some_and(|status| status != "0");
@@ -170,10 +199,14 @@ impl OpenCall {
         if let Some(code) = error {
             // A session that was over explains its calls better than the broken stream does.
             let over = open.session.as_ref().and_then(|session| session.cut_because(open.log.now()));
-            if let (Some(_), Some(session)) = (over, &open.session) {
+            if let (Some(_), Some(session)) = (&over, &open.session) {
                 session.call_broken();
             }
-            open.call.error = Some(over.unwrap_or(code).to_owned());
+            match over {
+                Some(because) if because.forbids() => return open.write_cut(&because),
+                Some(because) => open.call.error = Some(because.reason.to_owned()),
+                None => open.call.error = Some(code.to_owned()),
+            }
         }
         let (event, log) = open.into_event();
         log.offer(event);

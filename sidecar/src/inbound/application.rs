@@ -12,7 +12,7 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kith_runtime::Tasks;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::body::Body;
 use crate::forward::MAX_HEADERS;
@@ -109,13 +109,31 @@ impl Application {
         Ok(self.keep(sender, response))
     }
 
+    /// Sends a request that may end in another protocol, over a connection of its own.
+    pub(super) async fn ask_to_switch(
+        &self,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, ApplicationError> {
+        let (mut sender, connection) = self.handshake_http1().await?;
+        self.tasks.spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, "Connection to the application ended badly");
+            }
+        });
+        sender.send_request(request).await.map_err(ApplicationError::Broken)
+    }
+
+    /// Closes what is not used again, also when no call comes that would find it; ends only by being dropped.
+    pub(crate) async fn close_idle(&self) {
+        loop {
+            sleep(IDLE_LIMIT).await;
+            drop_stale(&mut lock(&self.kept));
+        }
+    }
+
     fn take(&self) -> Option<http1::SendRequest<Body>> {
         let mut kept = lock(&self.kept);
-        let now = Instant::now();
-        kept.retain(|kept| {
-            let stale = kept.sender.is_ready() && now.duration_since(kept.used) > IDLE_LIMIT;
-            !stale && !kept.sender.is_closed()
-        });
+        drop_stale(&mut kept);
         let ready = kept.iter().rposition(|kept| kept.sender.is_ready())?;
         kept.remove(ready).map(|kept| kept.sender)
     }
@@ -129,19 +147,26 @@ impl Application {
     }
 
     async fn connect_http1(&self) -> Result<http1::SendRequest<Body>, ApplicationError> {
-        let stream = self.connect().await?;
-        let handshake = http1::Builder::new()
-            .max_headers(MAX_HEADERS)
-            .max_header_size(MAX_HEADER_BYTES as usize)
-            .handshake(TokioIo::new(stream))
-            .await;
-        let (sender, connection) = handshake.map_err(ApplicationError::Broken)?;
+        let (sender, connection) = self.handshake_http1().await?;
         self.tasks.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "Connection to the application ended badly");
             }
         });
         Ok(sender)
+    }
+
+    async fn handshake_http1(
+        &self,
+    ) -> Result<(http1::SendRequest<Body>, http1::Connection<TokioIo<TcpStream>, Body>), ApplicationError>
+    {
+        let stream = self.connect().await?;
+        let handshake = http1::Builder::new()
+            .max_headers(MAX_HEADERS)
+            .max_header_size(MAX_HEADER_BYTES as usize)
+            .handshake(TokioIo::new(stream))
+            .await;
+        handshake.map_err(ApplicationError::Broken)
     }
 
     async fn http2_sender(&self, link: &Link) -> Result<http2::SendRequest<Body>, ApplicationError> {
@@ -167,7 +192,7 @@ impl Application {
         Ok(sender)
     }
 
-    async fn connect(&self) -> Result<TcpStream, ApplicationError> {
+    pub(super) async fn connect(&self) -> Result<TcpStream, ApplicationError> {
         let stream = timeout(CONNECT_LIMIT, TcpStream::connect(self.address))
             .await
             .map_err(|_| ApplicationError::Unreachable(std::io::ErrorKind::TimedOut.into()))?
@@ -175,4 +200,12 @@ impl Application {
         stream.set_nodelay(true).map_err(ApplicationError::Unreachable)?;
         Ok(stream)
     }
+}
+
+fn drop_stale(kept: &mut VecDeque<Kept>) {
+    let now = Instant::now();
+    kept.retain(|kept| {
+        let stale = kept.sender.is_ready() && now.duration_since(kept.used) > IDLE_LIMIT;
+        !stale && !kept.sender.is_closed()
+    });
 }

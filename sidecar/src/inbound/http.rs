@@ -1,7 +1,5 @@
 //! One HTTP call of a verified peer: read, judged, forwarded or refused.
 
-use std::sync::Arc;
-
 use http::request::Parts;
 use http::uri::Authority;
 use http::{Request, Response, StatusCode, Version};
@@ -12,11 +10,10 @@ use super::application::ApplicationError;
 use super::session::Peer;
 use crate::answer;
 use crate::body::Body;
-use crate::enforce::{Cut, Subject, decide};
+use crate::enforce::{Asked, Cut, decide_call};
 use crate::forward;
 use crate::http_call::{is_grpc, protocol};
 use crate::identity_log::{Direction, Head, OpenCall};
-use crate::refusal::Refusal;
 use crate::worker::{Shared, Worker};
 
 /// Answers one request. Every path ends in a response and in exactly one line of the log.
@@ -26,14 +23,15 @@ pub(super) async fn call(worker: &Worker, peer: &Peer, request: Request<Incoming
     let mut open = OpenCall::begin(&shared.log, head(shared, peer, &parts));
     open.carried_by(&peer.state);
     let grpc = is_grpc(&parts.headers);
-    let entered = worker.registry.enter(subject(shared, peer, &parts, grpc));
-    let (subject, cut) = (Arc::clone(&entered.subject), entered.cut.clone());
+    let asked = Asked::Http { method: parts.method.to_string(), path: parts.uri.path().to_owned(), grpc };
+    let (call, entered) = worker.enter_call(&peer.identity, asked);
+    let cut = entered.cut.clone();
     open.entered(entered);
     let enforced = shared.enforced.borrow().clone();
     open.decided_at(enforced.revision().map(|revision| revision.to_string()));
     // What the request is comes before what it may do: one that can be read in two ways is not evaluated.
     let decided = forward::checked(&parts)
-        .and_then(|authority| Ok((authority, decide(&enforced.policies, &subject, shared.clock.now())?)));
+        .and_then(|authority| Ok((authority, decide_call(&enforced, &call, shared.clock.now())?)));
     let (authority, by) = match decided {
         Ok(allowed) => allowed,
         Err(refusal) => return answer::refused(&refusal, &open.refuse(&refusal).await, grpc),
@@ -41,21 +39,8 @@ pub(super) async fn call(worker: &Worker, peer: &Peer, request: Request<Incoming
     open.allowed_by(by.policy(), by.rule());
     tokio::select! {
         biased;
-        () = cut.over() => {}
-        answer = to_application(worker, peer, parts, body, authority, &cut) => return answered(answer, open),
-    }
-    // The call is open, so what is over was cut.
-    let because = cut.because().cloned().unwrap_or_else(|| Refusal::unavailable("cut", "the call was cut"));
-    answer::refused(&because, &open.refuse(&because).await, grpc)
-}
-
-fn subject(shared: &Shared, peer: &Peer, parts: &Parts, grpc: bool) -> Subject {
-    Subject {
-        source: peer.identity.clone(),
-        port: shared.application.port(),
-        method: parts.method.to_string(),
-        path: parts.uri.path().to_owned(),
-        grpc,
+        because = cut.reason() => answer::refused(&because, &open.refuse(&because).await, grpc),
+        answer = to_application(worker, peer, parts, body, authority, &cut) => answered(answer, open),
     }
 }
 

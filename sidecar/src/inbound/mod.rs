@@ -1,13 +1,16 @@
 //! Calls to the workload: from a proven peer, judged, to the application.
 //!
 //! ```text
-//! accept ──► handshake (verify peer) ──► each request: evaluate ──► application
+//! accept ──► handshake (verify peer) ──► each request or stream: evaluate ──► application
 //! ```
 
 mod application;
 mod http;
+mod opaque;
 mod session;
 mod shares;
+mod stream;
+mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +24,7 @@ use tokio::net::TcpStream;
 
 use crate::identity_log::{Direction, Event, SessionRefused};
 use crate::refusal::DenialId;
-use crate::session::{ALPN_H2, ALPN_HTTP1, ALPN_KITH};
+use crate::session::{ALPN_CALLS, ALPN_H2, ALPN_HTTP1, ALPN_STREAMS};
 use crate::worker::{Shared, Worker};
 
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -30,12 +33,21 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// for foreign clients that speak both, the one that every application speaks.
 pub(crate) fn server(shared: &Shared) -> Server {
     let accept = Accept::TrustDomain(shared.identity.trust_domain().clone());
-    let alpn = [ALPN_KITH, ALPN_HTTP1, ALPN_H2];
+    let alpn = [ALPN_CALLS, ALPN_STREAMS, ALPN_HTTP1, ALPN_H2];
     Server::new(shared.credentials.clone(), accept, ClientSvid::Required, &alpn)
+}
+
+/// The two ends of a connection.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    from: SocketAddr,
+    local: SocketAddr,
 }
 
 /// One connection to the inbound port.
 pub(crate) async fn connection(worker: Arc<Worker>, stream: TcpStream, from: SocketAddr) {
+    // Known of every connection that was accepted; streams for another address are refused by it.
+    let Ok(local) = stream.local_addr() else { return };
     let handshake = worker.unproven.run(worker.server.accept(stream, HANDSHAKE_LIMIT));
     let outcome = tokio::select! {
         outcome = handshake => outcome,
@@ -46,7 +58,10 @@ pub(crate) async fn connection(worker: Arc<Worker>, stream: TcpStream, from: Soc
         None => ("too_many_handshakes", "newer connections took the place of this unfinished one".to_owned()),
         Some(Err(error)) => (error.reason(), error.to_string()),
         Some(Ok(session)) => match share(&worker, &session) {
-            Ok(_share) => return session::serve(Arc::clone(&worker), session, from).await,
+            Ok(_share) => match session::serve(&worker, session, Ends { from, local }).await {
+                Ok(()) => return,
+                Err(refusal) => (refusal.reason, refusal.detail),
+            },
             Err(identity) => {
                 ("too_many_sessions", format!("{identity} has all the sessions that one identity may have"))
             }

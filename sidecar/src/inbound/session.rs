@@ -1,33 +1,43 @@
 //! One session of a peer, from its proof to its end.
 //!
-//! Owns the deadline: a session ends at the earlier of its two svids' expiries, and the calls that are open then
-//! are cut and say so.
+//! Owns the deadline: a session ends at the earlier of its two svids' expiries, or when it is not allowed any more, and
+//! what is open in it then is cut and says so.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use kith_identity::SpiffeId;
 use kith_mtls::Session;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 
 use super::application::Link;
-use super::http;
+use super::stream::Accepting;
+use super::{Ends, http};
+use crate::enforce::{Cut, Subject};
 use crate::http_server;
 use crate::identity_log::Direction;
-use crate::session::{ALPN_H2, ALPN_KITH, Lifetime, SessionState};
+use crate::refusal::Refusal;
+use crate::session::{ALPN_CALLS, ALPN_H2, ALPN_STREAMS, Lifetime, SessionState};
 use crate::spawner::Spawner;
 use crate::worker::Worker;
+
+/// What is cut gets so long to say so before the connection is gone.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// The verified other end, for each of its calls.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub(super) identity: SpiffeId,
     pub(super) address: SocketAddr,
+    /// Where it connected to.
+    pub(super) local: SocketAddr,
     pub(super) state: SessionState,
     /// It is a sidecar of Kith, which may say what version its application spoke.
     pub(super) is_sidecar: bool,
@@ -35,70 +45,103 @@ pub(super) struct Peer {
     pub(super) link: Arc<Link>,
 }
 
-/// Serves the session until it ends.
-pub(super) async fn serve<S>(worker: Arc<Worker>, session: Session<S>, from: SocketAddr)
+/// Serves the session until it ends, unless it may not begin.
+pub(super) async fn serve<S>(worker: &Arc<Worker>, session: Session<S>, ends: Ends) -> Result<(), Refusal>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shared = &worker.shared;
     // The handshake demanded both, so this is unreachable; without them there is nothing to enforce by.
-    let (Some(verified), Some(ends_at)) = (session.peer.as_ref(), session.ends_at()) else {
-        return;
+    let (Some(verified), Some(ends_at)) = (session.peer.clone(), session.ends_at()) else {
+        return Err(Refusal::unavailable("session_failed", "the handshake proved nothing"));
     };
     let identity = verified.identity().clone();
+    let subject = Subject::Session(Arc::new(verified));
+    let entered = worker.registry.enter(subject.clone());
+    worker.law.check(&subject)?;
     let Some(state) = SessionState::open(Direction::Inbound, &session, &shared.numbers, &shared.log) else {
-        return;
+        return Err(Refusal::unavailable("session_failed", "the handshake proved nothing"));
     };
     let alpn = session.facts.alpn.clone().unwrap_or_default().into_bytes();
     let peer = Peer {
         identity,
-        address: from,
+        address: ends.from,
+        local: ends.local,
         state: state.clone(),
-        is_sidecar: alpn == ALPN_KITH,
+        is_sidecar: alpn == ALPN_CALLS,
         link: Arc::default(),
     };
-    let lifetime = Lifetime::new(shared.clock.now(), ends_at);
-    let (spawner, _tasks) = Spawner::for_session();
-    let service = service_fn({
-        let worker = Arc::clone(&worker);
-        move |request| {
-            let (worker, peer) = (Arc::clone(&worker), peer.clone());
-            async move { Ok::<_, Infallible>(http::call(&worker, &peer, request).await) }
-        }
-    });
-    let io = TokioIo::new(session.stream);
-    let reason = if alpn == ALPN_KITH || alpn == ALPN_H2 {
-        let connection = http_server::http2_builder(spawner).serve_connection(io, service);
-        run(connection, |connection| connection.graceful_shutdown(), &state, lifetime, &worker).await
-    } else {
-        let connection = http_server::http1_builder().serve_connection(io, service);
-        run(connection, |connection| connection.graceful_shutdown(), &state, lifetime, &worker).await
+    let course = Course {
+        worker,
+        state: &state,
+        lifetime: Lifetime::new(shared.clock.now(), ends_at),
+        cut: &entered.cut,
     };
+    let reason = speak(&course, &alpn, session.stream, peer).await;
     state.ended(reason, &shared.log);
+    Ok(())
 }
 
-/// Drives the connection past its three dates: asked to leave, drained, cut.
-async fn run<C>(
-    connection: C,
-    leave: impl Fn(Pin<&mut C>),
-    state: &SessionState,
-    lifetime: Lifetime,
-    worker: &Worker,
-) -> &'static str
+/// Speaks what was agreed on; why it ended.
+async fn speak<S>(course: &Course<'_>, alpn: &[u8], stream: S, peer: Peer) -> &'static str
 where
-    C: Future<Output = hyper::Result<()>>,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (clock, stop) = (&worker.shared.clock, &worker.shared.stop);
-    let mut connection = std::pin::pin!(connection);
-    let ended = |result: hyper::Result<()>| if result.is_ok() { "closed" } else { "failed" };
-    tokio::select! {
-        result = connection.as_mut() => return ended(result),
-        () = clock.until(lifetime.leave_at) => leave(connection.as_mut()),
-        () = stop.graceful() => leave(connection.as_mut()),
+    let (spawner, _tasks) = Spawner::for_session();
+    let worker = Arc::clone(course.worker);
+    if alpn == ALPN_STREAMS {
+        let accepting = Accepting::new(worker, peer, spawner, stream);
+        return course.run(accepting, |accepting| accepting.leave()).await;
     }
-    tokio::select! {
-        result = connection.as_mut() => ended(result),
-        () = clock.until(lifetime.ends_at) => { state.cut("svid_expired"); "svid_expired" }
-        () = stop.forced() => { state.cut("drained"); "drained" }
+    let service = service_fn(move |request| {
+        let (worker, peer) = (Arc::clone(&worker), peer.clone());
+        async move { Ok::<_, Infallible>(http::call(&worker, &peer, request).await) }
+    });
+    let io = TokioIo::new(stream);
+    if alpn == ALPN_CALLS || alpn == ALPN_H2 {
+        let connection = http_server::http2_builder(spawner).serve_connection(io, service);
+        course.run(connection, |connection| connection.graceful_shutdown()).await
+    } else {
+        let connection = http_server::http1_builder().serve_connection(io, service);
+        course.run(connection, |connection| connection.graceful_shutdown()).await
+    }
+}
+
+/// What a session goes through.
+struct Course<'a> {
+    worker: &'a Arc<Worker>,
+    state: &'a SessionState,
+    lifetime: Lifetime,
+    cut: &'a Cut,
+}
+
+impl Course<'_> {
+    /// Drives the connection past its dates: asked to leave, drained, cut.
+    async fn run<C, E>(&self, connection: C, leave: impl Fn(Pin<&mut C>)) -> &'static str
+    where
+        C: Future<Output = Result<(), E>>,
+    {
+        let (clock, stop) = (&self.worker.shared.clock, &self.worker.shared.stop);
+        let mut connection = std::pin::pin!(connection);
+        let ended = |result: Result<(), E>| if result.is_ok() { "closed" } else { "failed" };
+        tokio::select! {
+            result = connection.as_mut() => return ended(result),
+            () = clock.until(self.lifetime.leave_at) => {}
+            () = stop.graceful() => {}
+            because = self.cut.reason() => {
+                leave(connection.as_mut());
+                let reason = self.state.cut(because);
+                // Refusals that are on their way are worth a moment; how the connection ends then is all the same.
+                let _ = timeout(LAST_WORDS, connection).await;
+                return reason;
+            }
+        }
+        leave(connection.as_mut());
+        tokio::select! {
+            result = connection.as_mut() => ended(result),
+            () = clock.until(self.lifetime.ends_at) => self.state.cut(Refusal::svid_expired()),
+            because = self.cut.reason() => self.state.cut(because),
+            () = stop.forced() => self.state.cut(Refusal::drained()),
+        }
     }
 }

@@ -7,13 +7,14 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::resolve::resolve;
+use super::websocket;
 use crate::answer;
 use crate::body::Body;
 use crate::forward;
 use crate::http_call::{is_grpc, protocol};
 use crate::identity_log::{Direction, Head, OpenCall};
 use crate::refusal::{DENIAL_HEADER, DenialId, Refusal};
-use crate::session::{OpenSession, SessionTarget};
+use crate::session::{Calls, OpenSession, SessionTarget};
 use crate::worker::{Shared, Worker};
 
 /// Answers one request. Every path ends in a response and in exactly one line of the log.
@@ -23,13 +24,23 @@ pub(super) async fn call(
     from: SocketAddr,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let grpc = is_grpc(&parts.headers);
     let enforced = worker.shared.enforced.borrow().clone();
-    let target = resolve(&enforced, destination);
-    let head = head(&worker.shared, target.as_ref().ok(), from, &parts);
+    let target = resolve(&enforced, &worker.shared.identity, destination);
+    let on_upgrade = websocket::on_upgrade(&mut parts);
+    let mut head = head(&worker.shared, target.as_ref().ok(), from, &parts);
+    if on_upgrade.is_some() {
+        head.protocol = "websocket";
+    }
     let mut open = OpenCall::begin(&worker.shared.log, head);
     open.decided_at(enforced.revision().map(|revision| revision.to_string()));
+    if let (Some(on_upgrade), Ok(target)) = (on_upgrade, &target) {
+        return match websocket::call(worker, target, parts, on_upgrade, open).await {
+            Ok(response) => response,
+            Err((refusal, open)) => answer::refused(&refusal, &open.refuse(&refusal).await, grpc),
+        };
+    }
     match carry(worker, target, parts, body, &mut open).await {
         Ok(response) => answered(response, open),
         Err(Failed::Refused(refusal)) => answer::refused(&refusal, &open.refuse(&refusal).await, grpc),
@@ -91,9 +102,8 @@ async fn carry(
     send(session, *unsent).await.map_err(|_| cut_or_broken(open))
 }
 
-async fn session(worker: &Worker, target: &SessionTarget) -> Result<OpenSession, Failed> {
-    let session = worker.pool.session(target).await;
-    session.map_err(|error| Failed::Refused(Refusal::unavailable(error.reason(), error.to_string())))
+async fn session(worker: &Worker, target: &SessionTarget) -> Result<OpenSession<Calls>, Failed> {
+    worker.calls.session(target).await.map_err(|error| Failed::Refused(error.refusal()))
 }
 
 enum Unsent {
@@ -103,7 +113,7 @@ enum Unsent {
     No,
 }
 
-async fn send(mut session: OpenSession, request: Request<Body>) -> Result<Response<Incoming>, Unsent> {
+async fn send(mut session: OpenSession<Calls>, request: Request<Body>) -> Result<Response<Incoming>, Unsent> {
     session.sender.try_send_request(request).await.map_err(|mut error| {
         tracing::debug!(error = %error.error(), "Call not answered by the session");
         error.take_message().map_or(Unsent::No, |request| Unsent::Yes(Box::new(request)))
@@ -112,10 +122,7 @@ async fn send(mut session: OpenSession, request: Request<Body>) -> Result<Respon
 
 /// A call that its session's end took with it is refused with that reason; it may have reached the peer.
 fn cut_or_broken(open: &OpenCall) -> Failed {
-    match open.cut_because() {
-        Some(reason) => Failed::Refused(Refusal::unavailable(reason, "the session was cut under the call")),
-        None => Failed::Broken,
-    }
+    open.cut_because().map_or(Failed::Broken, Failed::Refused)
 }
 
 fn answered(response: Response<Incoming>, mut open: OpenCall) -> Response<Body> {

@@ -1,11 +1,15 @@
 //! Calls of the workload: from its application, over a session, to another sidecar.
 //!
 //! ```text
-//! accept ──► detect ──► each request: resolve ──► session (expected identity proven) ──► peer
+//! accept ──► declared, or detect ─┬─► each request: resolve ──► session for calls ────► peer
+//!                                 └─► the connection: resolve ──► session for streams ──► peer
 //! ```
 
 mod http;
+mod opaque;
 mod resolve;
+mod stream;
+mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +17,8 @@ use std::sync::Arc;
 use hyper::service::service_fn;
 use tokio::net::TcpStream;
 
-use crate::detect::{Spoken, detect};
+use crate::detect::{Replayed, Spoken, detect};
+use crate::enforced::Protocol;
 use crate::http_server;
 use crate::worker::Worker;
 
@@ -24,9 +29,13 @@ pub(crate) async fn connection(
     stream: TcpStream,
     from: SocketAddr,
 ) {
-    let detected = tokio::select! {
-        detected = detect(stream) => detected,
-        () = worker.shared.stop.graceful() => return,
+    let declared = worker.shared.enforced.borrow().destination(&destination).map(|known| known.protocol);
+    let detected = match declared {
+        Some(Protocol::Opaque) => Ok(Some((Spoken::Opaque, Replayed::untouched(stream)))),
+        Some(Protocol::Http | Protocol::Detected) | None => tokio::select! {
+            detected = detect(stream) => detected,
+            () = worker.shared.stop.graceful() => return,
+        },
     };
     let (spoken, stream) = match detected {
         Ok(Some(detected)) => detected,
@@ -36,15 +45,32 @@ pub(crate) async fn connection(
             return;
         }
     };
-    let stop = worker.shared.stop.clone();
-    let tasks = worker.tasks.clone();
+    match spoken {
+        // What was declared to be HTTP is held to it: hyper answers the rest with 400.
+        Spoken::Opaque if declared != Some(Protocol::Http) => {
+            opaque::connection(&worker, &destination, stream, from).await;
+        }
+        Spoken::Http2 => requests(worker, destination, stream, from, true).await,
+        Spoken::Http1 | Spoken::Opaque => requests(worker, destination, stream, from, false).await,
+    }
+}
+
+async fn requests(
+    worker: Arc<Worker>,
+    destination: Arc<str>,
+    stream: Replayed<TcpStream>,
+    from: SocketAddr,
+    http2: bool,
+) {
+    let (stop, tasks) = (worker.shared.stop.clone(), worker.tasks.clone());
     let service = service_fn(move |request| {
         let (worker, destination) = (Arc::clone(&worker), Arc::clone(&destination));
         async move { Ok(http::call(&worker, &destination, from, request).await) }
     });
-    let served = match spoken {
-        Spoken::Http1 => http_server::http1(stream, service, &stop).await,
-        Spoken::Http2 => http_server::http2(stream, service, &tasks, &stop).await,
+    let served = if http2 {
+        http_server::http2(stream, service, &tasks, &stop).await
+    } else {
+        http_server::http1(stream, service, &stop).await
     };
     if let Err(error) = served {
         tracing::debug!(%error, %from, "Connection of the application ended badly");

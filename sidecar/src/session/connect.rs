@@ -3,20 +3,19 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use kith_mtls::Accept;
+use kith_mtls::{Accept, Client};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::pool::{OpenSession, Parts, SessionError, SessionTarget};
-use super::{ALPN_KITH, Lifetime, MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW, SessionState};
-use crate::body::Body;
+use super::{Carrier, Lifetime, SessionState};
+use crate::enforce::{Entered, Subject};
 use crate::identity_log::Direction;
-use crate::spawner::{SessionTasks, Spawner};
+use crate::refusal::Refusal;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
@@ -25,30 +24,36 @@ const UNSENT_BYTES: u32 = 64 * 1024;
 
 /// Opens a session to `target`, or says why not. Nothing of the application is sent before the peer has proven the
 /// expected identity.
-pub(super) async fn open(parts: &Parts, target: &SessionTarget) -> Result<OpenSession, SessionError> {
+pub(super) async fn open<C: Carrier>(
+    client: &Client,
+    parts: &Parts,
+    target: &SessionTarget,
+) -> Result<OpenSession<C>, SessionError> {
     // Before the peer is bothered with a connection that comes to nothing.
-    parts.client.check_own_svid()?;
+    client.check_own_svid()?;
     let stream = reach(target).await?;
     let accept = Accept::OneOf(BTreeSet::from([target.identity.clone()]));
-    let session = parts.client.connect(stream, accept, HANDSHAKE_LIMIT).await?;
+    let session = client.connect(stream, accept, HANDSHAKE_LIMIT).await?;
     let ends_at = session.ends_at().ok_or(SessionError::Unproven)?;
-    if session.facts.alpn.as_deref().map(str::as_bytes) != Some(ALPN_KITH) {
+    if session.facts.alpn.as_deref().map(str::as_bytes) != Some(C::ALPN) {
         return Err(SessionError::Protocol { agreed: session.facts.alpn.clone() });
     }
+    let peer = session.peer.clone().ok_or(SessionError::Unproven)?;
+    let subject = Subject::Session(Arc::new(peer));
+    let entered = parts.registry.enter(subject.clone());
+    parts.law.check(&subject).map_err(SessionError::Refused)?;
+    let own = session.own.clone().ok_or(SessionError::Unproven)?;
     let state = SessionState::open(Direction::Outbound, &session, &parts.numbers, &parts.log)
         .ok_or(SessionError::Unproven)?;
-    let own = session.own.clone().ok_or(SessionError::Unproven)?;
-    let lifetime = Lifetime::new(parts.clock.now(), ends_at);
-    let (spawner, tasks) = Spawner::for_session();
-    let (sender, connection) = http2::Builder::new(spawner)
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(SESSION_WINDOW)
-        .max_header_list_size(MAX_HEADER_BYTES)
-        .handshake::<_, Body>(TokioIo::new(session.stream))
-        .await
-        .map_err(SessionError::Http2)?;
-    parts.tasks.spawn(drive(connection, tasks, state.clone(), lifetime, parts.clone()));
+    let lifetime = Lifetime::new(parts.law.clock.now(), ends_at);
+    let (sender, connection) = match C::start(session.stream).await {
+        Ok(started) => started,
+        Err(error) => {
+            state.ended("failed", &parts.log);
+            return Err(error);
+        }
+    };
+    parts.tasks.spawn(drive(connection, entered, state.clone(), lifetime, parts.clone()));
     Ok(OpenSession { sender, state, lifetime, own })
 }
 
@@ -64,21 +69,17 @@ async fn reach(target: &SessionTarget) -> Result<TcpStream, SessionError> {
 }
 
 async fn drive(
-    connection: impl Future<Output = hyper::Result<()>>,
-    tasks: SessionTasks,
+    connection: impl Future<Output = bool>,
+    entered: Entered,
     state: SessionState,
     lifetime: Lifetime,
     parts: Parts,
 ) {
-    let over = async {
-        let result = connection.await;
-        tasks.ended().await;
-        if result.is_ok() { "closed" } else { "failed" }
-    };
-    let otherwise = tokio::select! {
-        reason = over => reason,
-        () = parts.clock.until(lifetime.ends_at) => { state.cut("svid_expired"); "svid_expired" }
+    let reason = tokio::select! {
+        ended_well = connection => if ended_well { "closed" } else { "failed" },
+        () = parts.law.clock.until(lifetime.ends_at) => state.cut(Refusal::svid_expired()),
+        because = entered.cut.reason() => state.cut(because),
         () = parts.drained.cancelled() => "drained",
     };
-    state.ended(otherwise, &parts.log);
+    state.ended(reason, &parts.log);
 }

@@ -1,19 +1,24 @@
-//! What travels between two sidecars: one HTTP/2 session for each worker, destination address and expected identity.
+//! What travels between two sidecars: for each worker, destination address and expected identity one HTTP/2 session for
+//! calls, and a second one for streams.
 //!
 //! A session never outlives the svids that proved it. [`lifetime`] says when it is replaced and when it is cut; a
 //! later step re-proves a live session in place there, so that long streams live on.
 
+mod carrier;
 mod connect;
 mod lifetime;
 mod pool;
 mod state;
 
+pub(crate) use carrier::{Calls, Carrier, Streams, keep_alive};
 pub(crate) use lifetime::Lifetime;
-pub(crate) use pool::{OpenSession, Parts, Pool, SessionTarget};
+pub(crate) use pool::{OpenSession, Parts, Pool, SessionError, SessionTarget};
 pub(crate) use state::{SessionNumbers, SessionState};
 
-/// HTTP/2 inside, between two sidecars of Kith: never mistaken for a foreign client's `h2`.
-pub(crate) const ALPN_KITH: &[u8] = b"kith/1";
+/// Calls over HTTP/2, between two sidecars of Kith: never mistaken for a foreign client's `h2`.
+pub(crate) const ALPN_CALLS: &[u8] = b"kith/1";
+/// Streams over HTTP/2 CONNECT, between two sidecars of Kith.
+pub(crate) const ALPN_STREAMS: &[u8] = b"kith-streams/1";
 /// A foreign client that speaks HTTP/2.
 pub(crate) const ALPN_H2: &[u8] = b"h2";
 /// A foreign client that speaks HTTP/1.1.

@@ -1,4 +1,4 @@
-//! The sessions of one worker, one for each target, replaced before they end.
+//! The sessions of one worker and one kind, one for each target, replaced before they end.
 //!
 //! A session that is due gets its successor beside it: calls go on over the old one until the new one is proven.
 
@@ -8,18 +8,18 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use hyper::client::conn::http2;
 use kith_identity::SpiffeId;
-use kith_mtls::{HandshakeError, Svid};
-use kith_runtime::{Clock, Tasks};
+use kith_mtls::{Client, ClientIdentity, Credentials, HandshakeError, Svid};
+use kith_runtime::Tasks;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Lifetime, SessionNumbers, SessionState, connect};
-use crate::body::Body;
+use super::{Carrier, Lifetime, SessionNumbers, SessionState, connect};
+use crate::enforce::{Law, Registry};
 use crate::identity_log::Log;
 use crate::lock::lock;
+use crate::refusal::Refusal;
 
 /// A replacement that failed is not tried again before this: the old session still carries calls.
 const REPLACEMENT_PAUSE: Duration = Duration::from_millis(250);
@@ -40,29 +40,36 @@ pub(crate) enum SessionError {
     Handshake(#[from] HandshakeError),
     #[error("the handshake proved nothing")]
     Unproven,
-    #[error("the peer does not speak kith/1 but {agreed:?}")]
+    #[error("the peer does not speak the protocol of Kith but {agreed:?}")]
     Protocol { agreed: Option<String> },
+    #[error("{}", .0.detail)]
+    Refused(Refusal),
     #[error("HTTP/2 could not be set up: {0}")]
     Http2(hyper::Error),
+    #[error("HTTP/2 could not be set up: {0}")]
+    Streams(h2::Error),
 }
 
 impl SessionError {
-    /// The stable code of the identity log.
-    pub(crate) fn reason(&self) -> &'static str {
-        match self {
+    /// What the caller is told.
+    pub(crate) fn refusal(&self) -> Refusal {
+        let reason = match self {
+            Self::Refused(refusal) => return refusal.clone(),
             Self::Unreachable { .. } => "destination_unreachable",
             Self::Handshake(error) => error.reason(),
-            Self::Unproven | Self::Protocol { .. } | Self::Http2(_) => "session_failed",
-        }
+            Self::Unproven | Self::Protocol { .. } | Self::Http2(_) | Self::Streams(_) => "session_failed",
+        };
+        Refusal::unavailable(reason, self.to_string())
     }
 }
 
 /// What it takes to open a session.
 #[derive(Debug, Clone)]
 pub(crate) struct Parts {
-    pub(crate) client: kith_mtls::Client,
+    pub(crate) credentials: Credentials,
     pub(crate) svid: watch::Receiver<Option<Arc<Svid>>>,
-    pub(crate) clock: Clock,
+    pub(crate) law: Law,
+    pub(crate) registry: Registry,
     pub(crate) log: Log,
     pub(crate) numbers: Arc<SessionNumbers>,
     pub(crate) tasks: Tasks,
@@ -71,25 +78,33 @@ pub(crate) struct Parts {
 }
 
 /// An open session; clones carry calls over the same one.
-#[derive(Debug, Clone)]
-pub(crate) struct OpenSession {
-    pub(crate) sender: http2::SendRequest<Body>,
+#[derive(Debug)]
+pub(crate) struct OpenSession<C: Carrier> {
+    pub(crate) sender: C::Sender,
     pub(crate) state: SessionState,
     pub(super) lifetime: Lifetime,
     pub(super) own: Arc<Svid>,
 }
 
+impl<C: Carrier> Clone for OpenSession<C> {
+    fn clone(&self) -> Self {
+        let Self { sender, state, lifetime, own } = self;
+        Self { sender: sender.clone(), state: state.clone(), lifetime: *lifetime, own: Arc::clone(own) }
+    }
+}
+
 /// The sessions of one worker.
 #[derive(Debug)]
-pub(crate) struct Pool {
+pub(crate) struct Pool<C: Carrier> {
+    client: Client,
     parts: Parts,
-    slots: Mutex<HashMap<SessionTarget, Arc<Slot>>>,
+    slots: Mutex<HashMap<SessionTarget, Arc<Slot<C>>>>,
 }
 
 #[derive(Debug)]
-struct Slot {
+struct Slot<C: Carrier> {
     target: SessionTarget,
-    current: Mutex<Option<OpenSession>>,
+    current: Mutex<Option<OpenSession<C>>>,
     /// Held while a session is being opened: a burst of calls opens one.
     opening: tokio::sync::Mutex<()>,
     /// No replacement before this.
@@ -98,15 +113,16 @@ struct Slot {
     attempts: Mutex<(u64, Option<Arc<SessionError>>)>,
 }
 
-impl Pool {
+impl<C: Carrier> Pool<C> {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts, slots: Mutex::default() }
+        let client = Client::new(parts.credentials.clone(), ClientIdentity::Svid, &[C::ALPN]);
+        Self { client, parts, slots: Mutex::default() }
     }
 
     /// A session to the target: the open one, or a new one.
-    pub(crate) async fn session(&self, target: &SessionTarget) -> Result<OpenSession, Arc<SessionError>> {
+    pub(crate) async fn session(&self, target: &SessionTarget) -> Result<OpenSession<C>, Arc<SessionError>> {
         let slot = self.slot(target);
-        if let Some(open) = slot.usable(self.parts.clock.now()) {
+        if let Some(open) = slot.usable(self.parts.law.clock.now()) {
             if self.is_due(&slot, &open) {
                 self.replace_beside(slot);
             }
@@ -114,7 +130,7 @@ impl Pool {
         }
         let (before, _) = *lock(&slot.attempts);
         let _turn = slot.opening.lock().await;
-        if let Some(open) = slot.usable(self.parts.clock.now()) {
+        if let Some(open) = slot.usable(self.parts.law.clock.now()) {
             return Ok(open);
         }
         // Whoever waited for an attempt takes its failure: one after the other, a burst of calls to a peer that
@@ -124,7 +140,7 @@ impl Pool {
         {
             return Err(Arc::clone(error));
         }
-        let opened = connect::open(&self.parts, target).await.map_err(Arc::new);
+        let opened = connect::open(&self.client, &self.parts, target).await.map_err(Arc::new);
         let mut attempts = lock(&slot.attempts);
         *attempts = (attempts.0 + 1, opened.as_ref().err().cloned());
         drop(attempts);
@@ -133,12 +149,12 @@ impl Pool {
 
     /// Targets are the endpoints of declared destinations, so the map is as small as the snapshot; slots whose
     /// session is gone are dropped when a new target appears.
-    fn slot(&self, target: &SessionTarget) -> Arc<Slot> {
+    fn slot(&self, target: &SessionTarget) -> Arc<Slot<C>> {
         let mut slots = lock(&self.slots);
         if let Some(slot) = slots.get(target) {
             return Arc::clone(slot);
         }
-        let now = self.parts.clock.now();
+        let now = self.parts.law.clock.now();
         slots.retain(|_, slot| slot.usable(now).is_some() || Arc::strong_count(slot) > 1);
         let slot = Arc::new(Slot {
             target: target.clone(),
@@ -152,22 +168,22 @@ impl Pool {
     }
 
     /// Due by age, or because the own svid was renewed: the new key goes into use at once.
-    fn is_due(&self, slot: &Slot, open: &OpenSession) -> bool {
-        let now = self.parts.clock.now();
+    fn is_due(&self, slot: &Slot<C>, open: &OpenSession<C>) -> bool {
+        let now = self.parts.law.clock.now();
         let renewed =
             self.parts.svid.borrow().as_ref().is_some_and(|svid| svid.serial() != open.own.serial());
         let paused = lock(&slot.pause_until).is_some_and(|until| Instant::now() < until);
         (renewed || now >= open.lifetime.replace_at) && !paused
     }
 
-    fn replace_beside(&self, slot: Arc<Slot>) {
-        let parts = self.parts.clone();
+    fn replace_beside(&self, slot: Arc<Slot<C>>) {
+        let (client, parts) = (self.client.clone(), self.parts.clone());
         self.parts.tasks.spawn(async move {
             // Somebody else is at it already.
             let Ok(_turn) = slot.opening.try_lock() else {
                 return;
             };
-            match connect::open(&parts, &slot.target).await {
+            match connect::open(&client, &parts, &slot.target).await {
                 Ok(open) => drop(slot.put(open)),
                 Err(error) => {
                     tracing::debug!(%error, target = %slot.target.identity, "Session not replaced");
@@ -178,15 +194,15 @@ impl Pool {
     }
 }
 
-impl Slot {
+impl<C: Carrier> Slot<C> {
     /// The current session, if a call sent over it now can still be answered.
-    fn usable(&self, now: SystemTime) -> Option<OpenSession> {
+    fn usable(&self, now: SystemTime) -> Option<OpenSession<C>> {
         let current = lock(&self.current);
-        current.as_ref().filter(|open| !open.sender.is_closed() && now < open.lifetime.ends_at).cloned()
+        current.as_ref().filter(|open| !C::is_closed(&open.sender) && now < open.lifetime.ends_at).cloned()
     }
 
     /// The old session goes on until its calls are done; nobody starts a new one there.
-    fn put(&self, open: OpenSession) -> OpenSession {
+    fn put(&self, open: OpenSession<C>) -> OpenSession<C> {
         *lock(&self.pause_until) = None;
         if let Some(old) = lock(&self.current).replace(open.clone()) {
             old.state.replaced();

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use kith_mtls::Session;
 
 use crate::identity_log::{Direction, Event, Log, SessionEnded, SessionFacts, SessionOpened};
+use crate::refusal::Refusal;
 
 /// Both ends of a session end it at the same second; whoever's timer fires first, the other sees a broken
 /// connection. Within this time of the end that is what the end looks like from there.
@@ -34,7 +35,7 @@ struct Inner {
     calls: AtomicU64,
     open: AtomicU64,
     /// Why it was cut from here, and how many calls were open then.
-    cut: OnceLock<(&'static str, u64)>,
+    cut: OnceLock<(Refusal, u64)>,
     /// Calls that broke because the session was over.
     broken: AtomicU64,
     ends_at: SystemTime,
@@ -90,16 +91,16 @@ impl SessionState {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Records why the session is about to be cut: its calls read it when they break.
-    pub(crate) fn cut(&self, reason: &'static str) {
+    /// Records why the session is about to be cut: its calls read it when they break. The code of the reason in force.
+    pub(crate) fn cut(&self, because: Refusal) -> &'static str {
         // Only the first reason counts.
-        let _ = self.0.cut.set((reason, self.0.open.load(Ordering::Relaxed)));
+        self.0.cut.get_or_init(|| (because, self.0.open.load(Ordering::Relaxed))).0.reason
     }
 
     /// Why a call of this session broke at `now`, if it was for the session's end.
-    pub(crate) fn cut_because(&self, now: SystemTime) -> Option<&'static str> {
-        let from_here = self.0.cut.get().map(|(reason, _)| *reason);
-        from_here.or_else(|| (now + SAME_END >= self.0.ends_at).then_some("svid_expired"))
+    pub(crate) fn cut_because(&self, now: SystemTime) -> Option<Refusal> {
+        let from_here = self.0.cut.get().map(|(because, _)| because.clone());
+        from_here.or_else(|| (now + SAME_END >= self.0.ends_at).then(Refusal::svid_expired))
     }
 
     /// One more call broke for that reason.
@@ -122,7 +123,7 @@ impl SessionState {
             direction: self.0.direction,
             peer: self.0.peer.clone(),
             session: self.0.facts.session,
-            reason: over.unwrap_or(quiet).to_owned(),
+            reason: over.as_ref().map_or(quiet, |because| because.reason).to_owned(),
             calls: self.0.calls.load(Ordering::Relaxed),
             cut: over.map_or(0, |_| broken),
         }));

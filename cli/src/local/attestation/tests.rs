@@ -23,6 +23,7 @@ fn facts() -> ControlPlaneFacts {
         issuing_not_after_ms: 0,
         policies: 0,
         policies_error: String::new(),
+        health: ([127, 0, 0, 1], 7454).into(),
     }
 }
 

@@ -34,6 +34,7 @@ fn keep_command(program: &str, arguments: &[&str]) -> Kit {
         program: PathBuf::from(program),
         arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
         environment: BTreeMap::new(),
+        folder: None,
         title: None,
         with_channel: false,
     };
@@ -60,6 +61,14 @@ fn restarted(event: &Event) -> Option<i32> {
     if let Event::Restarted { pid, .. } = event { Some(*pid) } else { None }
 }
 
+fn ended(event: &Event) -> Option<(String, Option<Duration>)> {
+    if let Event::ChildExited { status, pause, .. } = event {
+        Some((status.to_string(), *pause))
+    } else {
+        None
+    }
+}
+
 fn exited(event: &Event) -> Option<String> {
     if let Event::ChildExited { status, .. } = event { Some(status.to_string()) } else { None }
 }
@@ -74,7 +83,9 @@ async fn a_killed_child_is_started_again_and_its_end_is_told() {
     assert_eq!(kit.until(said).await, (Stream::Stdout, "up".to_owned()));
     let first = kit.kept.pid().unwrap();
     kit.kept.kill().unwrap();
-    assert!(kit.until(exited).await.contains("SIGKILL"));
+    let (status, pause) = kit.until(ended).await;
+    assert!(status.contains("SIGKILL"));
+    assert_eq!(pause, Some(FIRST_PAUSE), "it is said when it comes back");
     assert_ne!(kit.until(restarted).await, first);
     kit.stopper.begin();
     assert_eq!(kit.tasks.finish(SOON).await, 0);
@@ -104,7 +115,9 @@ async fn a_child_that_ignores_the_request_to_end_is_made_to() {
     kit.stopper.begin();
     kit.stopper.force();
     assert_eq!(kit.tasks.finish(SOON).await, 0);
-    assert!(kit.until(exited).await.contains("SIGKILL"));
+    let (status, pause) = kit.until(ended).await;
+    assert!(status.contains("SIGKILL"));
+    assert_eq!(pause, None, "it does not come back");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
+use super::super::kept_state::SealKey;
 use super::*;
 use kith_identity::TrustDomain;
 
@@ -137,6 +138,19 @@ fn state_that_a_killed_mesh_left_is_not_taken_over() {
     let files = MeshFiles::make(&spec, None).unwrap();
     assert!(!files.state_file().exists());
     assert_eq!(fs::metadata(&files.authorities).unwrap().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_state_whose_key_is_known_is_kept_and_found_again() {
+    let parent = folder();
+    let mut spec = spec(Some(parent.path().join("state")), None);
+    spec.seal_key = Some(SealKey::generate().unwrap());
+    let files = MeshFiles::make(&spec, None).unwrap();
+    fs::write(files.state_file(), "sealed").unwrap();
+    files.remove().unwrap();
+    drop(files);
+    let files = MeshFiles::make(&spec, None).unwrap();
+    assert_eq!(fs::read_to_string(files.state_file()).unwrap(), "sealed");
 }
 
 #[test]

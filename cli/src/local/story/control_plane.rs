@@ -1,48 +1,44 @@
-//! Step 5: the control plane is killed, and stays away for a while. Calls go on; it comes back as the same
-//! authority, and issues again.
+//! Step 6: the control plane is killed, and stays away for a while. Calls go on; it comes back as the same authority,
+//! knows whom it cut off, issues again, and an edit takes effect as before.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use kith_sidecar::identity_log::Event as Logged;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::flip::{AGAIN, flip};
 use super::load::during;
-use super::{Measured, PATIENCE, Stage};
-use crate::local::{ChildId, Event, Events};
+use super::stage::Stage;
+use super::{AT_MOST, DENIED, Measured, PATIENCE, why};
+use crate::local::admin::AdminError;
+use crate::local::check::{CHAIN, Edit, Mark};
+use crate::local::demo_mesh::ORDERS_FILE;
 
 /// How long it stays away.
 const AWAY: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(stage: &Stage<'_>) -> anyhow::Result<Measured> {
-    let url = format!("{}/orders/42", stage.outbound("web", "orders")?);
     let before = stage.status().await?;
-    let mut events = stage.mesh.events();
-    let (outage, total) = during(&url, outage(stage, &mut events)).await;
-    let outage = outage?;
+    let (outage, total) = during(stage, outage(stage)).await?;
     let after = stage.status().await?;
     let same_root = before.root_sha256 == after.root_sha256;
+    let held = still_cut_off(stage).await?;
+    let closed = flip(stage, Edit::CloseOrders, &stage.files.without_web()?).await?;
+    let open = flip(stage, Edit::OpenOrders, stage.files.original(ORDERS_FILE)?).await?;
+    let seconds = |duration: Duration| duration.as_secs_f64();
     Ok(Measured {
-        held: total.failed == 0 && same_root,
+        held: total.failed == 0 && same_root && held && closed < AT_MOST && open < AT_MOST,
         lines: vec![
-            format!(
-                "killed process {} with SIGKILL; it stayed away for {:.1} s",
-                outage.killed,
-                outage.away.as_secs_f64()
-            ),
-            format!(
-                "back as process {} in {} ms, {}",
-                outage.back,
-                outage.start.as_millis(),
-                root(same_root)
-            ),
-            format!(
-                "issuance resumed: {} workloads have new svids {:.1} s later",
-                outage.renewed,
-                outage.issued.as_secs_f64()
-            ),
+            format!("killed process {} with SIGKILL; it stayed away for {:.1} s", outage.killed, seconds(outage.away)),
+            format!("back as process {} in {} ms, {}", outage.back, outage.start.as_millis(), root(same_root)),
+            format!("every service that calls had an svid of its own {:.1} s after the start", seconds(outage.issued)),
             total.sentence(),
+            format!("the intruder is {}", if held { "still cut off" } else { "NOT CUT OFF ANY MORE" }),
+            format!(
+                "web taken out of {ORDERS_FILE}: denied {} ms later; put back: allowed {} ms later",
+                closed.as_millis(),
+                open.as_millis()
+            ),
         ],
     })
 }
@@ -51,16 +47,23 @@ fn root(same: bool) -> &'static str {
     if same { "with the same root" } else { "WITH ANOTHER ROOT" }
 }
 
+/// Whether the quarantine of the step before is listed, and refuses a call that the policy allows.
+async fn still_cut_off(stage: &Stage<'_>) -> anyhow::Result<bool> {
+    let listed = stage.is_quarantined().await?;
+    let answer = stage.intrude().await?;
+    let reason = why::look_up(stage, &answer).await?.reason();
+    Ok(listed && answer.status == DENIED && reason.as_deref() == Some("quarantined"))
+}
+
 struct Outage {
     killed: i32,
     back: i32,
     away: Duration,
     start: Duration,
     issued: Duration,
-    renewed: usize,
 }
 
-async fn outage(stage: &Stage<'_>, events: &mut Events) -> anyhow::Result<Outage> {
+async fn outage(stage: &Stage<'_>) -> anyhow::Result<Outage> {
     let control_plane = stage.mesh.control_plane();
     let killed = control_plane.pid().context("the control plane does not run")?;
     let began = Instant::now();
@@ -71,31 +74,33 @@ async fn outage(stage: &Stage<'_>, events: &mut Events) -> anyhow::Result<Outage
     sleep(AWAY).await;
     ensure!(control_plane.pid().is_none(), "the control plane came back although it was held");
     let away = began.elapsed();
-    control_plane.hold(false);
+    stage.journal.mark(Mark::Released);
     let released = Instant::now();
+    control_plane.hold(false);
     control_plane.until_ready(PATIENCE).await?;
     let start = released.elapsed();
     let back = control_plane.pid().context("the control plane does not run")?;
-    let renewed = timeout(stage.patience, renewals(stage, events)).await;
-    let renewed =
-        renewed.with_context(|| format!("not every svid was renewed within {:?}", stage.patience))??;
     stage.mesh.until_programmed(PATIENCE).await?;
-    Ok(Outage { killed, back, away, start, issued: released.elapsed(), renewed })
+    for service in CHAIN {
+        renewed(stage, service).await?;
+    }
+    let issued = released.elapsed();
+    stage.journal.mark(Mark::Recovered(issued));
+    Ok(Outage { killed, back, away, start, issued })
 }
 
-/// Waits until every workload has an svid of after the control plane's return; how many there are.
-async fn renewals(stage: &Stage<'_>, events: &mut Events) -> anyhow::Result<usize> {
-    let all: BTreeSet<String> = stage.mesh.services().map(str::to_owned).collect();
-    let mut renewed = BTreeSet::new();
-    let mut returned = false;
-    while renewed != all {
-        match events.next().await.context("the mesh is gone")? {
-            Event::Restarted { child: ChildId::ControlPlane, .. } => returned = true,
-            Event::Line { service, line } if returned && matches!(line.event, Logged::SvidRenewed(_)) => {
-                renewed.insert(service.to_string());
+/// Has a service's svid replaced. Its sidecar may be connecting again just now.
+async fn renewed(stage: &Stage<'_>, service: &str) -> anyhow::Result<()> {
+    let mut admin = stage.admin().await?;
+    let renewed = timeout(PATIENCE, async {
+        loop {
+            match admin.rotate(service).await {
+                Err(AdminError::Refused { .. }) => sleep(AGAIN).await,
+                renewed => return renewed,
             }
-            _ => {}
         }
-    }
-    Ok(renewed.len())
+    });
+    let renewed = renewed.await.with_context(|| format!("{service} had no new svid within {PATIENCE:?}"))?;
+    renewed.with_context(|| format!("{service} has no new svid"))?;
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Calls at a steady rate, whatever becomes of the ones before: no retry, every attempt counted.
+//! Calls from web at a steady rate, whatever becomes of the ones before: no retry, every attempt counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use http::Method;
 use kith_runtime::Tasks;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{ALLOWED, LIMIT, PATIENCE};
+use super::journal::Begun;
+use super::stage::Stage;
+use super::{ALLOWED, LIMIT};
+use crate::local::check::Outcome;
 use crate::local::http_call::call;
 
 const EVERY: Duration = Duration::from_millis(20);
@@ -35,14 +38,18 @@ impl Total {
     pub(super) fn sentence(self) -> String {
         let slowest = self.slowest.as_secs_f64() * 1e3;
         format!(
-            "{} calls at 50 a second, {} failed, the slowest took {slowest:.1} ms",
+            "{} calls of web at 50 a second, {} failed, the slowest took {slowest:.1} ms",
             self.made, self.failed
         )
     }
 }
 
-/// Makes calls for as long as `meanwhile` takes; its result, and what became of the calls.
-pub(super) async fn during<T>(url: &str, meanwhile: impl Future<Output = T>) -> (T, Total) {
+/// Orders for as long as `meanwhile` takes; its result, and what became of the calls.
+pub(super) async fn during<T>(
+    stage: &Stage<'_>,
+    meanwhile: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<(T, Total)> {
+    let base = stage.outbound("web", "orders")?;
     let (tasks, counts) = (Tasks::new(), Arc::new(Counts::default()));
     let calls = async {
         let mut ticks = interval(EVERY);
@@ -50,7 +57,8 @@ pub(super) async fn during<T>(url: &str, meanwhile: impl Future<Output = T>) -> 
         loop {
             ticks.tick().await;
             counts.made.fetch_add(1, Ordering::Relaxed);
-            tasks.spawn(attempt(url.to_owned(), counts.clone()));
+            let begun = stage.journal.begin("web", "orders", "orders", true);
+            tasks.spawn(attempt(format!("{base}{}", begun.path()), begun, counts.clone()));
         }
     };
     let result = tokio::select! {
@@ -58,19 +66,23 @@ pub(super) async fn during<T>(url: &str, meanwhile: impl Future<Output = T>) -> 
         never = calls => never,
     };
     // Calls that do not end count as failed: they are not among the good ones.
-    let _ = timeout(PATIENCE, tasks.finish(LIMIT)).await;
+    tasks.finish(LIMIT).await;
     let made = counts.made.load(Ordering::Relaxed);
     let failed = made - counts.good.load(Ordering::Relaxed);
     let slowest = Duration::from_micros(counts.slowest_us.load(Ordering::Relaxed));
-    (result, Total { made, failed, slowest })
+    Ok((result?, Total { made, failed, slowest }))
 }
 
-async fn attempt(url: String, counts: Arc<Counts>) {
-    let began = tokio::time::Instant::now();
+async fn attempt(url: String, begun: Begun, counts: Arc<Counts>) {
+    let began = Instant::now();
     let answer = call(Method::GET, url, LIMIT).await;
     let took = began.elapsed();
     counts.slowest_us.fetch_max(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    if answer.is_ok_and(|answer| answer.status == ALLOWED) && took <= TOO_SLOW {
+    if took > TOO_SLOW {
+        return begun.ended_as(Outcome::Failed(format!("it took {} ms", took.as_millis())));
+    }
+    if answer.as_ref().is_ok_and(|answer| answer.status == ALLOWED) {
         counts.good.fetch_add(1, Ordering::Relaxed);
     }
+    begun.ended(&answer);
 }

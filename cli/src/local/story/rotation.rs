@@ -7,19 +7,20 @@ use anyhow::Context as _;
 use kith_sidecar::identity_log::{Direction, Event as Logged};
 use tokio::time::timeout;
 
+use super::Measured;
 use super::load::during;
-use super::{Measured, Stage};
+use super::stage::Stage;
+use crate::local::check::{CHAIN, Mark};
 use crate::local::{Event, Events};
 
-/// The services that the load passes through, caller before callee.
-const CHAIN: [&str; 3] = ["web", "orders", "payments"];
-
 pub(super) async fn run(stage: &Stage<'_>) -> anyhow::Result<Measured> {
-    let url = format!("{}/orders/42", stage.outbound("web", "orders")?);
     let mut events = stage.mesh.events();
-    let (rotations, total) = during(&url, timeout(stage.patience, watch(&mut events))).await;
-    let rotations =
-        rotations.with_context(|| format!("not every svid was replaced within {:?}", stage.patience))??;
+    let (rotations, total) = during(stage, async {
+        let watched = timeout(stage.patience, watch(&mut events)).await;
+        watched.with_context(|| format!("not every svid was replaced within {:?}", stage.patience))?
+    })
+    .await?;
+    stage.journal.mark(Mark::Rotated(CHAIN.into_iter().map(|name| rotations.renewals(name)).sum()));
     let renewed: Vec<String> =
         CHAIN.iter().map(|name| format!("{name} {}", rotations.renewals(name))).collect();
     Ok(Measured {
@@ -83,7 +84,8 @@ impl Rotations {
             | Logged::SvidRenewed(_)
             | Logged::SessionRefused(_)
             | Logged::SessionOpened(_)
-            | Logged::SessionEnded(_) => {}
+            | Logged::SessionEnded(_)
+            | Logged::Quarantine(_) => {}
         }
     }
 }

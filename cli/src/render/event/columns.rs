@@ -1,10 +1,8 @@
 //! The live table: which columns there are at which width, and what stands in them.
 
-use kith_identity::SpiffeId;
-
 use super::{Kind, Outcome, Shown};
 use crate::render::table::{self, Cell, Tone};
-use crate::render::time;
+use crate::render::{name, time};
 
 /// The columns of the live table, for one width of the terminal.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +72,9 @@ impl Columns {
     pub fn row(self, shown: &Shown) -> String {
         match shown.kind {
             Kind::Call | Kind::SessionRefused => self.call(shown),
-            Kind::Identity | Kind::Process | Kind::Policies => self.notice(shown),
+            Kind::Identity | Kind::Quarantine | Kind::Process | Kind::Policies | Kind::Log => {
+                self.notice(shown)
+            }
         }
     }
 
@@ -108,7 +108,7 @@ impl Columns {
             self.time(shown),
             Cell::from(side(shown, shown.src.as_deref(), shown.dst.as_deref())),
             Cell::from(side(shown, shown.dst.as_deref(), shown.src.as_deref())),
-            Cell::from(request(shown)),
+            Cell::from(shown.request()),
             verdict,
             status(shown),
         ];
@@ -140,8 +140,14 @@ impl Columns {
         let detail = shown.detail.as_deref().unwrap_or_default();
         let text = match shown.kind {
             Kind::Identity => {
-                let about = shown.src.as_deref().map(|identity| short_identity(identity, None));
+                let about = shown.src.as_deref().map(|identity| name::short(identity, None));
                 format!("● identity {:<9} rotated {detail}", about.unwrap_or_default())
+            }
+            Kind::Quarantine => {
+                let (src, dst) = (shown.src.as_deref(), shown.dst.as_deref());
+                let who = src.map(|identity| name::short(identity, dst)).unwrap_or_default();
+                let place = dst.map(|identity| name::short(identity, src)).unwrap_or_default();
+                format!("● quarantine  {who} {detail}, at {place}")
             }
             Kind::Policies => format!("● policies  {detail}"),
             _ => format!("● process  {:<9} {detail}", shown.src.as_deref().unwrap_or_default()),
@@ -157,17 +163,10 @@ impl Columns {
 /// One side of a call.
 fn side(shown: &Shown, identity: Option<&str>, other: Option<&str>) -> String {
     match (identity, shown.kind, shown.reason.as_deref()) {
-        (Some(identity), _, _) => short_identity(identity, other),
+        (Some(identity), _, _) => name::short(identity, other),
         (None, Kind::SessionRefused, Some("not_tls")) => "(plain)".to_owned(),
         (None, Kind::SessionRefused, Some(reason)) if NO_SVID.contains(&reason) => "(no svid)".to_owned(),
         (None, _, _) => "(unknown)".to_owned(),
-    }
-}
-
-fn request(shown: &Shown) -> String {
-    match (&shown.method, &shown.path) {
-        (Some(method), Some(path)) => format!("{method:<4} {path}"),
-        _ => "connection".to_owned(),
     }
 }
 
@@ -185,9 +184,8 @@ fn short_reason(shown: &Shown, sentence_follows: bool) -> String {
     match (&shown.policy, shown.reason.as_deref()) {
         (Some(policy), _) => rule_of(policy, shown.rule.as_deref()),
         (None, Some("default_deny")) if sentence_follows => "default".to_owned(),
-        (None, Some("default_deny")) => {
-            format!("no rule for {}", side(shown, shown.src.as_deref(), shown.dst.as_deref()))
-        }
+        // True of every default denial; a rule about this very caller may have failed on another field.
+        (None, Some("default_deny")) => "no rule allows it".to_owned(),
         (None, reason) => reason.unwrap_or("refused").to_owned(),
     }
 }
@@ -205,23 +203,4 @@ fn decided_by(shown: &Shown) -> String {
 fn rule_of(policy: &str, rule: Option<&str>) -> String {
     let name = policy.rsplit('/').next().unwrap_or(policy);
     rule.map_or_else(|| name.to_owned(), |rule| format!("{name} {rule}"))
-}
-
-/// The service account, with its namespace where the other side's differs; a foreign identity whole.
-pub(super) fn short_identity(identity: &str, other: Option<&str>) -> String {
-    let parse = |text: &str| SpiffeId::parse(text).ok();
-    let (Some(id), other) = (parse(identity), other.and_then(parse)) else { return identity.to_owned() };
-    let foreign = other.as_ref().is_some_and(|other| other.trust_domain() != id.trust_domain());
-    match id.service_account() {
-        Some(account) if !foreign => {
-            let near = other.as_ref().and_then(SpiffeId::service_account);
-            let elsewhere = near.is_some_and(|near| near.namespace != account.namespace);
-            if elsewhere {
-                format!("{}/{}", account.namespace, account.name)
-            } else {
-                account.name.to_owned()
-            }
-        }
-        _ => identity.to_owned(),
-    }
 }

@@ -3,7 +3,6 @@
 use kith_sidecar::identity_log::{SessionEnded, SessionFacts};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::columns::short_identity;
 use super::*;
 use crate::render::table::Tone;
 
@@ -39,6 +38,8 @@ fn inbound() -> Call {
         denial_detail: None,
         error: None,
         duration_us: 2_149,
+        request_bytes: None,
+        response_bytes: None,
         session: Some(facts()),
     }
 }
@@ -86,6 +87,23 @@ fn renewal() -> Shown {
     Shown::of_line(&line(Event::SvidRenewed(renewed))).unwrap()
 }
 
+fn cut_off(change: QuarantineChange) -> Shown {
+    let quarantine = Quarantine { identity: WEB.into(), change, revision: "1.9".into() };
+    Shown::of_line(&line(Event::Quarantine(quarantine))).unwrap()
+}
+
+fn opaque() -> Call {
+    Call {
+        method: String::new(),
+        path: String::new(),
+        protocol: "tcp".into(),
+        status: None,
+        request_bytes: Some(120),
+        response_bytes: Some(4_096),
+        ..inbound()
+    }
+}
+
 fn everything() -> Vec<Shown> {
     let failed = Call { error: Some("connection_lost".into()), status: None, ..inbound() };
     let application = Some("application_unreachable".into());
@@ -104,6 +122,9 @@ fn everything() -> Vec<Shown> {
         refused(Direction::Inbound, "unknown_authority"),
         refused(Direction::Outbound, "unexpected_identity"),
         renewal(),
+        call(opaque()).unwrap(),
+        cut_off(QuarantineChange::Added),
+        cut_off(QuarantineChange::Removed),
         Shown::of_policies("2026-11-21T10:04:07.112Z", &policies("")),
         Shown::of_policies("2026-11-21T10:04:07.112Z", &policies(SAUCES)),
     ]
@@ -154,9 +175,19 @@ fn the_reason_of_a_refusal_is_there_at_80_columns() {
     let intruder = Some("spiffe://demo.local/ns/demo/sa/intruder".to_owned());
     let shown = call(Call { source: intruder, ..denied("default_deny") }).unwrap();
     let row = |width| anstream::adapter::strip_str(&Columns::new(Some(width)).row(&shown)).to_string();
-    assert!(row(80).ends_with(" no rule for intruder"), "{}", row(80));
-    assert!(row(100).ends_with(" no rule for intruder #01234567"), "{}", row(100));
-    assert!(row(110).ends_with(" no rule for intruder #01234567"), "{}", row(110));
+    assert!(row(80).ends_with(" no rule allows it"), "{}", row(80));
+    assert!(row(100).ends_with(" no rule allows it #01234567"), "{}", row(100));
+    assert!(row(110).ends_with(" no rule allows it #01234567"), "{}", row(110));
+    // A rule names intruder as a source, and failed on the method: it is not said to be missing.
+    let detail = Some("demo/refunds rule refund failed on method: got GET, wants DELETE".to_owned());
+    let shown = call(Call { denial_detail: detail, ..denied("default_deny") }).unwrap();
+    let row = |width| anstream::adapter::strip_str(&Columns::new(Some(width)).row(&shown)).to_string();
+    assert!(row(80).ends_with(" no rule allows it"), "{}", row(80));
+    assert!(
+        row(140).contains(" default #01234567: demo/refunds rule refund failed on method"),
+        "{}",
+        row(140)
+    );
     let unknown = refused(Direction::Inbound, "no_client_certificate");
     let row = anstream::adapter::strip_str(&Columns::new(Some(80)).row(&unknown)).to_string();
     assert!(row.ends_with(" no_client_certificate"), "{row}");
@@ -264,10 +295,10 @@ fn the_summary_tells_refusals_from_failures() {
     for shown in everything().into_iter().chain([call(unavailable).unwrap(), call(gone).unwrap()]) {
         tally.count(&shown);
     }
-    assert_eq!(tally, Tally { allowed: 3, denied: 5, unanswered: 1, failed: 2 });
+    assert_eq!(tally, Tally { allowed: 4, denied: 5, unanswered: 1, failed: 2 });
     assert_eq!(
         tally.summary(),
-        "11 calls: 3 allowed, 5 denied, 1 failed in the application, 2 failed by the mesh"
+        "12 calls: 4 allowed, 5 denied, 1 failed in the application, 2 failed by the mesh"
     );
     assert_eq!(Tally::default().summary(), "0 calls: 0 allowed, 0 denied, 0 failed by the mesh");
 }
@@ -281,21 +312,4 @@ fn what_a_caller_puts_into_a_path_cannot_move_a_column() {
     assert!(!row.chars().any(crate::render::escape::deceives), "{row}");
     let good = anstream::adapter::strip_str(&columns.row(&call(inbound()).unwrap())).to_string();
     assert_eq!(row.find("allow"), good.find("allow").map(|at| at + '…'.len_utf8() - 1));
-}
-
-#[test]
-fn identities_are_short_only_where_that_names_them() {
-    let other = "spiffe://demo.local/ns/other/sa/web";
-    let foreign = "spiffe://partner.example/ns/demo/sa/web";
-    let plain = "spiffe://demo.local/vm/7";
-    for (identity, near, want) in [
-        (WEB, Some(ORDERS), "web"),
-        (WEB, None, "web"),
-        (other, Some(ORDERS), "other/web"),
-        (foreign, Some(ORDERS), foreign),
-        (plain, Some(ORDERS), plain),
-        ("no identity", Some(ORDERS), "no identity"),
-    ] {
-        assert_eq!(short_identity(identity, near), want);
-    }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use kith_proto::v1;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::*;
 
@@ -17,6 +18,7 @@ fn answer() -> StatusResponse {
         not_after_ms: 1_000_043_000,
         allowed: 12,
         denied: 3,
+        quarantined: false,
     };
     let lost = WorkloadStatus {
         connected: false,
@@ -102,6 +104,15 @@ fn a_tab_in_the_policy_leaves_the_caret_where_it_belongs() {
     let policies_error = "a.yaml:1:2: no tabs here\n 1 | \tx\n   | \t^".into();
     let text = shown(&StatusResponse { policies_error, ..answer() }, None);
     assert!(text.contains("   1 |  x\n     |  ^\n"), "{text}");
+}
+
+#[test]
+fn a_workload_that_is_cut_off_is_nothing_else_in_its_state() {
+    let mut cut = answer();
+    cut.workloads[2].quarantined = true;
+    let text = shown(&cut, None);
+    let row = text.lines().find(|line| line.starts_with("orders")).unwrap();
+    assert!(row.contains("  quarantined  ") && !row.contains("refused"), "{row}");
 }
 
 fn shown(answer: &StatusResponse, width: Option<usize>) -> String {

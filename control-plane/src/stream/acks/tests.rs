@@ -63,3 +63,36 @@ async fn the_newest_svid_is_the_one_that_ends_last() {
     assert_eq!(newest, (second.serial().clone(), UNIX_EPOCH + Duration::from_secs(2)));
     mesh.stop().await;
 }
+
+#[test]
+fn a_new_stream_has_no_quarantines_in_force_until_it_says_so() {
+    let acks = Acks::default();
+    let older = acks.connect(&id("orders"));
+    older.quarantines_acknowledged(NEW);
+    older.quarantines_acknowledged(OLD);
+    assert_eq!(acks.quarantines_at(NEW).in_force_at, [id("orders")]);
+    // The process may have been started anew, with nothing in force.
+    let newer = acks.connect(&id("orders"));
+    older.quarantines_acknowledged(NEW);
+    assert_eq!(acks.quarantines_at(OLD).waiting_for, [id("orders")]);
+    drop(newer);
+    assert_eq!(acks.quarantines_at(OLD), Roll::default(), "who is not connected is not waited for");
+}
+
+#[tokio::test]
+async fn a_renewal_is_asked_of_the_stream_that_counts_and_of_no_other() {
+    let acks = Acks::default();
+    assert!(!acks.ask_renewal(&id("orders")));
+    let older = acks.connect(&id("orders"));
+    let newer = acks.connect(&id("orders"));
+    assert!(acks.ask_renewal(&id("orders")));
+    newer.renewal_asked().await;
+    tokio::select! {
+        biased;
+        () = older.renewal_asked() => panic!("it was replaced"),
+        () = newer.renewal_asked() => panic!("it was asked once"),
+        () = std::future::ready(()) => {}
+    }
+    drop(newer);
+    assert!(!acks.ask_renewal(&id("orders")));
+}

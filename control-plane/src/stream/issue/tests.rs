@@ -163,3 +163,33 @@ async fn before_the_list_of_workloads_arrives_the_answer_is_to_try_again() {
     mesh.svid("orders").await;
     mesh.stop().await;
 }
+
+#[tokio::test]
+async fn a_quarantined_identity_is_issued_nothing_until_that_is_lifted_whatever_its_evidence() {
+    let mesh = Mesh::start().await;
+    let svid = mesh.svid("intruder").await;
+    mesh.quarantine("intruder").await.unwrap();
+    let try_as = async |svid, name: &str| {
+        let (key, csr) = key();
+        let evidence = Some(mesh.statement(&id(name), key.key_hash()));
+        mesh.issuance(svid).await.issue(v1::IssueRequest { evidence, csr }).await
+    };
+    // With fresh evidence, with its svid as well, and over its connection with somebody else's evidence.
+    for (svid, name) in [(None, "intruder"), (Some(svid.clone()), "intruder"), (Some(svid), "orders")] {
+        let status = try_as(svid, name).await.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied);
+        assert!(status.message().contains("/sa/intruder is quarantined"), "{status}");
+    }
+    try_as(None, "orders").await.unwrap();
+
+    let mesh = mesh.stop().await.start().await;
+    mesh.set_workloads(demo_workloads());
+    let (key, csr) = key();
+    let evidence = mesh.statement(&id("intruder"), key.key_hash());
+    let status = ask(&mesh, Some(evidence), csr).await.unwrap_err();
+    assert!(status.message().contains("is quarantined"), "also after a restart: {status}");
+
+    mesh.lift("intruder").await.unwrap();
+    mesh.svid("intruder").await;
+    mesh.stop().await;
+}

@@ -14,7 +14,7 @@ fn a_denial_is_found_by_its_id() {
     let observed = Observed::default();
     let message = v1::Denials { denials: vec![denial(ID, id("web").as_str())], lost: 0 };
     denials(&observed, &id("payments"), message);
-    let (reporter, found) = observed.denial(ID).unwrap();
+    let [(reporter, found)] = observed.denials(ID).try_into().unwrap();
     assert_eq!((reporter, found.source), (id("payments"), Some(id("web"))));
 }
 

@@ -1,57 +1,10 @@
 //! The stream of a sidecar, over the wire.
 
-use kith_mtls::Svid;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 
 use super::*;
-use crate::testing::{ALLOW_ORDERS, Ground, Mesh, PATIENCE, demo_workloads, id, workload};
-
-/// A sidecar's end of the stream.
-struct Sidecar {
-    up: mpsc::Sender<v1::SyncUp>,
-    down: Streaming<v1::SyncDown>,
-}
-
-impl Sidecar {
-    async fn connect(mesh: &Mesh, svid: Arc<Svid>) -> Result<Self, Status> {
-        let (up, messages) = mpsc::channel(16);
-        let down = mesh.sync(svid).await.sync(ReceiverStream::new(messages)).await?.into_inner();
-        Ok(Self { up, down })
-    }
-
-    async fn of(mesh: &Mesh, name: &str) -> Self {
-        Self::connect(mesh, mesh.svid(name).await).await.unwrap()
-    }
-
-    async fn say(&self, kind: Up) {
-        self.up.send(v1::SyncUp { kind: Some(kind) }).await.unwrap();
-    }
-
-    async fn next(&mut self) -> Result<Option<Down>, Status> {
-        let message = timeout(PATIENCE, self.down.message()).await.expect("nothing came")?;
-        Ok(message.and_then(|message| message.kind))
-    }
-
-    async fn snapshot(&mut self) -> v1::Snapshot {
-        match self.next().await {
-            Ok(Some(Down::Snapshot(snapshot))) => snapshot,
-            other => panic!("not a snapshot: {other:?}"),
-        }
-    }
-
-    async fn end(&mut self) -> Status {
-        loop {
-            match self.next().await {
-                Ok(Some(_)) => {}
-                Ok(None) => panic!("the stream ended without a reason"),
-                Err(status) => return status,
-            }
-        }
-    }
-}
+use crate::testing::{ALLOW_ORDERS, Ground, Mesh, PATIENCE, Sidecar, demo_workloads, id, workload};
 
 /// Asks for the status until a workload is as wanted.
 async fn status_where(
@@ -71,10 +24,13 @@ async fn status_where(
 }
 
 #[tokio::test]
-async fn the_first_message_is_the_whole_snapshot_and_an_edit_brings_the_next() {
+async fn a_stream_begins_with_quarantines_and_the_whole_snapshot_and_an_edit_brings_the_next() {
     let mesh = Mesh::start().await;
     let mut payments = Sidecar::of(&mesh, "payments").await;
     let first = payments.snapshot().await;
+    // Also when nobody is cut off: the sidecar may remember somebody from before.
+    let nobody = v1::Quarantines { revision: first.revision, identities: Vec::new() };
+    assert_eq!(payments.first, nobody);
     assert_eq!(first.identity, id("payments").to_string());
     assert_eq!((first.policies.len(), first.bundles.len()), (1, 1));
 
@@ -248,7 +204,7 @@ async fn a_restart_over_a_broken_folder_takes_no_rules_away() {
     mesh.set_workloads(demo_workloads());
     let mut orders = Sidecar::connect(&mesh, svid).await.unwrap();
     let tap = mesh.admin().await.tap(v1::TapRequest::default()).await.unwrap().into_inner();
-    // The stream lives, and what comes first is not a snapshot: the sidecar keeps the one it has.
+    // The stream lives, and what comes after the quarantines is not a snapshot: the sidecar keeps the one it has.
     assert!(matches!(orders.next().await, Ok(Some(Down::Watch(v1::Watch { on: true })))));
     let broken = mesh.status().await;
     assert!(broken.nothing_in_force && broken.policies_error.contains("payments.yaml:6:"), "{broken:?}");
@@ -277,4 +233,85 @@ async fn a_stop_ends_streams_with_a_reason() {
     orders.snapshot().await;
     let (_, status) = tokio::join!(mesh.plane.stop(std::future::pending::<()>()), orders.end());
     assert_eq!(status.code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_quarantine_goes_out_before_the_snapshot_of_its_revision_and_its_lifting_too() {
+    let mesh = Mesh::start().await;
+    let mut payments = Sidecar::of(&mesh, "payments").await;
+    let first = payments.snapshot().await;
+
+    let (answer, added) = tokio::join!(mesh.quarantine("intruder"), payments.take_quarantines());
+    assert_eq!(added.identities, [id("intruder").to_string()]);
+    assert_eq!(added.revision, answer.unwrap().revision);
+    assert_eq!(payments.snapshot().await.revision, added.revision);
+    assert!(Revision::from(added.revision.unwrap()) > Revision::from(first.revision.unwrap()));
+
+    let (_, lifted) = tokio::join!(mesh.lift("intruder"), payments.take_quarantines());
+    assert_eq!(lifted.identities, Vec::<String>::new());
+    assert_eq!(payments.snapshot().await.revision, lifted.revision);
+
+    // What does not change who is cut off sends no quarantines.
+    mesh.ground.write("more.yaml", &ALLOW_ORDERS.replace("payments-callers", "more"));
+    payments.snapshot().await;
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn the_stream_of_a_quarantined_sidecar_lives_on_and_hears_of_the_lifting() {
+    let mesh = Mesh::start().await;
+    let svid = mesh.svid("intruder").await;
+    let mut intruder = Sidecar::connect(&mesh, svid.clone()).await.unwrap();
+    intruder.snapshot().await;
+    let (_, cut) = tokio::join!(mesh.quarantine("intruder"), intruder.take_quarantines());
+    assert_eq!(cut.identities, [id("intruder").to_string()]);
+    // Also one that it opens now, with the svid that it still has.
+    let mut again = Sidecar::connect(&mesh, svid).await.unwrap();
+    assert_eq!(again.first.identities, [id("intruder").to_string()]);
+    again.snapshot().await;
+    let (_, lifted) = tokio::join!(mesh.lift("intruder"), again.take_quarantines());
+    assert_eq!(lifted.identities, Vec::<String>::new());
+    mesh.stop().await;
+}
+
+// R5
+#[tokio::test]
+async fn after_a_restart_quarantines_come_first_also_where_no_policies_can_be_read() {
+    let mesh = Mesh::start().await;
+    let svid = mesh.svid("payments").await;
+    mesh.quarantine("intruder").await.unwrap();
+    let ground = mesh.stop().await;
+    ground.write("payments.yaml", &ALLOW_ORDERS.replace("action:", "acton:"));
+
+    let mesh = ground.start().await;
+    mesh.set_workloads(demo_workloads());
+    let payments = Sidecar::connect(&mesh, svid).await.unwrap();
+    assert_eq!(payments.first.identities, [id("intruder").to_string()]);
+    assert_eq!(payments.first.revision.unwrap().epoch, 2);
+    assert!(mesh.status().await.nothing_in_force);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn quarantines_are_acknowledged_apart_from_snapshots_and_only_those_that_were_sent() {
+    let mesh = Mesh::start().await;
+    let mut payments = Sidecar::of(&mesh, "payments").await;
+    let revision = payments.snapshot().await.revision;
+    let acks = mesh.plane.services.acks.clone();
+    let mut changed = acks.watch();
+    let future = revision.map(|revision| v1::Revision { counter: revision.counter + 1, ..revision });
+    for revision in [future, None] {
+        payments.say(Up::Quarantined(v1::QuarantinesAck { revision })).await;
+    }
+    payments.say(Up::Ack(v1::Ack { revision })).await;
+    let seen = changed.wait_for(|()| acks.standing(&id("payments")).acknowledged.is_some());
+    timeout(PATIENCE, seen).await.unwrap().unwrap();
+    assert_eq!(acks.standing(&id("payments")).quarantines, None);
+
+    let first = payments.first.clone();
+    payments.acknowledge(&first).await;
+    let seen = changed.wait_for(|()| acks.standing(&id("payments")).quarantines.is_some());
+    timeout(PATIENCE, seen).await.unwrap().unwrap();
+    assert_eq!(acks.standing(&id("payments")).quarantines, first.revision.map(Revision::from));
+    mesh.stop().await;
 }

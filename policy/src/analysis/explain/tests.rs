@@ -1,8 +1,16 @@
 //! The full account of one call. That its verdict is `evaluate`'s is a property (`crate::tests::properties`).
 
-use super::{Check, explain};
+use kith_identity::SpiffeId;
+
+use super::{Check, Explanation, explain};
 use crate::tests::support::{http, identity, set};
-use crate::{Call, Field, PolicySet, Request, Truth};
+use crate::{Call, Denial, Field, PolicySet, Quarantines, Request, Truth, Verdict};
+
+/// With nobody quarantined.
+fn asked(set: &PolicySet, source: &SpiffeId, request: Request<'_>) -> Explanation {
+    let call = Call { source, destination: &identity("callee"), port: 80, request };
+    explain(set, &Quarantines::default(), &call)
+}
 
 fn check(field: Field, outcome: Truth, got: &str, wanted: &str) -> Check {
     Check { field, outcome, got: got.to_owned(), wanted: wanted.to_owned() }
@@ -17,7 +25,7 @@ fn every_rule_is_accounted_for_field_by_field() {
         "{ action: DENY, rules: [{ networkAttributes: { ports: [81] } }, { operations: [{ http: { methods: [PUT] } }] }] }",
     ]);
     let source = identity("web");
-    let explanation = explain(&set, &Call { source: &source, port: 80, request: http("GET", "/c/7") });
+    let explanation = asked(&set, &source, http("GET", "/c/7"));
     assert!(!explanation.verdict.is_allow());
 
     let told: Vec<_> = explanation
@@ -48,7 +56,7 @@ fn what_cannot_be_seen_is_unknown_and_matches_a_deny_only() {
     let rule = "rules: [{ operations: [{ grpc: { service: a.B, methods: [M] } }] }]";
     let set = set(&[&format!("{{ {rule} }}"), &format!("{{ action: DENY, {rule} }}")]);
     let source = identity("web");
-    let explanation = explain(&set, &Call { source: &source, port: 80, request: Request::Opaque });
+    let explanation = asked(&set, &source, Request::Opaque);
     let checks = [
         check(Field::GrpcService, Truth::Unknown, "an opaque connection", "a.B"),
         check(Field::GrpcMethod, Truth::Unknown, "an opaque connection", "M"),
@@ -62,14 +70,25 @@ fn what_cannot_be_seen_is_unknown_and_matches_a_deny_only() {
 fn an_ambiguous_path_is_unknown_in_every_rule_that_asks_for_it() {
     let set = set(&["{ rules: [{ operations: [{ http: { paths: [/a] } }] }] }"]);
     let source = identity("web");
-    let explanation = explain(&set, &Call { source: &source, port: 80, request: http("GET", "//a") });
+    let explanation = asked(&set, &source, http("GET", "//a"));
     assert_eq!(explanation.considered[0].checks, [check(Field::Path, Truth::Unknown, "//a", "/a")]);
 }
 
 #[test]
 fn a_set_that_refuses_everything_considers_nothing() {
-    let source = identity("web");
-    let call = Call { source: &source, port: 80, request: Request::Opaque };
-    let explanation = explain(&PolicySet::refuse_all("starting"), &call);
+    let explanation = asked(&PolicySet::refuse_all("starting"), &identity("web"), Request::Opaque);
     assert!(!explanation.verdict.is_allow() && explanation.considered.is_empty());
+}
+
+#[test]
+fn a_quarantined_call_shows_the_rules_that_were_not_asked() {
+    let set = set(&["{ rules: [{ name: all }] }"]);
+    let (source, destination) = (identity("web"), identity("callee"));
+    let call = Call { source: &source, destination: &destination, port: 80, request: Request::Opaque };
+    let explanation = explain(&set, &Quarantines::from_iter([destination.clone()]), &call);
+    assert_eq!(
+        explanation.verdict,
+        Verdict::Deny { because: Denial::Quarantined { identity: destination.clone() } }
+    );
+    assert!(explanation.considered[0].matched, "the rule would have allowed it");
 }

@@ -1,0 +1,20 @@
+//! `kith edges`: who called whom, and what became of it.
+
+use super::ask::{answered, ask};
+use crate::args::{AskArgs, Output};
+use crate::exit::Exit;
+use crate::render::name::Names;
+use crate::render::{self, edges, json, terminal_width};
+
+/// Asks, and prints the answer.
+pub(crate) async fn run(args: AskArgs) -> anyhow::Result<Exit> {
+    let socket = args.find_socket()?;
+    let both = ask(&socket, async |mut admin| Ok((admin.edges().await?, admin.status().await?)));
+    let (answer, status) = both.await?;
+    let names = Names::new(&status);
+    let text = match args.output {
+        Output::Table => edges::table(&answer, &names, terminal_width()),
+        Output::Json => json::pretty(&edges::EdgesJson::new(&answer, &names))?,
+    };
+    answered(render::print(&text), Exit::Ok)
+}

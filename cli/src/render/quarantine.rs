@@ -1,0 +1,175 @@
+//! Who is cut off, and what a cut hits: `kith quarantine`.
+
+use std::time::SystemTime;
+
+use kith_proto::v1::{Edge, ListQuarantinesResponse, Quarantine, QuarantineResponse};
+use serde::Serialize;
+
+use super::edges::EdgeJson;
+use super::escape::escape;
+use super::json::{known, moment, revision};
+use super::name::short;
+use super::table::{Cell, Tone, facts, whole};
+use super::time;
+
+const HEADINGS: [&str; 4] = ["IDENTITY", "SINCE", "REVISION", "REASON"];
+
+/// What is done to an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It is cut off.
+    Add,
+    /// It is let in again.
+    Remove,
+}
+
+/// What a quarantine hits, for people, before it is done.
+pub fn hits(answer: &QuarantineResponse) -> String {
+    let who = match (answer.known, answer.connected) {
+        (true, true) => "runs here, its sidecar is connected",
+        (true, false) => "runs here, its sidecar is not connected",
+        (false, _) => "no workload of this mesh; it is refused wherever it appears",
+    };
+    let mut text = format!("{}: {who}\n", escape(&answer.identity));
+    if answer.unchanged {
+        text.push_str("  it is in quarantine already\n");
+    }
+    let own = answer.identity.as_str();
+    let (calls, called): (Vec<&Edge>, Vec<&Edge>) = answer.edges.iter().partition(|edge| edge.source == own);
+    for (title, edges, outbound) in [("it called", calls, true), ("called by", called, false)] {
+        if edges.is_empty() {
+            text.push_str(&format!("  {title}  nobody so far\n"));
+        }
+        for edge in edges {
+            let other = if outbound { &edge.destination } else { &edge.source };
+            let Edge { allowed, denied, failed, .. } = edge;
+            let name = short(other, Some(own));
+            let counts = format!("{allowed} allowed, {denied} denied, {failed} failed");
+            text.push_str(&format!("  {title}  {}: {counts}\n", escape(&name)));
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+/// What was done, and where it is in force, for people.
+pub fn done(change: Change, answer: &QuarantineResponse, now: SystemTime) -> String {
+    let (verb, tone, already) = match change {
+        Change::Add => ("QUARANTINED", Tone::Bad, "  (it was already)"),
+        Change::Remove => ("RELEASED", Tone::Good, "  (it was not in quarantine)"),
+    };
+    let already = if answer.unchanged { already } else { "" };
+    let mut lines = vec![
+        ("since", format!("revision {}", revision(answer.revision).unwrap_or_else(|| "unknown".to_owned()))),
+        ("in force", in_force(answer)),
+    ];
+    if !answer.waiting_for.is_empty() {
+        lines.push(("waiting", format!("{} did not confirm yet", answer.waiting_for.join(", "))));
+    }
+    if let (Change::Add, Some(until)) = (change, moment(answer.others_until_ms)) {
+        let left = time::left(now, answer.others_until_ms);
+        lines.push((
+            "others",
+            format!("a sidecar that is not connected may accept it until {until} ({left})"),
+        ));
+    }
+    let title = format!("{}  {}{already}", tone.paint(verb), escape(&answer.identity));
+    let lines = facts(lines).lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n");
+    format!("{title}\n{lines}")
+}
+
+fn in_force(answer: &QuarantineResponse) -> String {
+    let (there, waiting) = (answer.in_force_at.len(), answer.waiting_for.len());
+    match there + waiting {
+        0 => "no sidecar is connected".to_owned(),
+        all => format!("at {there} of {all} connected sidecars after {} ms", answer.took_ms),
+    }
+}
+
+/// Who is cut off, for people.
+pub fn list(answer: &ListQuarantinesResponse, now: SystemTime, width: Option<usize>) -> String {
+    if answer.quarantines.is_empty() {
+        return "nobody is in quarantine".to_owned();
+    }
+    let row = |quarantine: &Quarantine| {
+        vec![
+            Cell::new(&quarantine.identity, Tone::Bad),
+            Cell::from(time::left(now, quarantine.since_ms)),
+            Cell::from(revision(quarantine.revision).unwrap_or_else(|| "-".to_owned())),
+            Cell::from(known(&quarantine.reason).unwrap_or("-")),
+        ]
+    };
+    whole(&HEADINGS, &answer.quarantines.iter().map(row).collect::<Vec<_>>(), width)
+}
+
+/// Who is cut off, for programs.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct QuarantinesJson<'a> {
+    quarantines: Vec<QuarantineJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct QuarantineJson<'a> {
+    identity: &'a str,
+    since: Option<String>,
+    revision: Option<String>,
+    reason: Option<&'a str>,
+}
+
+impl<'a> QuarantinesJson<'a> {
+    /// The answer.
+    pub fn new(answer: &'a ListQuarantinesResponse) -> Self {
+        let one = |quarantine: &'a Quarantine| QuarantineJson {
+            identity: &quarantine.identity,
+            since: moment(quarantine.since_ms),
+            revision: revision(quarantine.revision),
+            reason: known(&quarantine.reason),
+        };
+        Self { quarantines: answer.quarantines.iter().map(one).collect() }
+    }
+}
+
+/// What was done, or would be, for programs.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct EffectJson<'a> {
+    identity: &'a str,
+    change: &'static str,
+    dry_run: bool,
+    unchanged: bool,
+    revision: Option<String>,
+    known: bool,
+    connected: bool,
+    edges: Vec<EdgeJson<'a>>,
+    in_force_at: &'a [String],
+    waiting_for: &'a [String],
+    took_ms: u32,
+    others_until: Option<String>,
+}
+
+impl<'a> EffectJson<'a> {
+    /// The answer to a change, or to the question what it would do.
+    pub fn new(change: Change, dry_run: bool, answer: &'a QuarantineResponse) -> Self {
+        Self {
+            identity: &answer.identity,
+            change: match change {
+                Change::Add => "add",
+                Change::Remove => "remove",
+            },
+            dry_run,
+            unchanged: answer.unchanged,
+            revision: revision(answer.revision),
+            known: answer.known,
+            connected: answer.connected,
+            edges: answer.edges.iter().map(EdgeJson::from).collect(),
+            in_force_at: &answer.in_force_at,
+            waiting_for: &answer.waiting_for,
+            took_ms: answer.took_ms,
+            others_until: moment(answer.others_until_ms),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! From messages made by hand.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use kith_proto::v1;
+
+use super::*;
+use crate::render::{escape, json};
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_000_000)
+}
+
+fn identity(name: &str) -> String {
+    format!("spiffe://demo.local/ns/demo/sa/{name}")
+}
+
+fn edge(source: &str, destination: &str) -> Edge {
+    Edge { source: identity(source), destination: identity(destination), allowed: 12, denied: 3, failed: 0 }
+}
+
+fn answer() -> QuarantineResponse {
+    QuarantineResponse {
+        identity: identity("orders"),
+        unchanged: false,
+        revision: Some(v1::Revision { epoch: 2, counter: 6 }),
+        edges: vec![edge("orders", "payments"), edge("web", "orders"), edge("evil\u{202e}", "orders")],
+        known: true,
+        connected: true,
+        in_force_at: vec!["payments".into(), "web".into()],
+        waiting_for: vec![],
+        took_ms: 12,
+        others_until_ms: 0,
+    }
+}
+
+fn laggards() -> QuarantineResponse {
+    QuarantineResponse {
+        waiting_for: vec!["intruder\u{1b}[2J".into()],
+        others_until_ms: 1_000_043_000,
+        ..answer()
+    }
+}
+
+fn plain(text: &str) -> String {
+    let text = anstream::adapter::strip_str(text).to_string();
+    assert!(!text.lines().any(|line| line.chars().any(escape::deceives)), "G1, G2: {text}");
+    text
+}
+
+#[test]
+fn what_will_be_hit_names_both_directions() {
+    insta::assert_snapshot!(plain(&hits(&answer())));
+}
+
+#[test]
+fn an_identity_that_does_not_run_and_never_called_is_named_so() {
+    let stranger = QuarantineResponse { edges: vec![], known: false, connected: false, ..answer() };
+    let text = plain(&hits(&stranger));
+    assert!(text.contains("no workload of this mesh") && text.contains("nobody so far"), "{text}");
+    assert!(!text.contains("already"));
+    assert!(hits(&QuarantineResponse { unchanged: true, ..answer() }).contains("in quarantine already"));
+}
+
+#[test]
+fn a_cut_that_is_in_force_everywhere() {
+    assert_eq!(
+        plain(&done(Change::Add, &answer(), now())),
+        "QUARANTINED  spiffe://demo.local/ns/demo/sa/orders\n  \
+         since     revision 2.6\n  in force  at 2 of 2 connected sidecars after 12 ms"
+    );
+}
+
+#[test]
+fn who_did_not_confirm_is_named_and_until_when_that_can_matter() {
+    let text = plain(&done(Change::Add, &laggards(), now()));
+    assert!(text.contains("at 2 of 3 connected sidecars"), "{text}");
+    insta::assert_snapshot!(text);
+    // A release leaves no svid to wait for.
+    assert!(!done(Change::Remove, &laggards(), now()).contains("others"));
+}
+
+#[test]
+fn what_was_so_before_is_said_to_have_been() {
+    let unchanged = QuarantineResponse { unchanged: true, ..answer() };
+    assert!(done(Change::Add, &unchanged, now()).contains("(it was already)"));
+    assert!(done(Change::Remove, &unchanged, now()).contains("(it was not in quarantine)"));
+    let alone = QuarantineResponse { in_force_at: vec![], ..answer() };
+    assert!(done(Change::Add, &alone, now()).ends_with("no sidecar is connected"));
+}
+
+fn listed() -> ListQuarantinesResponse {
+    let quarantine = |name: &str, reason: &str| Quarantine {
+        identity: identity(name),
+        since_ms: 999_988_000,
+        reason: reason.into(),
+        revision: Some(v1::Revision { epoch: 2, counter: 6 }),
+    };
+    ListQuarantinesResponse {
+        quarantines: vec![quarantine("intruder", "leaked key\n\u{1b}[2J"), quarantine("orders", "")],
+    }
+}
+
+#[test]
+fn the_list() {
+    insta::assert_snapshot!(plain(&list(&listed(), now(), None)));
+    assert_eq!(list(&ListQuarantinesResponse::default(), now(), None), "nobody is in quarantine");
+}
+
+#[test]
+fn the_json_of_the_list() {
+    insta::assert_snapshot!(json::pretty(&QuarantinesJson::new(&listed())).unwrap());
+}
+
+#[test]
+fn the_json_of_a_change() {
+    insta::assert_snapshot!(json::pretty(&EffectJson::new(Change::Add, false, &laggards())).unwrap());
+}

@@ -1,0 +1,27 @@
+//! `Edges`: who called whom. The counters are those of the destination's own sidecar, which decided; what others say
+//! about it is left out.
+
+use kith_identity::SpiffeId;
+use kith_proto::v1;
+
+use crate::observed::{Counts, Observed};
+
+pub(super) fn edges(observed: &Observed) -> v1::EdgesResponse {
+    v1::EdgesResponse { edges: observed.edges(|_, _| true).iter().map(edge_to_wire).collect() }
+}
+
+/// Those in which an identity has a part.
+pub(super) fn edges_of(observed: &Observed, identity: &SpiffeId) -> Vec<v1::Edge> {
+    let part = |source: &SpiffeId, destination: &SpiffeId| source == identity || destination == identity;
+    observed.edges(part).iter().map(edge_to_wire).collect()
+}
+
+fn edge_to_wire(((source, destination), counts): &((SpiffeId, SpiffeId), Counts)) -> v1::Edge {
+    v1::Edge {
+        source: source.to_string(),
+        destination: destination.to_string(),
+        allowed: counts.allowed,
+        denied: counts.denied,
+        failed: counts.failed,
+    }
+}

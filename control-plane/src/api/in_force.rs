@@ -1,0 +1,50 @@
+//! What a workload's sidecar decides by now, for questions about calls. Owns nothing of the decision: it is the
+//! engine of the sidecars, over the very policies and quarantines that they were sent.
+
+use kith_identity::SpiffeId;
+use kith_policy::{CompileError, PolicySet, Quarantines};
+use tonic::Status;
+
+use crate::index::{Workload, World};
+
+/// Policies that are in the world compiled when they were read; that they do not now is an error of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("the policies of {identity} do not compile: {error}")]
+pub(super) struct Uncompilable {
+    identity: SpiffeId,
+    error: Box<CompileError>,
+}
+
+impl From<Uncompilable> for Status {
+    fn from(error: Uncompilable) -> Self {
+        Self::failed_precondition(error.to_string())
+    }
+}
+
+/// What the sidecar of a workload is sent, compiled as it compiles it.
+pub(super) fn policies_of(world: &World, workload: &Workload) -> Result<PolicySet, Uncompilable> {
+    if world.policies.is_none() {
+        return Ok(PolicySet::refuse_all(
+            "no policies could be read since the control plane started; sidecars that had some keep those",
+        ));
+    }
+    let policies: Vec<_> = world.policies_of(workload).cloned().collect();
+    PolicySet::compile(&world.trust_domain, &policies, world.revision)
+        .map_err(|error| Uncompilable { identity: workload.identity.clone(), error: error.into() })
+}
+
+/// Who is cut off, as every sidecar is told.
+pub(super) fn quarantines(world: &World) -> Quarantines {
+    world.quarantines.keys().cloned().collect()
+}
+
+/// Neither a person nor the identity log names a content type: a gRPC call is known by its path,
+/// `/package.Service/Method`.
+pub(super) fn looks_like_grpc(method: &str, path: &str) -> bool {
+    let mut segments = path.split('/').skip(1);
+    let (service, name, rest) = (segments.next(), segments.next(), segments.next());
+    method == "POST"
+        && service.is_some_and(|service| service.contains('.'))
+        && name.is_some_and(|name| !name.is_empty())
+        && rest.is_none()
+}

@@ -1,0 +1,168 @@
+//! What a person is told who cuts somebody off.
+
+use tonic::Code;
+
+use super::*;
+use crate::observed::Counts;
+use crate::testing::{Mesh, Sidecar, demo_workloads, id};
+
+async fn list(mesh: &Mesh) -> Vec<v1::Quarantine> {
+    let answer = mesh.admin().await.list_quarantines(v1::ListQuarantinesRequest {}).await.unwrap();
+    answer.into_inner().quarantines
+}
+
+async fn dry_run(mesh: &Mesh, workload: &str) -> Result<v1::QuarantineResponse, Status> {
+    let request =
+        v1::AddQuarantineRequest { workload: workload.into(), reason: String::new(), dry_run: true };
+    mesh.admin().await.add_quarantine(request).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_would_be_hit_and_changes_nothing() {
+    let mesh = Mesh::start().await;
+    let _orders = Sidecar::of(&mesh, "orders").await;
+    let three = Counts { allowed: 3, denied: 2, failed: 1 };
+    let observed = &mesh.plane.services.observed;
+    observed.counted(&id("payments"), id("orders"), id("payments"), three);
+    observed.counted(&id("payments"), id("intruder"), id("payments"), three);
+    let before = mesh.worlds().now();
+
+    let hit = dry_run(&mesh, "orders").await.unwrap();
+    assert_eq!((hit.known, hit.connected, hit.unchanged, hit.revision), (true, true, false, None));
+    let [edge] = hit.edges.try_into().unwrap();
+    assert_eq!((edge.source, edge.destination), (id("orders").to_string(), id("payments").to_string()));
+    assert_eq!((edge.allowed, edge.denied, edge.failed), (3, 2, 1));
+    assert_eq!(mesh.worlds().now(), before);
+
+    mesh.quarantine("intruder").await.unwrap();
+    let already = dry_run(&mesh, "intruder").await.unwrap();
+    assert!(already.unchanged && already.revision.is_some());
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn the_answer_comes_when_every_connected_sidecar_has_it_in_force() {
+    let mesh = Mesh::start().await;
+    let orders = mesh.svid("orders").await;
+    // Those of the others end later.
+    mesh.ground.hand.advance(Duration::from_secs(5));
+    let mut payments = Sidecar::of(&mesh, "payments").await;
+    let mut intruder = Sidecar::of(&mesh, "intruder").await;
+    payments.snapshot().await;
+    intruder.snapshot().await;
+
+    let (answer, ()) = tokio::join!(mesh.quarantine("intruder"), async {
+        payments.take_quarantines().await;
+        // Durable before anybody hears of it.
+        let kept = std::fs::read_to_string(mesh.ground.quarantines_file()).unwrap();
+        assert!(kept.contains(id("intruder").as_str()), "{kept}");
+        intruder.take_quarantines().await;
+    });
+    let answer = answer.unwrap();
+    assert_eq!(answer.in_force_at, ["intruder", "payments"]);
+    assert_eq!((answer.waiting_for.len(), answer.unchanged), (0, false));
+    assert!(u128::from(answer.took_ms) < WAIT.as_millis());
+    // Orders is not connected, and its svid would still let the intruder in.
+    assert_eq!(answer.others_until_ms, to_millis(orders.not_after()));
+    assert!(mesh.status().await.workloads.iter().all(|it| it.quarantined == (it.name == "intruder")));
+
+    let [listed] = list(&mesh).await.try_into().unwrap();
+    assert_eq!((listed.identity, listed.reason.as_str()), (id("intruder").to_string(), "a test"));
+    assert_eq!((listed.revision, listed.since_ms), (answer.revision, to_millis(mesh.now())));
+
+    let again = mesh.quarantine(id("intruder").as_str()).await.unwrap();
+    assert!(again.unchanged);
+    assert_eq!((again.revision, again.in_force_at.len()), (answer.revision, 2));
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn a_sidecar_that_does_not_acknowledge_is_named_and_hides_nobody() {
+    let mesh = Mesh::start().await;
+    let mut payments = Sidecar::of(&mesh, "payments").await;
+    let _silent = Sidecar::of(&mesh, "orders").await;
+    payments.snapshot().await;
+    let (answer, _) = tokio::join!(mesh.quarantine("intruder"), payments.take_quarantines());
+    let answer = answer.unwrap();
+    assert_eq!((answer.in_force_at, answer.waiting_for), (vec!["payments".into()], vec!["orders".into()]));
+    assert!(u128::from(answer.took_ms) < WAIT.as_millis(), "the time is that of the last who answered");
+    assert!(mesh.worlds().now().is_quarantined(&id("intruder")), "it is in force all the same");
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_restart_those_who_have_not_come_back_are_counted_for_the_life_of_an_svid() {
+    let mesh = Mesh::start().await;
+    assert_eq!(mesh.quarantine("intruder").await.unwrap().others_until_ms, 0, "nobody holds an svid yet");
+    let mesh = mesh.stop().await.start().await;
+    let unlisted = mesh.quarantine(id("intruder").as_str()).await.unwrap().others_until_ms;
+    mesh.set_workloads(demo_workloads());
+    let answer = mesh.quarantine("intruder").await.unwrap();
+    assert_eq!(unlisted, answer.others_until_ms);
+    assert!(answer.unchanged);
+    assert_eq!(answer.revision.unwrap().epoch, 2);
+    let lifetime = Duration::from_secs(60);
+    assert_eq!(answer.others_until_ms, to_millis(mesh.now() + lifetime));
+    mesh.ground.hand.advance(lifetime);
+    assert_eq!(mesh.quarantine("intruder").await.unwrap().others_until_ms, 0);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn what_does_not_run_can_be_cut_off_and_what_is_not_ours_or_reserved_cannot() {
+    let mesh = Mesh::start().await;
+    let stranger = "spiffe://demo.local/ns/other/sa/not-yet";
+    let answer = mesh.quarantine(stranger).await.unwrap();
+    assert_eq!((answer.identity.as_str(), answer.known, answer.connected), (stranger, false, false));
+
+    let before = mesh.worlds().now();
+    let table = [
+        ("spiffe://demo.local/ns/kith/sa/kith-control-plane", Code::InvalidArgument, "control plane's own"),
+        ("spiffe://far.example/ns/a/sa/b", Code::InvalidArgument, "not of the trust domain demo.local"),
+        ("spiffe://demo.local", Code::InvalidArgument, "no workload"),
+        ("spiffe://demo.local/ns/../sa/b", Code::InvalidArgument, "is not an identity"),
+        ("payment", Code::NotFound, "(did you mean \"payments\"?)"),
+        ("", Code::NotFound, "there are: intruder, orders, payments"),
+    ];
+    for (workload, code, text) in table {
+        for status in
+            [mesh.quarantine(workload).await.unwrap_err(), dry_run(&mesh, workload).await.unwrap_err()]
+        {
+            assert_eq!(status.code(), code, "{workload}: {status}");
+            assert!(status.message().contains(text), "{status} does not say {text:?}");
+        }
+    }
+    assert_eq!(mesh.worlds().now(), before);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn lifting_what_is_not_quarantined_names_what_is() {
+    let mesh = Mesh::start().await;
+    let nothing = mesh.lift("intruder").await.unwrap_err();
+    assert_eq!(nothing.code(), Code::NotFound);
+    assert!(nothing.message().ends_with("quarantined are: none"), "{nothing}");
+
+    mesh.quarantine("intruder").await.unwrap();
+    let slip = mesh.lift("intrudre").await.unwrap_err();
+    assert!(slip.message().contains("did you mean \"intruder\"?"), "{slip}");
+    assert_eq!(mesh.lift("orders").await.unwrap_err().code(), Code::NotFound);
+
+    let mut payments = Sidecar::of(&mesh, "payments").await;
+    payments.snapshot().await;
+    let (lifted, _) = tokio::join!(mesh.lift("intruder"), payments.take_quarantines());
+    assert_eq!(lifted.unwrap().in_force_at, ["payments"]);
+    assert_eq!(list(&mesh).await, []);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn an_identity_whose_workload_is_gone_is_lifted_by_its_identity() {
+    let mesh = Mesh::start().await;
+    mesh.quarantine("intruder").await.unwrap();
+    mesh.set_workloads(v1::Workloads::default());
+    assert_eq!(list(&mesh).await.len(), 1);
+    mesh.lift(id("intruder").as_str()).await.unwrap();
+    assert_eq!(list(&mesh).await, []);
+    mesh.stop().await;
+}

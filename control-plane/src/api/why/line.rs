@@ -1,0 +1,79 @@
+//! The line of a refusal, as far as `why` reads it. Owns what can be taken from it for certain: the other fields pass
+//! through as they are, and what the sidecar cut short is not guessed.
+
+use kith_identity::SpiffeId;
+use serde::Deserialize;
+
+use crate::observed::Denial;
+
+/// How a sidecar marks a text that it cut short in the log.
+const CUT_MARK: &str = "...";
+/// The reason on the caller's side of a call that the other sidecar refused, under that one's id.
+const REFUSED_BY_PEER: &str = "refused_by_peer";
+
+/// The fields of an identity-log line that matter here.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Line {
+    pub(super) event: String,
+    #[serde(rename = "kith.direction", default)]
+    pub(super) direction: String,
+    #[serde(rename = "kith.source.identity", default)]
+    pub(super) source: Option<SpiffeIdText>,
+    #[serde(rename = "kith.destination.identity", default)]
+    pub(super) destination: Option<SpiffeIdText>,
+    /// Empty: an opaque stream.
+    #[serde(rename = "http.request.method", default)]
+    pub(super) method: String,
+    #[serde(rename = "url.path", default)]
+    pub(super) path: String,
+    #[serde(rename = "network.protocol.version", default)]
+    pub(super) protocol: String,
+    #[serde(rename = "kith.policy", default)]
+    pub(super) policy: Option<String>,
+    #[serde(rename = "kith.rule", default)]
+    pub(super) rule: Option<String>,
+    #[serde(rename = "kith.denial.reason", default)]
+    pub(super) reason: String,
+    #[serde(rename = "kith.denial.detail", default)]
+    pub(super) detail: String,
+}
+
+/// An identity, parsed where the line has one.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct SpiffeIdText(pub(super) SpiffeId);
+
+impl TryFrom<String> for SpiffeIdText {
+    type Error = kith_identity::SpiffeIdError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        SpiffeId::parse(&text).map(Self)
+    }
+}
+
+impl Line {
+    /// `None` for what is no line.
+    pub(super) fn of(denial: &Denial) -> Option<Self> {
+        serde_json::from_str(&denial.line).ok()
+    }
+
+    /// Whether the other side decided, and this one only heard of it.
+    pub(super) fn is_hearsay(&self) -> bool {
+        self.reason == REFUSED_BY_PEER
+    }
+
+    /// Whether it is about a call to the workload whose sidecar wrote it.
+    pub(super) fn is_inbound_call(&self) -> bool {
+        self.event == "call" && self.direction == "inbound"
+    }
+
+    /// Whether the call may have been another one than stands here.
+    pub(super) fn may_be_cut(&self) -> bool {
+        self.method.ends_with(CUT_MARK) || self.path.ends_with(CUT_MARK)
+    }
+
+    /// Those that the call was between, where the line names them.
+    pub(super) fn parties(&self) -> impl Iterator<Item = &SpiffeId> {
+        self.source.iter().chain(&self.destination).map(|SpiffeIdText(identity)| identity)
+    }
+}

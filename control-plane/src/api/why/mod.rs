@@ -1,0 +1,133 @@
+//! `Why`: what a denial id stands for, and what would allow the call. Owns the answer's parts; the decision is made
+//! again by the engine of the sidecars, over what is in force now.
+
+mod find;
+mod line;
+mod remedy;
+
+use kith_policy::explain::{Explanation, explain};
+use kith_policy::{Call, Denial, Origin, Request, Verdict, suggest};
+use kith_proto::convert::origin_to_wire;
+use kith_proto::v1;
+use tonic::Status;
+
+pub(super) use self::find::NotFound;
+use self::find::{Found, find};
+use self::line::Line;
+use super::in_force::{Uncompilable, looks_like_grpc, policies_of, quarantines};
+use crate::index::World;
+use crate::observed::Observed;
+
+/// What policies decide; for every other reason no policy is asked.
+const DECIDED_BY_POLICY: [&str; 5] =
+    ["default_deny", "policy_deny", "ambiguous_path", "quarantined", "not_ready"];
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
+    #[error(transparent)]
+    Uncompilable(#[from] Uncompilable),
+}
+
+impl From<NoAnswer> for Status {
+    fn from(error: NoAnswer) -> Self {
+        match error {
+            NoAnswer::NotFound(error) => error.into(),
+            NoAnswer::Uncompilable(error) => error.into(),
+        }
+    }
+}
+
+/// What is found out about a refusal.
+#[derive(Debug, Default)]
+struct Answer {
+    origin: Option<Origin>,
+    allowed_now: bool,
+    suggestion: String,
+    no_suggestion: String,
+    nearest_miss: String,
+}
+
+pub(super) fn why(world: &World, observed: &Observed, id: &str) -> Result<v1::WhyResponse, NoAnswer> {
+    let found = find(observed, id)?;
+    let answer = answer(world, &found)?;
+    Ok(v1::WhyResponse {
+        id: found.denial.id,
+        reporter: found.reporter.to_string(),
+        line: found.denial.line,
+        origin: answer.origin.as_ref().map(origin_to_wire),
+        allowed_now: answer.allowed_now,
+        suggestion: answer.suggestion,
+        no_suggestion: answer.no_suggestion,
+        nearest_miss: answer.nearest_miss,
+    })
+}
+
+fn answer(world: &World, found: &Found) -> Result<Answer, Uncompilable> {
+    let none = |no_suggestion: String| Ok(Answer { no_suggestion, ..Answer::default() });
+    let Some(line) = &found.line else {
+        return none("the line of the refusal cannot be read here; it stands above as it came".into());
+    };
+    if !line.is_inbound_call() || !DECIDED_BY_POLICY.contains(&line.reason.as_str()) {
+        return none(remedy::not_by_policy(world, line));
+    }
+    let Some(source) = &found.denial.source else {
+        return none("the caller proved no identity, and a policy can only allow an identity".into());
+    };
+    let Ok(workload) = world.workload(&found.reporter) else {
+        return none(format!("{} is not a workload of this mesh any more", found.reporter));
+    };
+    if line.may_be_cut() {
+        return none(
+            "the log keeps only the beginning of the method or path, so it is not known which call to allow"
+                .into(),
+        );
+    }
+    let call = Call { source, destination: &workload.identity, port: workload.port, request: request(line) };
+    let explanation = explain(&policies_of(world, workload)?, &quarantines(world), &call);
+    Ok(judged_again(world, line, &call, &explanation))
+}
+
+/// A request over HTTP/1.1 is never gRPC.
+fn request(line: &Line) -> Request<'_> {
+    let (method, path) = (line.method.as_str(), line.path.as_str());
+    if method.is_empty() {
+        return Request::Opaque;
+    }
+    Request::Http { method, path, grpc: line.protocol == "2" && looks_like_grpc(method, path) }
+}
+
+/// The suggestion is for what is in force now: what would have helped then may help no more.
+fn judged_again(world: &World, line: &Line, call: &Call<'_>, explanation: &Explanation) -> Answer {
+    let decided = line.policy.as_deref().zip(line.rule.as_deref());
+    let mut answer = Answer {
+        origin: decided.and_then(|(policy, rule)| remedy::place_of(explanation, policy, rule)),
+        ..Answer::default()
+    };
+    let because = match &explanation.verdict {
+        Verdict::Allow { by } => {
+            answer.allowed_now = true;
+            answer.no_suggestion = format!("{by} allows the same call now; try it again");
+            return answer;
+        }
+        Verdict::Deny { because } => because,
+    };
+    if let Denial::Default { nearest: Some(nearest), .. } = because {
+        answer.nearest_miss = nearest.to_string();
+        answer.origin = answer.origin.or_else(|| nearest.origin.clone());
+    }
+    match remedy::refused_now(world, because, explanation) {
+        Some(instead) => answer.no_suggestion = instead,
+        // A workload has one port.
+        None => match suggest::allow(call, suggest::Port::Only) {
+            Ok(policy) => answer.suggestion = policy.to_yaml(),
+            Err(error) => answer.no_suggestion = error.to_string(),
+        },
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests;

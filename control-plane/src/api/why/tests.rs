@@ -1,0 +1,260 @@
+//! Answers to denial ids, over the world that is in force.
+
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use kith_identity::{BundleSet, SpiffeId};
+use kith_policy::document;
+use serde_json::{Value, json};
+use tonic::Code;
+
+use super::*;
+use crate::index::workloads_from_wire;
+use crate::testing::{ALLOW_ORDERS, demo_workloads, id, trust_domain};
+
+const ID: &str = "0123456789abcdef0123456789abcdef";
+const DENY: &str = "\
+apiVersion: kith.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: { name: no-deletes, namespace: demo }
+spec:
+  action: DENY
+  rules:
+  - name: delete
+    operations: [{ http: { methods: [DELETE] } }]
+";
+
+fn world(policies: &[&str]) -> World {
+    let parsed = policies
+        .iter()
+        .enumerate()
+        .flat_map(|(at, text)| document::parse(&format!("{at}.yaml"), text).unwrap());
+    let workloads = workloads_from_wire(&trust_domain(), demo_workloads()).unwrap();
+    let world = World::new(1, trust_domain(), BundleSet::default());
+    world.replace_policies(parsed.collect()).unwrap().replace_workloads(workloads).unwrap()
+}
+
+/// What payments' sidecar writes of a refused call of orders.
+fn line(method: &str, path: &str, reason: &str) -> Value {
+    json!({
+        "time": "2026-01-01T00:00:00.000Z",
+        "kith.workload": id("payments").as_str(),
+        "event": "call",
+        "kith.direction": "inbound",
+        "kith.source.identity": id("orders").as_str(),
+        "kith.destination.identity": id("payments").as_str(),
+        "http.request.method": method,
+        "url.path": path,
+        "network.protocol.version": "2",
+        "kith.verdict": "deny",
+        "kith.denial.id": ID,
+        "kith.denial.reason": reason,
+        "kith.denial.detail": "as it was then",
+        "kith.something.new": [1, 2],
+    })
+}
+
+fn report(observed: &Observed, reporter: &str, denial_id: &str, source: Option<&str>, line: &Value) {
+    let denial =
+        crate::observed::Denial { id: denial_id.into(), source: source.map(id), line: line.to_string() };
+    observed.denied(&id(reporter), vec![denial], 0);
+}
+
+fn answer_to(world: &World, line: &Value) -> v1::WhyResponse {
+    let observed = Observed::default();
+    report(&observed, "payments", ID, Some("orders"), line);
+    why(world, &observed, ID).unwrap()
+}
+
+fn status(observed: &Observed, id: &str) -> Status {
+    why(&world(&[]), observed, id).unwrap_err().into()
+}
+
+#[test]
+fn a_default_denial_is_answered_with_its_nearest_miss_and_the_policy_that_would_allow_it() {
+    let line = line("DELETE", "/charge/7", "default_deny");
+    let before = world(&[ALLOW_ORDERS]);
+    let answer = answer_to(&before, &line);
+    assert_eq!((answer.id.as_str(), answer.reporter.as_str()), (ID, id("payments").as_str()));
+    assert_eq!(answer.line, line.to_string());
+    assert!(answer.nearest_miss.contains("create-charge failed on method"), "{}", answer.nearest_miss);
+    let origin = answer.origin.unwrap();
+    assert_eq!((origin.file.as_str(), origin.line), ("0.yaml", 8));
+    assert_eq!((answer.allowed_now, answer.no_suggestion.as_str()), (false, ""));
+
+    // With it, the same id is answered otherwise.
+    let after = answer_to(&world(&[ALLOW_ORDERS, &answer.suggestion]), &line);
+    assert!(after.allowed_now, "{}", answer.suggestion);
+    assert_eq!(after.suggestion, "");
+    assert!(after.no_suggestion.contains("allows the same call now"), "{}", after.no_suggestion);
+    let other = self::line("DELETE", "/charge/8", "default_deny");
+    assert!(!answer_to(&world(&[ALLOW_ORDERS, &answer.suggestion]), &other).allowed_now);
+}
+
+#[test]
+fn opaque_streams_and_grpc_calls_get_a_policy_of_their_kind() {
+    let mut opaque = line("", "", "default_deny");
+    for field in ["http.request.method", "url.path"] {
+        opaque.as_object_mut().unwrap().remove(field);
+    }
+    let suggestion = answer_to(&world(&[]), &opaque).suggestion;
+    assert!(!suggestion.contains("operations"), "{suggestion}");
+    assert!(answer_to(&world(&[&suggestion]), &opaque).allowed_now);
+
+    let grpc = line("POST", "/payments.v1.Charges/Create", "default_deny");
+    let suggestion = answer_to(&world(&[]), &grpc).suggestion;
+    assert!(suggestion.contains("grpc"), "{suggestion}");
+    assert!(answer_to(&world(&[&suggestion]), &grpc).allowed_now);
+    let mut http = grpc;
+    http["network.protocol.version"] = "1.1".into();
+    let suggestion = answer_to(&world(&[]), &http).suggestion;
+    assert!(!suggestion.contains("grpc"), "HTTP/1.1 carries no gRPC: {suggestion}");
+}
+
+#[test]
+fn a_denial_by_a_rule_names_the_rule_and_its_place_and_suggests_no_allow() {
+    let mut line = line("DELETE", "/charge/7", "policy_deny");
+    line["kith.policy"] = "demo/no-deletes".into();
+    line["kith.rule"] = "delete".into();
+    let answer = answer_to(&world(&[ALLOW_ORDERS, DENY]), &line);
+    assert_eq!((answer.suggestion.as_str(), answer.allowed_now), ("", false));
+    assert!(
+        answer.no_suggestion.contains("demo/no-deletes rule delete (1.yaml:7)"),
+        "{}",
+        answer.no_suggestion
+    );
+    assert_eq!(answer.origin.unwrap().line, 7);
+    // Where the rule is gone, the denial is one by default.
+    let answer = answer_to(&world(&[ALLOW_ORDERS]), &line);
+    assert!(answer.suggestion.contains("DELETE"), "{}", answer.suggestion);
+}
+
+#[test]
+fn a_quarantine_is_lifted_and_not_allowed_around() {
+    let denied = line("POST", "/charge/7", "quarantined");
+    let open = world(&[ALLOW_ORDERS]);
+    let cut = open.quarantine(&id("orders"), UNIX_EPOCH, &Arc::from("it scans")).unwrap();
+    let mut outbound = denied.clone();
+    outbound["kith.direction"] = "outbound".into();
+    for line in [&denied, &outbound] {
+        let answer = answer_to(&cut, line);
+        assert_eq!((answer.suggestion.as_str(), answer.allowed_now), ("", false));
+        for part in ["/sa/orders is quarantined (it scans)", "kith quarantine remove orders"] {
+            assert!(answer.no_suggestion.contains(part), "{}", answer.no_suggestion);
+        }
+    }
+    // A default denial of somebody who was quarantined since.
+    let answer = answer_to(&cut, &line("DELETE", "/charge/7", "default_deny"));
+    assert!(answer.no_suggestion.contains("kith quarantine remove orders"), "{}", answer.no_suggestion);
+    assert!(answer_to(&open, &denied).allowed_now);
+    assert!(answer_to(&open, &outbound).no_suggestion.contains("lifted since"));
+}
+
+#[test]
+fn what_no_policy_mends_is_answered_with_what_does() {
+    let change = |reason: &str, fields: &[(&str, &str)]| {
+        let mut line = line("GET", "/charge/7", reason);
+        for (field, value) in fields {
+            line[*field] = (*value).into();
+        }
+        line
+    };
+    let table = [
+        (
+            change("no_client_certificate", &[("event", "session_refused")]),
+            "proves itself with has to change",
+        ),
+        (change("unknown_authority", &[("event", "session_refused")]), "(unknown_authority)"),
+        (change("no_endpoint", &[("kith.direction", "outbound")]), "own sidecar refused it (no_endpoint)"),
+        (change("refused_by_peer", &[("kith.direction", "outbound")]), "its own report is not here"),
+        (change("bad_request", &[]), "(bad_request), before any policy was asked: as it was then"),
+        (change("ambiguous_path", &[("url.path", "/charge/%2F7")]), "in its plain form"),
+        (change("default_deny", &[("url.path", "/aaa...")]), "only the beginning"),
+        (change("default_deny", &[("http.request.method", "AAA...")]), "only the beginning"),
+        (change("default_deny", &[("event", "\u{1b}")]), "refused before any call"),
+    ];
+    for (line, expected) in table {
+        let answer = answer_to(&world(&[ALLOW_ORDERS]), &line);
+        assert!(answer.no_suggestion.contains(expected), "{:?} for {line}", answer.no_suggestion);
+        assert_eq!((answer.suggestion.as_str(), answer.allowed_now), ("", false));
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_read_or_judged_is_shown_without_a_guess() {
+    let mut bad_identity = line("GET", "/", "default_deny");
+    bad_identity["kith.source.identity"] = "nobody".into();
+    for line in [json!({}), json!(null), json!([1]), bad_identity] {
+        let answer = answer_to(&world(&[]), &line);
+        assert!(answer.no_suggestion.contains("cannot be read"), "{line}");
+        assert_eq!(answer.line, line.to_string());
+    }
+    let observed = Observed::default();
+    report(&observed, "payments", ID, None, &line("GET", "/", "default_deny"));
+    let answer = why(&world(&[]), &observed, ID).unwrap();
+    assert!(answer.no_suggestion.contains("proved no identity"), "{}", answer.no_suggestion);
+
+    let observed = Observed::default();
+    report(&observed, "gone", ID, Some("orders"), &line("GET", "/", "default_deny"));
+    let answer = why(&world(&[]), &observed, ID).unwrap();
+    assert!(
+        answer.no_suggestion.contains("not a workload of this mesh any more"),
+        "{}",
+        answer.no_suggestion
+    );
+}
+
+#[test]
+fn an_id_is_whole_or_a_beginning_that_names_one_denial() {
+    let observed = Observed::default();
+    let other = ID.replace("0123456789abcdef0", "0123456789abcdef1");
+    report(&observed, "payments", ID, Some("orders"), &line("GET", "/", "default_deny"));
+    report(&observed, "payments", &other, Some("orders"), &line("GET", "/", "default_deny"));
+    for beginning in [ID, &ID[..17], &ID.to_uppercase()] {
+        assert_eq!(why(&world(&[]), &observed, beginning).unwrap().id, ID);
+    }
+    let table = [
+        (&ID[..16], Code::FailedPrecondition, "2 denials begin with"),
+        (&ID[..8], Code::FailedPrecondition, "give more of the digits"),
+        ("ffffffff", Code::NotFound, "no denial that is kept begins with ffffffff"),
+        (&ID[..7], Code::InvalidArgument, "the first 8 or more"),
+        ("", Code::InvalidArgument, "is not a denial id"),
+        (&format!("{ID}0"), Code::InvalidArgument, "is not a denial id"),
+        ("0123456\u{ff11}", Code::InvalidArgument, "is not a denial id"),
+        ("\u{1b}[2J\u{1b}[2J", Code::InvalidArgument, "\\u{1b}"),
+        ("../../../etc/passwd", Code::InvalidArgument, "is not a denial id"),
+    ];
+    for (beginning, code, text) in table {
+        let status = status(&observed, beginning);
+        assert_eq!(status.code(), code, "{status}");
+        assert!(status.message().contains(text), "{status} does not say {text:?}");
+    }
+}
+
+#[test]
+fn of_two_reports_of_one_refusal_that_of_the_side_which_decided_counts() {
+    let mut hearsay = line("GET", "/", "refused_by_peer");
+    hearsay["kith.direction"] = "outbound".into();
+    let decided = line("GET", "/", "default_deny");
+    // Whichever of the two comes first, in time or in order.
+    for (caller, decider) in [("orders", "payments"), ("payments", "orders")] {
+        let observed = Observed::default();
+        report(&observed, caller, ID, Some(caller), &hearsay);
+        assert_eq!(why(&world(&[]), &observed, ID).unwrap().reporter, id(caller).to_string());
+        report(&observed, decider, ID, Some(caller), &decided);
+        assert_eq!(why(&world(&[]), &observed, ID).unwrap().reporter, id(decider).to_string());
+    }
+}
+
+#[test]
+fn whoever_puts_a_line_of_its_own_under_anothers_denial_is_not_believed_but_named() {
+    let observed = Observed::default();
+    report(&observed, "payments", ID, Some("intruder"), &line("GET", "/", "default_deny"));
+    report(&observed, "intruder", ID, Some("payments"), &line("GET", "/", "default_deny"));
+    let status = status(&observed, ID);
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    for reporter in ["payments", "intruder"] {
+        let reporter: SpiffeId = id(reporter);
+        assert!(status.message().contains(reporter.as_str()), "{status}");
+    }
+}

@@ -1,0 +1,62 @@
+//! Whether this control plane can attest, issue and distribute now. Owns what is looked at; it is looked at anew for
+//! each answer, because an svid ends by the clock alone. The authority is open before there is anybody to ask.
+
+use std::sync::Arc;
+
+use kith_mtls::Svid;
+use kith_runtime::metrics::Process;
+use kith_runtime::{Clock, Health, Readiness, Stop};
+use prometheus_client::registry::Registry;
+use tokio::sync::watch;
+
+use crate::index::Worlds;
+use crate::metrics::Figures;
+
+#[cfg(test)]
+mod tests;
+
+/// What readiness depends on.
+#[derive(Debug, Clone)]
+pub(crate) struct Vitals {
+    pub(crate) worlds: Arc<Worlds>,
+    pub(crate) own_svid: watch::Receiver<Option<Arc<Svid>>>,
+    /// Blocked by every door that is not open yet.
+    pub(crate) doors: Readiness,
+    pub(crate) clock: Clock,
+    pub(crate) stop: Stop,
+}
+
+/// The pages of this process.
+pub(crate) fn health(vitals: Vitals, figures: Figures) -> Health {
+    let mut registry = Registry::default();
+    let process = Process::new(env!("CARGO_PKG_VERSION"), vitals.clock.now());
+    registry.register_collector(Box::new(process));
+    registry.register_collector(Box::new(figures));
+    Health::new(move || vitals.waiting_for(), registry)
+}
+
+impl Vitals {
+    /// What keeps it from its work, by name; empty when nothing does.
+    fn waiting_for(&self) -> Vec<String> {
+        let world = self.worlds.now();
+        let missing = [
+            (self.stop.is_stopping(), "draining"),
+            // A folder without policies is known to be empty; one that cannot be read is not.
+            (world.policies.is_none(), "policies"),
+            // Until the supervisor named them, every workload is refused.
+            (world.workloads.is_none(), "workloads"),
+            (!self.has_svid(), "svid"),
+        ];
+        let names = missing.into_iter().filter(|(missing, _)| *missing).map(|(_, name)| name.to_owned());
+        names.chain(self.doors.waiting_for()).collect()
+    }
+
+    /// One that holds now: an svid that has ended is none.
+    fn has_svid(&self) -> bool {
+        let now = self.clock.now();
+        self.own_svid
+            .borrow()
+            .as_ref()
+            .is_some_and(|svid| svid.not_before() <= now && now <= svid.not_after())
+    }
+}

@@ -1,0 +1,33 @@
+//! Who is cut off, durably. Owns the record on disk and the order of every change: on disk first, in the world after.
+//! What a quarantine does to a call is the sidecars' and `kith-policy`'s; who is told, the streams'.
+//!
+//! ```text
+//! api ─► ledger ─► store (file, synced) ─► index::World ─► stream::sync ─► sidecars
+//! ```
+
+mod file;
+mod ledger;
+mod store;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use kith_identity::SpiffeId;
+use kith_policy::Revision;
+
+pub(crate) use ledger::{Change, ChangeError, Ledger};
+pub(crate) use store::Store;
+
+/// One identity that is cut off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Quarantine {
+    pub(crate) since: SystemTime,
+    /// One line, for people; may be empty.
+    pub(crate) reason: Arc<str>,
+    /// The revision in which it came into the world; after a restart the first of the new epoch.
+    pub(crate) revision: Revision,
+}
+
+/// Everybody who is cut off.
+pub(crate) type QuarantineList = BTreeMap<SpiffeId, Quarantine>;

@@ -1,0 +1,60 @@
+//! Whether this sidecar can carry a call now. Owns what is looked at; it is looked at anew for each answer, because an
+//! svid ends by the clock alone.
+
+use std::sync::Arc;
+
+use kith_identity::SpiffeId;
+use kith_mtls::Svid;
+use kith_runtime::metrics::Process;
+use kith_runtime::{Clock, Health, Readiness, Stop};
+use prometheus_client::registry::Registry;
+use tokio::sync::watch;
+
+use crate::enforced::Enforced;
+use crate::metrics::Figures;
+
+#[cfg(test)]
+mod tests;
+
+/// What readiness depends on.
+#[derive(Debug, Clone)]
+pub(crate) struct Vitals {
+    pub(crate) identity: SpiffeId,
+    pub(crate) svid: watch::Receiver<Option<Arc<Svid>>>,
+    pub(crate) enforced: watch::Receiver<Arc<Enforced>>,
+    /// Blocked by every worker that does not listen yet.
+    pub(crate) listening: Readiness,
+    pub(crate) clock: Clock,
+    pub(crate) stop: Stop,
+}
+
+/// The pages of this process.
+pub(crate) fn health(vitals: Vitals, figures: Figures) -> Health {
+    let mut registry = Registry::default();
+    let process = Process::new(env!("CARGO_PKG_VERSION"), vitals.clock.now());
+    registry.register_collector(Box::new(process));
+    registry.register_collector(Box::new(figures));
+    Health::new(move || vitals.waiting_for(), registry)
+}
+
+impl Vitals {
+    /// What keeps a call from being carried, by name; empty when nothing does.
+    fn waiting_for(&self) -> Vec<String> {
+        let enforced = self.enforced.borrow();
+        let quarantined = enforced.quarantines().contains(&self.identity);
+        let missing = [
+            (self.stop.is_stopping(), "draining"),
+            (quarantined, "quarantined"),
+            (!self.has_svid(), "svid"),
+            (enforced.revision().is_none(), "snapshot"),
+        ];
+        let names = missing.into_iter().filter(|(missing, _)| *missing).map(|(_, name)| name.to_owned());
+        names.chain(self.listening.waiting_for()).collect()
+    }
+
+    /// One that holds now: an svid that has ended is none.
+    fn has_svid(&self) -> bool {
+        let now = self.clock.now();
+        self.svid.borrow().as_ref().is_some_and(|svid| svid.not_before() <= now && now <= svid.not_after())
+    }
+}

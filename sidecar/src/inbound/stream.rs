@@ -1,0 +1,185 @@
+//! The streams of one session: each read, judged, and carried to the application or refused.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use hyper::rt::Executor;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::session::Peer;
+use super::{opaque, websocket};
+use crate::enforce::{Asked, decide_call};
+use crate::forward;
+use crate::http_server::{Prompt, prompt};
+use crate::identity_log::{Direction, Head, OpenCall};
+use crate::refusal::{DENIAL_HEADER, Refusal};
+use crate::session::{MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW, STREAMS, keep_alive};
+use crate::spawner::Spawner;
+use crate::stream_request::{self, Wanted};
+use crate::worker::Worker;
+
+type Dead = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A session for streams: accepts them until it ends.
+pub(super) struct Accepting<S> {
+    worker: Arc<Worker>,
+    peer: Peer,
+    spawner: Spawner,
+    stage: Stage<Prompt<S>>,
+}
+
+type Connection<S> = h2::server::Connection<S, Bytes>;
+
+enum Stage<S> {
+    Beginning(h2::server::Handshake<S, Bytes>),
+    Open {
+        connection: Connection<S>,
+        /// Ends when the peer does not answer any more.
+        dead: Dead,
+    },
+    /// Left before it had begun.
+    Over,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
+    pub(super) fn new(worker: Arc<Worker>, peer: Peer, spawner: Spawner, stream: S) -> Self {
+        let handshake = h2::server::Builder::new()
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(SESSION_WINDOW)
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(MAX_HEADER_BYTES)
+            .enable_connect_protocol()
+            .handshake(prompt(stream));
+        Self { worker, peer, spawner, stage: Stage::Beginning(handshake) }
+    }
+
+    /// Takes no further streams; those that are open go on.
+    pub(super) fn leave(self: Pin<&mut Self>) {
+        let this = self.get_mut();
+        match &mut this.stage {
+            Stage::Open { connection, .. } => connection.graceful_shutdown(),
+            Stage::Beginning(_) | Stage::Over => this.stage = Stage::Over,
+        }
+    }
+
+    fn accept(&self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+        let (worker, peer) = (Arc::clone(&self.worker), self.peer.clone());
+        self.spawner.execute(async move { stream(&worker, &peer, request, respond).await });
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Accepting<S> {
+    type Output = Result<(), h2::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.stage {
+                Stage::Over => return Poll::Ready(Ok(())),
+                Stage::Beginning(handshake) => {
+                    let mut connection = ready!(Pin::new(handshake).poll(cx))?;
+                    let dead = Box::pin(keep_alive(connection.ping_pong()));
+                    this.stage = Stage::Open { connection, dead };
+                }
+                Stage::Open { connection, dead } => {
+                    if dead.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(Err(Reason::NO_ERROR.into()));
+                    }
+                    match ready!(connection.poll_accept(cx)).transpose()? {
+                        Some((request, respond)) => this.accept(request, respond),
+                        None => return Poll::Ready(Ok(())),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A stream that may be carried.
+pub(super) struct Admitted {
+    pub(super) parts: Parts,
+    pub(super) receive: RecvStream,
+    pub(super) respond: SendResponse<Bytes>,
+    pub(super) open: OpenCall,
+}
+
+/// One stream. Every path ends in exactly one line of the log.
+async fn stream(worker: &Worker, peer: &Peer, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    let shared = &worker.shared;
+    let (mut parts, receive) = request.into_parts();
+    let wanted = stream_request::read(&mut parts, peer.local, &shared.identity);
+    let websocket = matches!(wanted, Ok(Wanted::WebSocket));
+    let mut open = OpenCall::begin(&shared.log, head(worker, peer, &parts, websocket));
+    open.carried_by(&peer.state);
+    let path = parts.uri.path();
+    let asked = if websocket {
+        Asked::Http { method: "GET".to_owned(), path: path.to_owned(), grpc: false }
+    } else {
+        Asked::Opaque
+    };
+    let (call, entered) = worker.enter_call(&peer.identity, asked);
+    open.entered(entered);
+    let enforced = shared.enforced.borrow().clone();
+    open.decided_at(enforced.revision().map(|revision| revision.to_string()));
+    let decided = wanted.and_then(|_| {
+        let authority = if websocket { Some(forward::checked(&parts)?) } else { None };
+        Ok((authority, decide_call(&enforced, &call, shared.clock.now())?))
+    });
+    let (authority, by) = match decided {
+        Ok(allowed) => allowed,
+        Err(refusal) => return refuse(respond, open, &refusal).await,
+    };
+    open.allowed_by(by.policy(), by.rule());
+    let admitted = Admitted { parts, receive, respond, open };
+    match authority {
+        None => opaque::carry(worker, admitted).await,
+        Some(authority) => websocket::carry(worker, peer, authority, admitted).await,
+    }
+}
+
+fn head(worker: &Worker, peer: &Peer, parts: &Parts, websocket: bool) -> Head {
+    let of_http = |text: &str| if websocket { text.to_owned() } else { String::new() };
+    Head {
+        direction: Direction::Inbound,
+        source: Some(peer.identity.to_string()),
+        destination: Some(worker.shared.identity.to_string()),
+        client_address: peer.address.to_string(),
+        method: of_http("GET"),
+        path: of_http(parts.uri.path()),
+        protocol: if websocket { "websocket" } else { "tcp" },
+    }
+}
+
+/// The peer learns the id and nothing more.
+pub(super) async fn refuse(mut respond: SendResponse<Bytes>, open: OpenCall, refusal: &Refusal) {
+    let id = open.refuse(refusal).await.to_string();
+    let mut response = Response::new(());
+    *response.status_mut() = refusal.status;
+    if let Ok(value) = id.parse() {
+        response.headers_mut().insert(DENIAL_HEADER, value);
+    }
+    answer(&mut respond, response);
+}
+
+/// The application did not take it.
+pub(super) fn bad_gateway(mut respond: SendResponse<Bytes>, mut open: OpenCall, code: &'static str) {
+    open.answered(StatusCode::SERVICE_UNAVAILABLE.as_u16());
+    open.finish(Some(code));
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    answer(&mut respond, response);
+}
+
+/// An answer without a body. A peer that has gone meanwhile does not hear it.
+fn answer(respond: &mut SendResponse<Bytes>, response: Response<()>) {
+    if let Err(error) = respond.send_response(response, true) {
+        tracing::debug!(%error, "Refusal of a stream not sent");
+    }
+}

@@ -1,0 +1,88 @@
+//! One opaque connection of the application: resolved, carried as a stream, or broken off.
+
+use std::net::SocketAddr;
+
+use http::StatusCode;
+use tokio::net::TcpStream;
+
+use super::resolve::resolve;
+use super::stream::{self, Opened};
+use crate::detect::Replayed;
+use crate::identity_log::{Direction, Head, OpenCall};
+use crate::refusal::{DENIAL_HEADER, DenialId, Refusal};
+use crate::session::SessionTarget;
+use crate::stream_request;
+use crate::tunnel::{self, Far, Near};
+use crate::worker::Worker;
+
+/// Carries the connection to its end. Every path ends in exactly one line of the log.
+pub(super) async fn connection(
+    worker: &Worker,
+    destination: &str,
+    stream: Replayed<TcpStream>,
+    from: SocketAddr,
+) {
+    let shared = &worker.shared;
+    let (stream, first) = stream.into_parts();
+    // From here on the connection ends in a reset unless the stream ends well.
+    let near = match Near::new(stream, first) {
+        Ok(near) => near,
+        Err(error) => return tracing::debug!(%error, %from, "Connection of the application failed"),
+    };
+    let enforced = shared.enforced.borrow().clone();
+    let target = resolve(&enforced, &shared.identity, destination);
+    let mut open = OpenCall::begin(
+        &shared.log,
+        Head {
+            direction: Direction::Outbound,
+            source: Some(shared.identity.to_string()),
+            destination: target.as_ref().ok().map(|target| target.identity.to_string()),
+            client_address: from.to_string(),
+            method: String::new(),
+            path: String::new(),
+            protocol: "tcp",
+        },
+    );
+    open.decided_at(enforced.revision().map(|revision| revision.to_string()));
+    let opened = match target {
+        Ok(target) => answered(worker, &target, &mut open).await,
+        Err(refusal) => Err(Failed::Refused(refusal)),
+    };
+    match opened {
+        Ok(opened) => carry(near, opened, open, worker).await,
+        Err(Failed::Refused(refusal)) => {
+            // The log has the id; bytes have no place for it.
+            open.refuse(&refusal).await;
+        }
+        Err(Failed::ByPeer) => open.finish(None),
+    }
+}
+
+enum Failed {
+    /// By this side.
+    Refused(Refusal),
+    /// The line has it already.
+    ByPeer,
+}
+
+async fn answered(worker: &Worker, target: &SessionTarget, open: &mut OpenCall) -> Result<Opened, Failed> {
+    let request = stream_request::opaque(target).map_err(Failed::Refused)?;
+    let opened = stream::open(worker, target, &request, open).await.map_err(Failed::Refused)?;
+    let (status, headers) = (opened.response.status(), opened.response.headers());
+    open.answered(status.as_u16());
+    if status == StatusCode::OK {
+        return Ok(opened);
+    }
+    match headers.get(DENIAL_HEADER).and_then(DenialId::of_peer) {
+        Some(id) => open.refused_by_peer(&id),
+        None => open.failed("refused_by_peer"),
+    }
+    Err(Failed::ByPeer)
+}
+
+async fn carry(near: Near, opened: Opened, open: OpenCall, worker: &Worker) {
+    let far = Far { send: opened.send, receive: opened.response.into_body() };
+    // A session that ends breaks its streams; the process that stops cuts them.
+    let carried = tunnel::carry(near, far, worker.shared.stop.forced()).await;
+    open.tunnelled(carried);
+}
