@@ -103,9 +103,10 @@ impl Demo {
         match words {
             [] => Ok(()),
             // CI runs `make test` around this very test, and `kith demo` above is what `make demo` ends in.
-            ["make", target] => {
+            ["make", arguments @ ..] => {
                 let mut make = Command::new("make");
-                succeeded(&output(make.args(["--dry-run", target]).current_dir(repository())).await?)
+                make.arg("--dry-run").args(arguments).current_dir(repository());
+                succeeded(&output(&mut make).await?)
             }
             ["kith", "tap", ..] => self.tap(&words[1..]).await,
             ["kith", arguments @ ..] => {

@@ -1,5 +1,7 @@
 //! Requests and answers that mean harm, or that a careless proxy would change on their way.
 
+mod hostile;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -33,7 +33,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "kith-runtime",
         may_use: &[],
-        never_links: &["kube", "sqlx", "rustls", "hyper", "tonic", "prost", "rcgen", "x509-parser"],
+        never_links: &["kube", "sqlx", "rustls", "tonic", "prost", "rcgen", "x509-parser"],
     },
     Rule { name: "kith-ca", may_use: &["kith-identity"], never_links: &["kube", "tonic", "hyper", "rustls"] },
     Rule {

@@ -1,0 +1,322 @@
+//! `kith dev` as a newcomer types it: the real binary, a folder of their own, processes of their own.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use kith::local::mesh_file::MeshFile;
+use kith_runtime::Tasks;
+use kith_tests::{kith_binary, repository};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, sleep, timeout};
+
+const SOON: Duration = Duration::from_secs(20);
+const AGAIN: Duration = Duration::from_millis(20);
+/// The control plane would have seen an edit by then twice over.
+const LONG_ENOUGH: Duration = Duration::from_millis(2500);
+
+#[tokio::test]
+async fn what_init_writes_runs_and_an_edit_of_its_policy_flips_a_call() -> anyhow::Result<()> {
+    let ground = Ground::new("My Shop")?;
+    ground.said(&["dev", "init", &ground.text()], 0).await?;
+    let again = ground.said(&["dev", "init", &ground.text()], 1).await?;
+    ensure!(again.contains("kith.yaml") && again.contains("not overwritten"), "{again}");
+
+    let mut dev = ground.dev(&["--watch", "-o", "json"])?;
+    let orders = dev.address_of("orders").await?;
+    let url = format!("http://{orders}/orders/42");
+    ensure!(status_of(&url).await? == 200, "the written policy allows the call");
+    let status: Value = serde_json::from_str(&ground.said(&["status", "-o", "json"], 0).await?)?;
+    assert_eq!(status["name"], "my-shop", "the folder's name, as far as it can be one");
+
+    let policy = ground.folder.join("policies/payments.yaml");
+    let original = std::fs::read_to_string(&policy)?;
+    std::fs::write(&policy, original.replace("[POST]", "[GET]"))?;
+    until_status(&url, 403).await?;
+    std::fs::write(&policy, &original)?;
+    until_status(&url, 200).await?;
+    dev.event(|event| event["verdict"] == "deny" && event["denial_id"].is_string()).await?;
+    ensure!(dev.stop().await?.success());
+    ensure!(ground.runtime_is_empty()?, "nothing is left");
+    ensure!(!ground.folder.join(".kith").exists(), "nothing is kept that was not asked for");
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_watch_the_policies_are_those_of_the_start() -> anyhow::Result<()> {
+    let ground = Ground::new("unwatched")?;
+    ground.said(&["dev", "init", &ground.text()], 0).await?;
+    let mut dev = ground.dev(&["-o", "json"])?;
+    let url = format!("http://{}/orders/42", dev.address_of("orders").await?);
+    let policy = ground.folder.join("policies/payments.yaml");
+    std::fs::write(&policy, "nonsense")?;
+    let edited = Instant::now();
+    while edited.elapsed() < LONG_ENOUGH {
+        assert_eq!(status_of(&url).await?, 200);
+        sleep(AGAIN).await;
+    }
+    ground.said(&["status"], 0).await?;
+    ensure!(dev.stop().await?.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_crashed_service_comes_back_and_its_lines_bear_its_name() -> anyhow::Result<()> {
+    let ground = Ground::new("crash")?;
+    std::fs::create_dir(ground.folder.join("policies"))?;
+    ground.write(
+        "kith.yaml",
+        "trustDomain: dev.local\npolicies: ./policies\nservices:\n  clock:\n    run: [sh, -c, 'echo \"$KITH_SERVICE $GREETING $$ $SECRET\"; exec sleep 1000']\n    \
+         env: { GREETING: hello }\n",
+    )?;
+    let mut dev = ground.dev(&["-o", "json"])?;
+    let first = dev.event(|event| event["kind"] == "log").await?;
+    assert_eq!(first["src"], "clock");
+    let words: Vec<String> =
+        first["detail"].as_str().context("no text")?.split(' ').map(str::to_owned).collect();
+    assert_eq!(words[..2], ["clock", "hello"]);
+    assert_eq!(words.len(), 3, "a variable of the shell that nobody named is not passed on");
+    kill(Pid::from_raw(words[2].parse()?), Signal::SIGKILL)?;
+    let ended = dev.event(|event| event["kind"] == "process").await?;
+    let detail = ended["detail"].as_str().context("no text")?;
+    ensure!(detail.contains("SIGKILL") && detail.ends_with("starting it again in 0.1 s"), "{detail}");
+    let second = dev.event(|event| event["kind"] == "log").await?;
+    assert_ne!(second["detail"], first["detail"], "another process");
+    let status: Value = serde_json::from_str(&ground.said(&["status", "-o", "json"], 0).await?)?;
+    assert_eq!(status["workloads"][0]["connected"], true, "its sidecar lived on: {status}");
+    ensure!(dev.stop().await?.success());
+
+    let mut dev = ground.dev(&[])?;
+    let line = dev.complaint(|line| line.starts_with("clock | ")).await?;
+    ensure!(line.starts_with("clock | clock hello "), "{line}");
+    ensure!(dev.stop().await?.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_kept_is_the_same_authority_and_private() -> anyhow::Result<()> {
+    let ground = Ground::new("kept")?;
+    ground.said(&["dev", "init", &ground.text()], 0).await?;
+    let mut roots = Vec::new();
+    for flags in [&["--keep"][..], &["--keep"], &[]] {
+        let mut dev = ground.dev(flags)?;
+        dev.address_of("orders").await?;
+        let status: Value = serde_json::from_str(&ground.said(&["status", "-o", "json"], 0).await?)?;
+        roots.push(status["root_sha256"].as_str().context("no root")?.to_owned());
+        ensure!(dev.stop().await?.success());
+        ensure!(ground.runtime_is_empty()?, "only .kith is kept");
+    }
+    assert_eq!(roots[0], roots[1], "the same authority");
+    assert_ne!(roots[0], roots[2], "which nobody uses who did not ask for it");
+    let mode =
+        |name: &str| Ok::<_, std::io::Error>(std::fs::metadata(ground.folder.join(name))?.mode() & 0o777);
+    assert_eq!((mode(".kith")?, mode(".kith/seal.key")?), (0o700, 0o600));
+    assert_eq!(std::fs::read_to_string(ground.folder.join(".kith/.gitignore"))?, "*\n");
+    // A key that others could have read is not used any more.
+    std::fs::set_permissions(ground.folder.join(".kith/seal.key"), PermissionsExt::from_mode(0o644))?;
+    let said = ground.said(&["dev", "--keep", "-f", &ground.file()], 77).await?;
+    ensure!(said.contains("its mode is 644") && said.contains("begin anew"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_quarantine_is_kept_with_the_authority() -> anyhow::Result<()> {
+    let ground = Ground::new("cut-off")?;
+    ground.said(&["dev", "init", &ground.text()], 0).await?;
+    let mut dev = ground.dev(&["--keep"])?;
+    let url = format!("http://{}/orders/42", dev.address_of("orders").await?);
+    ground.said(&["quarantine", "add", "orders"], 0).await?;
+    until_status(&url, 403).await?;
+    ensure!(dev.stop().await?.success());
+    let mut dev = ground.dev(&["--keep"])?;
+    let url = format!("http://{}/orders/42", dev.address_of("orders").await?);
+    ensure!(status_of(&url).await? != 200, "it is still cut off");
+    let listed = ground.said(&["quarantine", "list"], 0).await?;
+    ensure!(listed.contains("orders"), "{listed}");
+    ensure!(dev.stop().await?.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_run_is_refused_with_its_place_before_anything_starts() -> anyhow::Result<()> {
+    let ground = Ground::new("wrong")?;
+    let missing = ground.said(&["dev", "-f", &ground.file()], 65).await?;
+    ensure!(missing.contains("kith dev init"), "{missing}");
+    let file =
+        |run: &str| format!("trustDomain: dev.local\npolicies: .\nservices:\n  web: {{ run: [{run}] }}\n");
+    ground.write("kith.yaml", &file("no-such-program"))?;
+    let said = ground.said(&["dev", "-f", &ground.file()], 65).await?;
+    ensure!(
+        said.contains("kith.yaml:4:16: cannot run \"no-such-program\"") && said.contains("|  "),
+        "{said}"
+    );
+    ground.write(
+        "kith.yaml",
+        &file("sh, -c, 'echo \"no config\" >&2; exit 3'").replace("] }", "], port: 0 }"),
+    )?;
+    let said = ground.said(&["dev", "-f", &ground.file()], 1).await?;
+    ensure!(said.contains("application of web does not start (exit status: 3)"), "{said}");
+    ensure!(said.contains("no config"), "its own words: {said}");
+    ensure!(ground.runtime_is_empty()?, "nothing is left of an attempt");
+    Ok(())
+}
+
+#[test]
+fn the_file_that_its_document_shows_is_one() -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(repository().join("docs/kith-yaml.md"))?;
+    let mut blocks = text.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("kith\n"));
+    let file = MeshFile::parse("kith.yaml", blocks.next().context("no file is shown")?)?;
+    assert_eq!(file.fronts().get("web"), Some(&8080));
+    Ok(())
+}
+
+/// A folder of somebody's own, and a runtime folder of the test's.
+struct Ground {
+    runtime: TempDir,
+    folder: PathBuf,
+    _parent: TempDir,
+}
+
+impl Ground {
+    fn new(name: &str) -> anyhow::Result<Self> {
+        let parent = tempfile::tempdir()?;
+        let folder = parent.path().join(name);
+        std::fs::create_dir(&folder)?;
+        Ok(Self { runtime: tempfile::tempdir()?, folder, _parent: parent })
+    }
+
+    fn text(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    fn file(&self) -> String {
+        self.folder.join("kith.yaml").display().to_string()
+    }
+
+    fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        Ok(std::fs::write(self.folder.join(name), text)?)
+    }
+
+    fn kith(&self) -> Command {
+        let mut command = Command::new(kith_binary());
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("SECRET", "mine");
+        command.env("XDG_RUNTIME_DIR", self.runtime.path()).stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    /// What a command says, on either side; it ends with this code.
+    async fn said(&self, arguments: &[&str], code: i32) -> anyhow::Result<String> {
+        let run = self.kith().args(arguments).output();
+        let Output { status, stdout, stderr } = timeout(SOON * 2, run).await.context("it does not end")??;
+        let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        ensure!(status.code() == Some(code), "{arguments:?} ended with {status}, not {code}: {said}");
+        Ok(said)
+    }
+
+    /// Starts the mesh of the file.
+    fn dev(&self, flags: &[&str]) -> anyhow::Result<Dev> {
+        let mut command = self.kith();
+        command.args(["dev", "-f", &self.file()]).args(flags);
+        Dev::of(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
+    }
+
+    fn runtime_is_empty(&self) -> anyhow::Result<bool> {
+        Ok(Path::read_dir(self.runtime.path())?.next().is_none())
+    }
+}
+
+/// A `kith dev` that runs; both of its outputs are always read.
+struct Dev {
+    process: Child,
+    events: UnboundedReceiver<String>,
+    complaints: UnboundedReceiver<String>,
+    _readers: Tasks,
+}
+
+impl Dev {
+    fn of(mut process: Child) -> anyhow::Result<Self> {
+        let readers = Tasks::new();
+        let events = lines(&readers, process.stdout.take().context("no stdout")?);
+        let complaints = lines(&readers, process.stderr.take().context("no stderr")?);
+        Ok(Self { process, events, complaints, _readers: readers })
+    }
+
+    /// The next event that is wanted.
+    async fn event(&mut self, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+        let search = async {
+            loop {
+                let line = self.events.recv().await.context("it ended")?;
+                let event = serde_json::from_str(&line).with_context(|| line.clone())?;
+                if wanted(&event) {
+                    return Ok(event);
+                }
+            }
+        };
+        timeout(SOON, search).await.context("no such event in time")?
+    }
+
+    /// The next line beside the events that is wanted.
+    async fn complaint(&mut self, wanted: impl Fn(&str) -> bool) -> anyhow::Result<String> {
+        let mut seen = Vec::new();
+        let search = async {
+            while let Some(line) = self.complaints.recv().await {
+                if wanted(&line) {
+                    return Ok(line);
+                }
+                seen.push(line);
+            }
+            anyhow::bail!("it ended")
+        };
+        let found = timeout(SOON, search).await.context("no such line in time").flatten();
+        found.with_context(|| seen.join("\n"))
+    }
+
+    /// Where a service is reached, as the banner says. Then everything runs: the banner comes last.
+    async fn address_of(&mut self, service: &str) -> anyhow::Result<String> {
+        let of_service = |line: &str| line.split_whitespace().nth(1) == Some(service);
+        let line = self.complaint(|line| of_service(line) && line.contains("http://")).await?;
+        let address = line.split("http://").nth(1).context("no address")?;
+        Ok(address.split_whitespace().next().context("no address")?.to_owned())
+    }
+
+    /// As Ctrl-C does.
+    async fn stop(mut self) -> anyhow::Result<ExitStatus> {
+        let pid = i32::try_from(self.process.id().context("it has ended")?)?;
+        kill(Pid::from_raw(pid), Signal::SIGINT)?;
+        Ok(timeout(SOON, self.process.wait()).await.context("it does not end")??)
+    }
+}
+
+fn lines(tasks: &Tasks, from: impl AsyncRead + Unpin + Send + 'static) -> UnboundedReceiver<String> {
+    let (sender, receiver) = unbounded_channel();
+    tasks.spawn(async move {
+        let mut lines = BufReader::new(from).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            // An error means that nobody wants it; it is read all the same.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+async fn until_status(url: &str, wanted: u16) -> anyhow::Result<()> {
+    let search = async {
+        while status_of(url).await? != wanted {
+            sleep(AGAIN).await;
+        }
+        anyhow::Ok(())
+    };
+    timeout(SOON, search).await.with_context(|| format!("{url} did not become {wanted}"))?
+}
+
+async fn status_of(url: &str) -> anyhow::Result<u16> {
+    Ok(kith::local::call(http::Method::GET, url.to_owned(), SOON).await?.status)
+}
