@@ -36,11 +36,11 @@ async fn every_command_of_the_first_hour_does_what_the_page_shows() -> anyhow::R
     let fences = fences(&text)?;
     ensure!(fences.len() >= 20, "the page was not understood: {} fences", fences.len());
     let mut reader = Reader::new()?;
-    for (number, fence) in fences.iter().enumerate() {
-        let rest = &fences[number + 1..];
-        reader.follow(fence, rest).await.with_context(|| format!("line {} of the page", fence.line))?;
-    }
-    reader.is_done()
+    let followed = reader.follow_all(&fences).await;
+    // Whatever went wrong: a mesh that is killed at once leaves the applications that it started.
+    let ended = reader.close().await;
+    followed.and(ended)?;
+    reader.left_nothing()
 }
 
 /// Who follows the page.
@@ -58,6 +58,16 @@ impl Reader {
         let (home, runtime) = (tempfile::tempdir()?, tempfile::tempdir()?);
         let [first, second] = [(); 2].map(|()| Terminal::open(home.path(), runtime.path()));
         Ok(Self { first, second, home, runtime, ports: Vec::new() })
+    }
+
+    async fn follow_all(&mut self, fences: &[Fence]) -> anyhow::Result<()> {
+        for (number, fence) in fences.iter().enumerate() {
+            let rest = &fences[number + 1..];
+            let followed = self.follow(fence, rest).await;
+            followed.with_context(|| format!("line {} of the page", fence.line))?;
+        }
+        ensure!(!self.first.is_running() && !self.second.is_running(), "the page leaves something running");
+        Ok(())
     }
 
     async fn follow(&mut self, fence: &Fence, rest: &[Fence]) -> anyhow::Result<()> {
@@ -88,16 +98,15 @@ impl Reader {
     async fn run(&mut self, which: page::Which, text: &str, rest: &[Fence]) -> anyhow::Result<()> {
         let stays = page::is_ended_by_keys(which, rest);
         let expected = rest.first().filter(|next| next.kind == Kind::Shown(which) && !stays);
-        let expected = expected.map(|next| self.with_ports(&next.text));
+        let expected = expected.map(|next| self.with_ports(&next.text)).unwrap_or_default();
         let asks = text.lines().all(|line| ASKING.iter().any(|verb| line.starts_with(verb)));
         let begun = Instant::now();
         loop {
-            self.run_once(which, text, stays).await?;
-            let Some(expected) = &expected else { return Ok(()) };
-            let seen = is_shown(expected, &self.terminal(which).printed);
-            // What was refused a moment ago may not have been reported yet. `sees` says what is missing in the end.
+            let ran = self.run_once(which, text, stays).await;
+            let seen = ran.and_then(|()| is_shown(&expected, &self.terminal(which).printed));
+            // What was refused a moment ago may not have been reported yet.
             if seen.is_ok() || !asks || begun.elapsed() > SOON {
-                return Ok(());
+                return seen;
             }
             sleep(AGAIN).await;
         }
@@ -184,20 +193,21 @@ impl Reader {
             let Said::Line(line) = self.terminal(which).next_line().await? else {
                 bail!("it ended without: {wanted}\n{}", self.terminal(which).printed);
             };
-            self.learn_port(&line);
-            if page::is_like(&self.with_ports(wanted), &line) {
+            let line = self.learn_port(&line);
+            if page::is_like(&self.with_ports(wanted), line) {
                 return Ok(());
             }
         }
     }
 
-    /// `http://127.0.0.1:40123  (3000 is taken)`: from here on, that is what the page means.
-    fn learn_port(&mut self, line: &str) {
-        let taken = line.split_once(" is taken)").and_then(|(before, _)| before.rsplit_once("  ("));
-        let Some((address, port)) = taken else { return };
-        if let Some((_, instead)) = address.rsplit_once(':') {
+    /// `http://127.0.0.1:40123  (3000 is taken)`: from here on, that is what the page means. Returns the rest.
+    fn learn_port<'a>(&mut self, line: &'a str) -> &'a str {
+        let taken = line.strip_suffix(" is taken)").and_then(|line| line.rsplit_once("  ("));
+        let Some((shown, port)) = taken else { return line };
+        if let Some((_, instead)) = shown.rsplit_once(':') {
             self.ports.push((port.to_owned(), instead.to_owned()));
         }
+        shown
     }
 
     fn with_ports(&self, text: &str) -> String {
@@ -205,9 +215,18 @@ impl Reader {
         self.ports.iter().fold(text.to_owned(), replaced)
     }
 
-    /// Nothing runs any more, and nothing is left but the clone.
-    fn is_done(self) -> anyhow::Result<()> {
-        ensure!(!self.first.is_running() && !self.second.is_running(), "something was left running");
+    /// Ends what still runs.
+    async fn close(&mut self) -> anyhow::Result<()> {
+        for terminal in [&mut self.first, &mut self.second] {
+            if terminal.is_running() {
+                terminal.press("Ctrl-C").await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing but the clone.
+    fn left_nothing(&self) -> anyhow::Result<()> {
         let left = names(self.home.path())?;
         ensure!(left == ["kith"], "left behind: {left:?}");
         let left = names(self.runtime.path())?;
