@@ -1,7 +1,7 @@
 # What people do with this repository. `make` lists the targets; each is one plain command or a few.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo story test bench check fmt clippy structure docs check-alone preflight preflight-tests preflight-bench
+.PHONY: help demo story demo-check test bench check fmt clippy structure docs check-alone preflight preflight-tests preflight-bench
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -22,6 +22,10 @@ demo: preflight ## Run the mesh on this machine, with four services to watch (AR
 story: preflight ## Walk through the demo's story and end with its result
 	@cargo build --workspace --bins --locked
 	@exec target/debug/kith demo --story $(ARGS)
+
+demo-check: preflight ## The same without a reader: every figure recomputed from the identity logs, as a report
+	@cargo build --workspace --bins --locked
+	@target/debug/kith demo --check -o json $(ARGS)
 
 # The end-to-end tests start the real binaries: cargo builds those with the tests, before the first one runs.
 test: preflight-tests ## Build everything and run every test

@@ -140,13 +140,7 @@ impl App {
     }
 
     /// Calls the next service, and answers by what it said.
-    async fn pass_on(
-        &self,
-        method: Method,
-        to: &Option<String>,
-        path: &str,
-        done: &str,
-    ) -> Response<Body> {
+    async fn pass_on(&self, method: Method, to: &Option<String>, path: &str, done: &str) -> Response<Body> {
         let Some(base) = to else { return text(StatusCode::INTERNAL_SERVER_ERROR, "nobody to call\n") };
         match call(method, format!("{base}/{path}"), LIMIT).await {
             Ok(answer) if answer.status == 200 => {

@@ -35,7 +35,7 @@ fn row(step: &StepReport) -> Vec<Cell> {
 fn figures(figures: &Figures) -> [(&'static str, String); 9] {
     let Figures { calls, .. } = figures;
     [
-        ("started", format!("first call {} after the start", took(figures.start_to_first_call_ms))),
+        ("started", format!("first call after: {}", took(figures.start_to_first_call_ms))),
         ("edit", flip(figures.policy_flip_ms)),
         ("rotations", figures.rotations.to_string()),
         (
@@ -46,17 +46,72 @@ fn figures(figures: &Figures) -> [(&'static str, String); 9] {
             ),
         ),
         ("cut", format!("{} by the logs", took(figures.cut_ms))),
-        ("", format!("{} from the command to the end of the stream at its client", took(figures.cut_client_ms))),
-        ("recovered", format!("svids are issued again after {}", took(figures.recovery_ms))),
-        ("killed", if figures.quarantine_held_after_kill { "the quarantine held" } else { "THE QUARANTINE DID NOT HOLD" }.to_owned()),
-        ("edit", flip(figures.flip_after_kill_ms)),
+        (
+            "",
+            format!(
+                "{} from the command to the end of the stream at its client",
+                took(figures.cut_client_ms)
+            ),
+        ),
+        ("recovered", format!("svids issued again after: {}", took(figures.recovery_ms))),
+        (
+            "killed",
+            if figures.quarantine_held_after_kill {
+                "the quarantine held"
+            } else {
+                "THE QUARANTINE DID NOT HOLD"
+            }
+            .to_owned(),
+        ),
+        ("", format!("edit {}", flip(figures.flip_after_kill_ms))),
     ]
 }
 
 fn flip(figures: FlipFigures) -> String {
-    format!("in force after {} (to allow), {} (to deny)", took(figures.open), took(figures.close))
+    format!("in force after: {} (to allow), {} (to deny)", took(figures.open), took(figures.close))
 }
 
 fn took(millis: Option<u64>) -> String {
     millis.map_or_else(|| "never".to_owned(), |millis| format!("{millis} ms"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::check::CallFigures;
+
+    fn report() -> Report {
+        let step = |step, title, held| StepReport { step, title, held, took_ms: 12 };
+        let flip = FlipFigures { open: Some(71), close: Some(72) };
+        Report {
+            version: "0.1.0",
+            steps: vec![step(1, "an allowed call", true), step(2, "a denied call, and why", false)],
+            figures: Figures {
+                start_to_first_call_ms: Some(450),
+                policy_flip_ms: flip,
+                rotations: 7,
+                calls: CallFigures { attempted: 9, received: 5, refused: 3, failed: 1 },
+                cut_ms: Some(2),
+                cut_client_ms: Some(9),
+                recovery_ms: None,
+                quarantine_held_after_kill: true,
+                flip_after_kill_ms: FlipFigures { open: None, ..flip },
+            },
+            problems: vec![
+                "step 2 (a denied call, and why) did not hold".to_owned(),
+                "a\u{202e}b".to_owned(),
+            ],
+        }
+    }
+
+    #[test]
+    fn the_table() {
+        insta::assert_snapshot!(anstream::adapter::strip_str(&table(&report())).to_string());
+    }
+
+    #[test]
+    fn a_report_without_problems_says_so() {
+        let good = Report { problems: Vec::new(), ..report() };
+        assert!(table(&good).contains("no problems"));
+    }
 }

@@ -81,7 +81,12 @@ pub(in crate::commands) fn own_executable() -> PathBuf {
 }
 
 /// Starts the mesh and says where everything is.
-async fn start(spec: MeshSpec, about: Option<About>, claim: Claim, began: Instant) -> anyhow::Result<Supervisor> {
+async fn start(
+    spec: MeshSpec,
+    about: Option<About>,
+    claim: Claim,
+    began: Instant,
+) -> anyhow::Result<Supervisor> {
     let (policies, watched) = (spec.policies_dir.clone(), spec.watch_policies);
     let mesh = Supervisor::start_claimed(spec, claim).await?;
     let status = mesh.until_programmed(story::PATIENCE).await?;

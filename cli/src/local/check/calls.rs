@@ -65,9 +65,12 @@ impl<'a> Calls<'a> {
 
     fn fate(&self, attempt: &Attempt, problems: &mut Problems) -> Fate {
         let hops = self.hops(attempt);
-        for miscounted in hops.iter().filter_map(Hop::miscounted) {
-            problems.add_call(miscounted);
-        }
+        let miscounted = hops.iter().find_map(Hop::miscounted);
+        // What the lines say is only asked of the right number of them.
+        let differs = |other: fn(&Hop<'a>) -> Option<String>| match &miscounted {
+            Some(_) => miscounted.clone(),
+            None => hops.iter().find_map(other),
+        };
         let Attempt { from, to, path, .. } = attempt;
         let failed = |problems: &mut Problems, why: &str| {
             problems.add_call(format!("{from} → {to} {path} failed: {why}"));
@@ -77,15 +80,11 @@ impl<'a> Calls<'a> {
             Outcome::Open => failed(problems, "it was never answered"),
             Outcome::Failed(why) => failed(problems, why),
             Outcome::Answered(ALLOWED) => {
-                if let Some(other) = hops.iter().find_map(Hop::not_received) {
-                    problems.add_call(other);
-                }
+                differs(Hop::not_received).into_iter().for_each(|problem| problems.add_call(problem));
                 Fate::Received
             }
             Outcome::Answered(DENIED) if !attempt.must_pass => {
-                if let Some(other) = hops.iter().find_map(Hop::not_refused) {
-                    problems.add_call(other);
-                }
+                differs(Hop::not_refused).into_iter().for_each(|problem| problems.add_call(problem));
                 Fate::Refused
             }
             Outcome::Answered(status) => failed(problems, &format!("it was answered {status}")),
@@ -107,7 +106,13 @@ impl<'a> Calls<'a> {
             let at = self.0.get(&(service, path.as_str())).into_iter().flatten().copied();
             at.filter(|call| call.direction == direction).collect()
         };
-        Hop { from, to, outbound: lines(from, Direction::Outbound), inbound: lines(to, Direction::Inbound), path }
+        Hop {
+            from,
+            to,
+            outbound: lines(from, Direction::Outbound),
+            inbound: lines(to, Direction::Inbound),
+            path,
+        }
     }
 }
 

@@ -16,7 +16,9 @@ mod report;
 mod times;
 
 use self::calls::Calls;
-pub(crate) use self::evidence::{Attempt, CHAIN, Edit, EVENTS_PATH, Evidence, INTRUDER, Logged, Mark, Outcome};
+pub(crate) use self::evidence::{
+    Attempt, CHAIN, EVENTS_PATH, Edit, Evidence, INTRUDER, Logged, Mark, Outcome,
+};
 pub(crate) use self::moment::read as read_moment;
 use self::problems::Problems;
 pub use self::report::{CallFigures, Figures, FlipFigures, Report, StepReport};
@@ -29,7 +31,8 @@ pub(crate) fn check(evidence: &Evidence<'_>, steps: Vec<StepReport>) -> Report {
         problems.add(format!("step {} ({}) did not hold", step.step, step.title));
     }
     if evidence.lost > 0 {
-        problems.add(format!("{} events were lost before they were read: the logs are not whole", evidence.lost));
+        problems
+            .add(format!("{} events were lost before they were read: the logs are not whole", evidence.lost));
     }
     if evidence.unreadable > 0 {
         problems.add(format!("{} lines of sidecars are no lines of an identity log", evidence.unreadable));

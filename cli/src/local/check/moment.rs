@@ -7,7 +7,8 @@ pub(crate) fn read(text: &str) -> Option<i64> {
     let (time, millis) = time.split_once('.')?;
     let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
     let [millis] = numbers(millis, '.', [3])?;
-    let in_range = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 60;
+    let in_range =
+        (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 60;
     in_range.then(|| ((days(year, month, day) * 24 + hour) * 60 + minute) * 60_000 + second * 1_000 + millis)
 }
 
@@ -15,7 +16,8 @@ pub(crate) fn read(text: &str) -> Option<i64> {
 fn numbers<const N: usize>(text: &str, between: char, digits: [usize; N]) -> Option<[i64; N]> {
     let parts: Vec<&str> = text.split(between).collect();
     let parts: [&str; N] = parts.try_into().ok()?;
-    let plain = |(part, digits): (&&str, usize)| part.len() == digits && part.bytes().all(|c| c.is_ascii_digit());
+    let plain =
+        |(part, digits): (&&str, usize)| part.len() == digits && part.bytes().all(|c| c.is_ascii_digit());
     if !parts.iter().zip(digits).all(plain) {
         return None;
     }

@@ -64,7 +64,9 @@ pub(super) fn cut_at_client(evidence: &Evidence<'_>, problems: &mut Problems) ->
 fn too_late(whose: &str, took: Option<u64>, problems: &mut Problems) {
     match took {
         None => problems.add(format!("nothing tells when the stream was cut {whose}")),
-        Some(took) if took >= PROMISE_MS => problems.add(format!("the stream was cut after {took} ms {whose}")),
+        Some(took) if took >= PROMISE_MS => {
+            problems.add(format!("the stream was cut after {took} ms {whose}"))
+        }
         Some(_) => {}
     }
 }
@@ -79,7 +81,8 @@ fn in_force(evidence: &Evidence<'_>, problems: &mut Problems) -> Option<i64> {
     for service in ALL {
         let told = evidence.lines.iter().filter(|logged| *logged.service == *service).filter(added).count();
         if told != 1 {
-            problems.add(format!("the sidecar of {service} said {told} times that the quarantine is in force"));
+            problems
+                .add(format!("the sidecar of {service} said {told} times that the quarantine is in force"));
         }
     }
     let ends = evidence.lines.iter().filter(|logged| [PAYMENTS, INTRUDER].contains(&&*logged.service));
@@ -89,7 +92,8 @@ fn in_force(evidence: &Evidence<'_>, problems: &mut Problems) -> Option<i64> {
 /// Whether nothing of the intruder's got through until it was let in again, and after the control plane's return
 /// something of it was refused for that reason.
 pub(super) fn held_after_kill(evidence: &Evidence<'_>, problems: &mut Problems) -> bool {
-    let (Some(released), Some(intruder)) = (evidence.when(&Mark::Released), evidence.identity(INTRUDER)) else {
+    let (Some(released), Some(intruder)) = (evidence.when(&Mark::Released), evidence.identity(INTRUDER))
+    else {
         problems.add("the control plane was not killed".to_owned());
         return false;
     };
@@ -98,20 +102,22 @@ pub(super) fn held_after_kill(evidence: &Evidence<'_>, problems: &mut Problems) 
         let all = evidence.calls().filter(move |(logged, _)| logged.at < lifted);
         all.filter(move |(_, call)| call.source.as_deref() == Some(intruder))
     };
-    let refused = by_intruder().any(|(logged, call)| {
-        logged.at >= released && call.denial_reason.as_deref() == Some(BY_QUARANTINE)
-    });
+    let refused = by_intruder()
+        .any(|(logged, call)| logged.at >= released && call.denial_reason.as_deref() == Some(BY_QUARANTINE));
     let since = in_force(evidence, &mut Problems::default()).map(|at| at + ROUNDING_MS);
     let let_through = by_intruder().find(|(logged, call)| {
         let began = logged.at - duration_ms(call.duration_us);
-        call.direction == Direction::Inbound && call.verdict == Verdict::Allow && since.is_some_and(|at| began > at)
+        call.direction == Direction::Inbound
+            && call.verdict == Verdict::Allow
+            && since.is_some_and(|at| began > at)
     });
     if let Some((logged, call)) = let_through {
         let what = format!("{} {} at {}", call.method, call.path, logged.line.time);
         problems.add(format!("the quarantined intruder's {what} was allowed"));
     }
     if !refused {
-        problems.add("after the control plane's return no call was refused because of the quarantine".to_owned());
+        problems
+            .add("after the control plane's return no call was refused because of the quarantine".to_owned());
     }
     refused && let_through.is_none()
 }

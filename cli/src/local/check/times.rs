@@ -37,7 +37,8 @@ impl Times<'_, '_> {
     /// From the edit to the first line that judges by it.
     fn flip(&self, edit: Edit, problems: &mut Problems) -> Option<u64> {
         let (from, to) = edit.call();
-        let what = format!("the edit that {} {from} at {to}", if edit.allows() { "lets in" } else { "refuses" });
+        let what =
+            format!("the edit that {} {from} at {to}", if edit.allows() { "lets in" } else { "refuses" });
         let (edited, source) = (self.0.when(&Mark::Edited(edit)), self.0.identity(from));
         let judged = self.0.calls().filter(|(logged, call)| {
             *logged.service == *to

@@ -25,7 +25,10 @@ pub(super) async fn run(stage: &Stage<'_>) -> anyhow::Result<Measured> {
         at.unwrap_or_default()
     ));
     Ok(Measured {
-        held: [stranger.status, known.status] == [DENIED; 2] && suggests && explained && !why.answer.allowed_now,
+        held: [stranger.status, known.status] == [DENIED; 2]
+            && suggests
+            && explained
+            && !why.answer.allowed_now,
         lines,
     })
 }

@@ -49,13 +49,7 @@ impl Journal {
     }
 
     /// Begins a call of something with a number of its own: `/orders/1007`.
-    pub(super) fn begin(
-        &self,
-        from: &'static str,
-        to: &'static str,
-        what: &str,
-        must_pass: bool,
-    ) -> Begun {
+    pub(super) fn begin(&self, from: &'static str, to: &'static str, what: &str, must_pass: bool) -> Begun {
         let path = format!("/{what}/{}", self.0.next.fetch_add(1, Ordering::Relaxed));
         let mut written = self.written();
         written.attempts.push(Attempt { from, to, path: path.clone(), must_pass, outcome: Outcome::Open });

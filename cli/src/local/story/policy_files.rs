@@ -28,7 +28,8 @@ impl PolicyFiles {
     pub(super) fn read(folder: &Path) -> anyhow::Result<Self> {
         let read = |name: &'static str| {
             let path = folder.join(name);
-            let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text =
+                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             anyhow::Ok((name, text))
         };
         let originals = [ORDERS_FILE, PAYMENTS_FILE].into_iter().map(read).collect::<Result<_, _>>()?;
@@ -42,7 +43,10 @@ impl PolicyFiles {
 
     /// The text of the beginning.
     pub(super) fn original(&self, name: &str) -> anyhow::Result<&str> {
-        self.originals.get(name).map(String::as_str).with_context(|| format!("{name} is no file of the story"))
+        self.originals
+            .get(name)
+            .map(String::as_str)
+            .with_context(|| format!("{name} is no file of the story"))
     }
 
     /// The intruder may charge as orders does.
@@ -112,6 +116,9 @@ mod tests {
     #[test]
     fn a_file_that_somebody_else_edited_is_not_guessed_at() {
         let error = replaced("spec: {}", PAYMENTS_FILE, ORDERS_ALONE, AND_INTRUDER).unwrap_err();
-        assert!(error.to_string().starts_with("payments.yaml is not the file of the demo any more"), "{error}");
+        assert!(
+            error.to_string().starts_with("payments.yaml is not the file of the demo any more"),
+            "{error}"
+        );
     }
 }

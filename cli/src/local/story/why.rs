@@ -1,4 +1,5 @@
-//! What `kith why` says of a refusal. Owns the waiting: a refusal is reported a moment after it is answered.
+//! What `kith why` says of a refusal. Owns the waiting: a refusal is reported a moment after it is answered, and the
+//! caller's sidecar, which does not know the reason, may be first.
 
 use anyhow::{Context as _, bail};
 use kith_proto::v1::WhyResponse;
@@ -14,6 +15,8 @@ use crate::local::http_call::Answer;
 use crate::render::why;
 
 const DENIAL_HEADER: &str = "kith-denial-id";
+/// What the caller's sidecar says of a refusal by the other one.
+const BY_PEER: &str = "refused_by_peer";
 
 /// A refusal that was looked up.
 pub(super) struct Why {
@@ -29,24 +32,23 @@ pub(super) async fn look_up(stage: &Stage<'_>, refused: &Answer) -> anyhow::Resu
         let mut admin = stage.admin().await?;
         loop {
             match admin.why(&id).await {
-                Err(AdminError::UnknownDenial { .. }) => sleep(AGAIN).await,
+                Err(AdminError::UnknownDenial { .. }) => {}
+                Ok(answer) if reason(&answer).as_deref() == Some(BY_PEER) => {}
                 answer => return anyhow::Ok(answer?),
             }
+            sleep(AGAIN).await;
         }
     });
     match asked.await {
         Ok(answer) => Ok(Why { answer: answer?, id }),
-        Err(_) => bail!("nobody knows denial {id} after {LIMIT:?}"),
+        Err(_) => bail!("nobody knows the reason of denial {id} after {LIMIT:?}"),
     }
 }
 
 impl Why {
     /// The stable code of the refusal.
     pub(super) fn reason(&self) -> Option<String> {
-        match Line::from_json(&self.answer.line).ok()?.event {
-            Event::Call(call) => call.denial_reason,
-            _ => None,
-        }
+        reason(&self.answer)
     }
 
     /// The command, and what it prints.
@@ -57,5 +59,12 @@ impl Why {
             format!("kith why{} {start}", name_flag(stage.mesh.name())),
             anstream::adapter::strip_str(&shown).to_string(),
         ]
+    }
+}
+
+fn reason(answer: &WhyResponse) -> Option<String> {
+    match Line::from_json(&answer.line).ok()?.event {
+        Event::Call(call) => call.denial_reason,
+        _ => None,
     }
 }
