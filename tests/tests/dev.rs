@@ -102,6 +102,27 @@ async fn a_crashed_service_comes_back_and_its_lines_bear_its_name() -> anyhow::R
 }
 
 #[tokio::test]
+async fn no_application_outlives_a_kith_that_was_killed() -> anyhow::Result<()> {
+    let ground = Ground::new("killed")?;
+    std::fs::create_dir(ground.folder.join("policies"))?;
+    ground.write(
+        "kith.yaml",
+        "trustDomain: dev.local\npolicies: ./policies\nservices:\n  clock: { run: [sh, -c, 'echo $$; exec sleep 1000'] }\n",
+    )?;
+    let mut dev = ground.dev(&["-o", "json"])?;
+    let said = dev.event(|event| event["kind"] == "log").await?;
+    let application = Pid::from_raw(said["detail"].as_str().context("no text")?.parse()?);
+    ensure!(kill(application, None).is_ok());
+    dev.process.start_kill()?;
+    let gone = async {
+        while kill(application, None).is_ok() {
+            sleep(AGAIN).await;
+        }
+    };
+    timeout(SOON, gone).await.context("it is still there")
+}
+
+#[tokio::test]
 async fn what_is_kept_is_the_same_authority_and_private() -> anyhow::Result<()> {
     let ground = Ground::new("kept")?;
     ground.said(&["dev", "init", &ground.text()], 0).await?;

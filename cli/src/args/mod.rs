@@ -98,6 +98,9 @@ pub enum Command {
     /// A service of the demo; started by its supervisor
     #[command(hide = true)]
     DemoService(DemoServiceArgs),
+    /// An application of a local mesh; started by its supervisor
+    #[command(hide = true)]
+    RunApplication(RunApplicationArgs),
 }
 
 impl Command {
@@ -116,7 +119,8 @@ impl Command {
             | Self::Man(_)
             | Self::RunControlPlane(_)
             | Self::RunSidecar(_)
-            | Self::DemoService(_) => None,
+            | Self::DemoService(_)
+            | Self::RunApplication(_) => None,
         }
     }
 }
@@ -311,6 +315,14 @@ pub struct ExplainArgs {
     /// Whom to ask.
     #[command(flatten)]
     pub ask: AskArgs,
+}
+
+/// What to become.
+#[derive(Debug, Args)]
+pub struct RunApplicationArgs {
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub argv: Vec<OsString>,
 }
 
 /// Which service of the demo, and where it finds the others. The supervisor sets the variables.

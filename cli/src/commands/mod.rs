@@ -12,6 +12,7 @@ mod identity;
 mod man;
 mod quarantine;
 mod rows;
+mod run_application;
 mod run_control_plane;
 mod run_sidecar;
 mod status;
@@ -45,6 +46,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Completion(args) => completion::run(&args),
         Command::Man(args) => man::run(&args),
         Command::DemoService(args) => block_on(demo_service::run(args)),
+        Command::RunApplication(args) => run_application::run(&args),
         // These two have threads of their own choice.
         Command::RunControlPlane(args) => run_control_plane::run(args),
         Command::RunSidecar(args) => run_sidecar::run(&args),

@@ -265,11 +265,21 @@ impl Supervisor {
         let (program, arguments) = process.argv.split_first().context("the command is empty")?;
         let kept = Kept::new(ChildId::App(service.name.as_str().into()));
         let of_kith = Path::new(program) == spec.kith_binary;
+        // Kith's own verbs tie themselves to us; everybody else's program is tied before it begins.
+        let arguments: Vec<String> = if of_kith {
+            arguments.to_vec()
+        } else {
+            ["run-application", "--", program]
+                .into_iter()
+                .map(str::to_owned)
+                .chain(arguments.to_vec())
+                .collect()
+        };
         let tier = &mut self.tiers.applications;
         tier.keep(Keeper {
             launch: Launch {
-                program: program.into(),
-                arguments: arguments.to_vec(),
+                program: spec.kith_binary.clone(),
+                arguments,
                 environment: self.plan.environment(spec, service),
                 folder: process.cwd.clone(),
                 title: of_kith.then(|| title(kept.id())),
