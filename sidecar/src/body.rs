@@ -21,8 +21,26 @@ pub(crate) struct Body {
     frames: Frames,
     /// Set on responses: dropped with the body, which ends the call.
     call: Option<OpenCall>,
-    /// Ends when the call is over.
-    over: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// Ends the body when the call is over.
+    over: Option<Over>,
+}
+
+/// Watches a call. Most bodies are there at once: only one that has to be waited for waits for this, too.
+#[derive(Debug)]
+struct Over {
+    cut: Cut,
+    waiting: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+}
+
+impl Over {
+    fn of(cut: &Cut) -> Self {
+        Self { cut: cut.clone(), waiting: None }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let cut = &self.cut;
+        self.waiting.get_or_insert_with(|| Box::pin(cut.over())).as_mut().poll(cx)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -72,14 +90,14 @@ impl Body {
 
     /// The same body of a response; `call` ends with it, and it with the call.
     pub(crate) fn ending(mut self, call: OpenCall) -> Self {
-        self.over = call.cut_signal().map(|cut| Box::pin(cut.over()));
+        self.over = call.cut_signal().map(Over::of);
         self.call = Some(call);
         self
     }
 
     /// The same body of a request; it ends with its call.
     pub(crate) fn until_over(mut self, cut: &Cut) -> Self {
-        self.over = Some(Box::pin(cut.over()));
+        self.over = Some(Over::of(cut));
         self
     }
 
@@ -96,8 +114,11 @@ impl Body {
         }
     }
 
-    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        self.over.as_mut().is_some_and(|over| over.as_mut().poll(cx).is_ready())
+    /// A broken body, never a clean end: what came so far must not look complete.
+    fn cut(&mut self) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.finish(Some("cut"));
+        self.frames = Frames::Empty;
+        Poll::Ready(Some(Err(BodyError::Cut)))
     }
 
     fn has_ended(&self) -> bool {
@@ -130,11 +151,8 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.is_over(cx) {
-            // A broken body, never a clean end: what came so far must not look complete.
-            self.finish(Some("cut"));
-            self.frames = Frames::Empty;
-            return Poll::Ready(Some(Err(BodyError::Cut)));
+        if self.over.as_ref().is_some_and(|over| over.cut.is_over()) {
+            return self.cut();
         }
         let mut frame = self.poll_frames(cx);
         match &mut frame {
@@ -150,7 +168,11 @@ impl http_body::Body for Body {
                     self.finish(None);
                 }
             }
-            Poll::Pending => {}
+            Poll::Pending => {
+                if self.over.as_mut().is_some_and(|over| over.poll(cx).is_ready()) {
+                    return self.cut();
+                }
+            }
         }
         frame
     }

@@ -14,6 +14,7 @@ use kith_mtls::{Credentials, Now};
 use kith_proto::v1;
 use kith_runtime::signals::{StopRequested, stop_requested};
 use kith_runtime::{Clock, Guard, Health, Readiness, Stop, Stopper, Tasks, telemetry};
+use socket2::{Domain, Socket, Type};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
@@ -27,6 +28,8 @@ use crate::report::Reports;
 use crate::session::SessionNumbers;
 use crate::worker::{self, Shared, Sockets};
 
+/// Connections of one port that may wait to be accepted.
+const BACKLOG: i32 = 1_024;
 /// After the workers have drained, what is left of the control tasks ends at once.
 const CONTROL_LIMIT: Duration = Duration::from_millis(500);
 /// How long the last lines may take to be read. A supervisor that reads nothing must not keep the process.
@@ -270,11 +273,15 @@ impl Bound {
     }
 }
 
-/// Like tokio's listeners: the port can be taken again right after a restart.
+/// The port can be taken again right after a restart. The standard library's listeners have 128 places, and who finds
+/// none waits a second.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@ use clap::{Command, CommandFactory as _};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use crate::local::check::Report;
-use crate::local::story::Finding;
 use super::{edges, event, explain, identity, quarantine, status, version, why};
 use crate::args::Cli;
+use crate::local::check::Report;
+use crate::local::story::Finding;
 
 /// A verb that takes `-o json`, with the flag that gives it another form, and the form of what it then prints.
 const VERBS: &[(&str, &str)] = &[

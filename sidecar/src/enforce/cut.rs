@@ -43,6 +43,11 @@ impl Cut {
         }
     }
 
+    /// Whether the call was cut or has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.over.is_cancelled()
+    }
+
     /// Ends when the call was cut or has ended.
     pub(crate) fn over(&self) -> WaitForCancellationFutureOwned {
         self.0.over.clone().cancelled_owned()

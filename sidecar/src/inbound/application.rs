@@ -20,7 +20,8 @@ use crate::lock::lock;
 use crate::session::{MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW};
 use crate::spawner::Spawner;
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// Longer than the kernel waits before it asks a second time: one lost packet is no failure.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// An idle connection older than this is not used again: applications close theirs after five seconds and more, and
 /// a request that meets the closing is lost.
 const IDLE_LIMIT: Duration = Duration::from_secs(3);
@@ -73,6 +74,18 @@ struct Kept {
     used: Instant,
 }
 
+impl Kept {
+    /// Idle for too long, or closed by the application.
+    fn is_stale(&self, now: Instant) -> bool {
+        self.sender.is_closed() || (self.sender.is_ready() && now.duration_since(self.used) > IDLE_LIMIT)
+    }
+
+    /// Done with the call before, and fresh.
+    fn is_usable(&self, now: Instant) -> bool {
+        self.sender.is_ready() && !self.is_stale(now)
+    }
+}
+
 impl Application {
     pub(crate) fn new(address: SocketAddr, tasks: Tasks) -> Self {
         Self { address, tasks, kept: Mutex::default() }
@@ -85,7 +98,7 @@ impl Application {
         link: &Link,
     ) -> Result<Response<Incoming>, ApplicationError> {
         if request.version() == Version::HTTP_2 {
-            let mut sender = self.http2_sender(link).await?;
+            let mut sender = Box::pin(self.http2_sender(link)).await?;
             return sender.send_request(request).await.map_err(ApplicationError::Broken);
         }
         self.send_http1(request).await
@@ -104,7 +117,8 @@ impl Application {
                 },
             }
         }
-        let mut sender = self.connect_http1().await?;
+        // On the heap: most calls find a connection, and would carry its size along.
+        let mut sender = Box::pin(self.connect_http1()).await?;
         let response = sender.send_request(request).await.map_err(ApplicationError::Broken)?;
         Ok(self.keep(sender, response))
     }
@@ -133,8 +147,9 @@ impl Application {
 
     fn take(&self) -> Option<http1::SendRequest<Body>> {
         let mut kept = lock(&self.kept);
-        drop_stale(&mut kept);
-        let ready = kept.iter().rposition(|kept| kept.sender.is_ready())?;
+        let now = Instant::now();
+        // From the newest on: what is no use any more gathers at the other end, until it is closed.
+        let ready = kept.iter().rposition(|kept| kept.is_usable(now))?;
         kept.remove(ready).map(|kept| kept.sender)
     }
 
@@ -204,8 +219,5 @@ impl Application {
 
 fn drop_stale(kept: &mut VecDeque<Kept>) {
     let now = Instant::now();
-    kept.retain(|kept| {
-        let stale = kept.sender.is_ready() && now.duration_since(kept.used) > IDLE_LIMIT;
-        !stale && !kept.sender.is_closed()
-    });
+    kept.retain(|kept| !kept.is_stale(now));
 }

@@ -95,7 +95,8 @@ where
     }
     let service = service_fn(move |request| {
         let (worker, peer) = (Arc::clone(&worker), peer.clone());
-        async move { Ok::<_, Infallible>(http::call(&worker, &peer, request).await) }
+        // On the heap at once: every layer between here and its task would move it.
+        Box::pin(async move { Ok::<_, Infallible>(http::call(&worker, &peer, request).await) })
     });
     let io = TokioIo::new(stream);
     if alpn == ALPN_CALLS || alpn == ALPN_H2 {

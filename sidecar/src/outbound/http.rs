@@ -27,7 +27,7 @@ pub(super) async fn call(
     let (mut parts, body) = request.into_parts();
     let grpc = is_grpc(&parts.headers);
     let enforced = worker.shared.enforced.borrow().clone();
-    let target = resolve(&enforced, &worker.shared.identity, destination);
+    let target = resolve(&enforced, destination);
     let on_upgrade = websocket::on_upgrade(&mut parts);
     let mut head = head(&worker.shared, target.as_ref().ok(), from, &parts);
     if on_upgrade.is_some() {
@@ -35,8 +35,13 @@ pub(super) async fn call(
     }
     let mut open = OpenCall::begin(&worker.shared.log, head);
     open.decided_at(enforced.revision().map(|revision| revision.to_string()));
+    let target = target.and_then(|target| {
+        enforced.check_pair(&worker.shared.identity, &target.identity)?;
+        Ok(target)
+    });
     if let (Some(on_upgrade), Ok(target)) = (on_upgrade, &target) {
-        return match websocket::call(worker, target, parts, on_upgrade, open).await {
+        // On the heap: calls that are none would carry its size along.
+        return match Box::pin(websocket::call(worker, target, parts, on_upgrade, open)).await {
             Ok(response) => response,
             Err((refusal, open)) => answer::refused(&refusal, &open.refuse(&refusal).await, grpc),
         };

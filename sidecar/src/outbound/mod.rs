@@ -65,7 +65,8 @@ async fn requests(
     let (stop, tasks) = (worker.shared.stop.clone(), worker.tasks.clone());
     let service = service_fn(move |request| {
         let (worker, destination) = (Arc::clone(&worker), Arc::clone(&destination));
-        async move { Ok(http::call(&worker, &destination, from, request).await) }
+        // On the heap at once: every layer between here and its task would move it.
+        Box::pin(async move { Ok(http::call(&worker, &destination, from, request).await) })
     });
     let served = if http2 {
         http_server::http2(stream, service, &tasks, &stop).await

@@ -30,7 +30,7 @@ pub(super) async fn connection(
         Err(error) => return tracing::debug!(%error, %from, "Connection of the application failed"),
     };
     let enforced = shared.enforced.borrow().clone();
-    let target = resolve(&enforced, &shared.identity, destination);
+    let target = resolve(&enforced, destination);
     let mut open = OpenCall::begin(
         &shared.log,
         Head {
@@ -44,6 +44,10 @@ pub(super) async fn connection(
         },
     );
     open.decided_at(enforced.revision().map(|revision| revision.to_string()));
+    let target = target.and_then(|target| {
+        enforced.check_pair(&shared.identity, &target.identity)?;
+        Ok(target)
+    });
     let opened = match target {
         Ok(target) => answered(worker, &target, &mut open).await,
         Err(refusal) => Err(Failed::Refused(refusal)),

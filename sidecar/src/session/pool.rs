@@ -128,6 +128,11 @@ impl<C: Carrier> Pool<C> {
             }
             return Ok(open);
         }
+        // On the heap: a handshake is large, and rare, and every call would carry its size along.
+        Box::pin(self.open(&slot)).await
+    }
+
+    async fn open(&self, slot: &Slot<C>) -> Result<OpenSession<C>, Arc<SessionError>> {
         let (before, _) = *lock(&slot.attempts);
         let _turn = slot.opening.lock().await;
         if let Some(open) = slot.usable(self.parts.law.clock.now()) {
@@ -140,7 +145,7 @@ impl<C: Carrier> Pool<C> {
         {
             return Err(Arc::clone(error));
         }
-        let opened = connect::open(&self.client, &self.parts, target).await.map_err(Arc::new);
+        let opened = connect::open(&self.client, &self.parts, &slot.target).await.map_err(Arc::new);
         let mut attempts = lock(&slot.attempts);
         *attempts = (attempts.0 + 1, opened.as_ref().err().cloned());
         drop(attempts);

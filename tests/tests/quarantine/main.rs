@@ -126,6 +126,8 @@ async fn a_quarantined_workload_is_refused_at_itself_and_as_a_destination_and_a_
     let (status, id) = call(&mesh, "caller").await?;
     assert_eq!(status, 403);
     assert_eq!(reason(&mesh, "caller", &id.context("no denial id")?).await?, "quarantined");
+    let refusal = mesh.record.refusals("caller")?.pop().context("no refusal")?;
+    assert_eq!(refusal.destination.as_deref(), Some("spiffe://test.local/ns/test/sa/backend"));
     mesh.stop().await
 }
 

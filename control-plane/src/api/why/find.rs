@@ -18,8 +18,8 @@ pub(in crate::api) enum NotFound {
     )]
     NotAnId(String),
     #[error(
-        "no denial that is kept begins with {0}; the newest of each caller are kept until the control plane restarts, \
-         and older ones are in the identity log of the sidecar that refused"
+        "no denial that is kept begins with {0}; a new one arrives within a second, the newest of each caller are kept \
+         until the control plane restarts, and older ones are in the identity log of the sidecar that refused"
     )]
     None(String),
     #[error("{count} denials begin with {id}; give more of the digits")]
