@@ -32,6 +32,8 @@ impl Tasks {
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let cut = self.cut.clone();
         let cut_off = Arc::clone(&self.cut_off);
+        // On the heap first: each layer around a task would move all of it, and some have several kilobytes.
+        let task = Box::pin(task);
         self.tracker.spawn(async move {
             tokio::select! {
                 biased;

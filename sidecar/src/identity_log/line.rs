@@ -3,6 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// A call that was allowed has so many, and is written at once.
+const USUAL_BYTES: usize = 1024;
+
 /// One line of the identity log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
@@ -240,7 +243,9 @@ pub enum QuarantineChange {
 impl Line {
     /// The line as JSON, without a line break: control characters are escaped by the format itself.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(self)
+        let mut json = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut json, self)?;
+        String::from_utf8(json).map_err(serde::ser::Error::custom)
     }
 
     /// Reads a line back.
