@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::RecvStream;
+use http::Version;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -49,6 +50,9 @@ enum Frames {
     Empty,
     Text(Bytes),
     Through(Incoming),
+    /// The same, in HTTP/2: its end is one only when the stream says so. The library reads a reset without an error as
+    /// the end of the data.
+    Http2(Incoming),
     /// Of a stream that is driven frame by frame.
     Stream(RecvStream),
 }
@@ -59,6 +63,9 @@ pub(crate) enum BodyError {
     /// The side that sends it gave up.
     #[error(transparent)]
     Sender(#[from] hyper::Error),
+    /// The stream was reset before its end, without an error.
+    #[error("the body was cut short")]
+    Truncated,
     /// The stream was reset, or its session broke.
     #[error(transparent)]
     Stream(#[from] h2::Error),
@@ -80,8 +87,9 @@ impl Body {
         Self::of(Frames::Text(text))
     }
 
-    pub(crate) fn through(incoming: Incoming) -> Self {
-        Self::of(Frames::Through(incoming))
+    /// A body that came in a message of this version.
+    pub(crate) fn through(incoming: Incoming, version: Version) -> Self {
+        Self::of(if version == Version::HTTP_2 { Frames::Http2(incoming) } else { Frames::Through(incoming) })
     }
 
     pub(crate) fn of_stream(stream: RecvStream) -> Self {
@@ -110,6 +118,10 @@ impl Body {
                 Poll::Ready(Some(Ok(Frame::data(text))))
             }
             Frames::Through(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::Sender),
+            Frames::Http2(incoming) => match ready!(Pin::new(&mut *incoming).poll_frame(cx)) {
+                None if !incoming.is_end_stream() => Poll::Ready(Some(Err(BodyError::Truncated))),
+                frame => Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Sender))),
+            },
             Frames::Stream(stream) => poll_stream(stream, cx).map_err(BodyError::Stream),
         }
     }
@@ -125,7 +137,7 @@ impl Body {
         match &self.frames {
             Frames::Empty => true,
             Frames::Text(_) => false,
-            Frames::Through(incoming) => incoming.is_end_stream(),
+            Frames::Through(incoming) | Frames::Http2(incoming) => incoming.is_end_stream(),
             Frames::Stream(stream) => stream.is_end_stream(),
         }
     }
@@ -185,7 +197,7 @@ impl http_body::Body for Body {
         match &self.frames {
             Frames::Empty => SizeHint::with_exact(0),
             Frames::Text(text) => SizeHint::with_exact(text.len() as u64),
-            Frames::Through(incoming) => incoming.size_hint(),
+            Frames::Through(incoming) | Frames::Http2(incoming) => incoming.size_hint(),
             Frames::Stream(_) => SizeHint::default(),
         }
     }

@@ -13,15 +13,12 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// waiting for the server to speak.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// No method is longer; what is, is not a request.
-const MAX_METHOD: usize = 32;
-
 /// What a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spoken {
     Http1,
     Http2,
-    /// Anything else, or nothing yet: the server may be the one that speaks first.
+    /// Bytes that no request begins with, or nothing yet: the server may be the one that speaks first.
     Opaque,
 }
 
@@ -33,15 +30,15 @@ pub(crate) struct Replayed<S> {
     stream: S,
 }
 
-/// Reads until it is certain. `None`: the connection ended, or stopped in the middle of what may be HTTP.
+/// Reads until it is certain. `None`: the connection ended, or stopped in the middle of a preface.
 pub(crate) async fn detect<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<Option<(Spoken, Replayed<S>)>> {
-    let mut first = Vec::with_capacity(MAX_METHOD + 1);
+    let mut first = Vec::with_capacity(HTTP2_PREFACE.len());
     let decided = timeout(LIMIT, async {
         loop {
             if let Some(spoken) = spoken(&first) {
                 return Ok(Some(spoken));
             }
-            let missing = (MAX_METHOD + 1 - first.len()) as u64;
+            let missing = (HTTP2_PREFACE.len() - first.len()) as u64;
             if (&mut stream).take(missing).read_buf(&mut first).await? == 0 {
                 return Ok::<_, io::Error>(None);
             }
@@ -55,31 +52,36 @@ pub(crate) async fn detect<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<Op
     Ok(spoken.map(|spoken| (spoken, Replayed { first, read: 0, stream })))
 }
 
-/// What the first bytes are, once there are enough of them: the preface of HTTP/2, a method and a space, or neither.
+/// What the first bytes are, once there are enough of them.
 fn spoken(first: &[u8]) -> Option<Spoken> {
-    if first.starts_with(HTTP2_PREFACE) {
-        return Some(Spoken::Http2);
-    }
-    if HTTP2_PREFACE.starts_with(first) {
-        return None;
-    }
-    let method = first.iter().take_while(|byte| is_token(**byte)).count();
-    match first.get(method) {
-        Some(b' ') if method > 0 => Some(Spoken::Http1),
+    match first.first() {
+        None => None,
+        Some(byte) if may_begin_http(*byte) => {
+            if first.starts_with(HTTP2_PREFACE) {
+                Some(Spoken::Http2)
+            } else {
+                (!HTTP2_PREFACE.starts_with(first)).then_some(Spoken::Http1)
+            }
+        }
         Some(_) => Some(Spoken::Opaque),
-        None => (method > MAX_METHOD).then_some(Spoken::Opaque),
     }
 }
 
-/// RFC 9110 §5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+/// Whether some server may take what begins like this for HTTP. Many skip empty lines and blanks, and what a method is
+/// they judge mildly: so all text is held to HTTP, and only bytes that no request begins with are opaque undeclared.
+pub(crate) fn may_begin_http(byte: u8) -> bool {
+    byte.is_ascii_graphic() || byte.is_ascii_whitespace()
 }
 
 impl<S> Replayed<S> {
     /// A stream of which nothing was read.
     pub(crate) fn untouched(stream: S) -> Self {
         Self { first: Vec::new(), read: 0, stream }
+    }
+
+    /// The stream below.
+    pub(crate) fn inner(&self) -> &S {
+        &self.stream
     }
 
     /// The stream, and what was read from it and not read again.
@@ -172,23 +174,25 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_ends_undecided_is_nothing() {
         assert_eq!(detected(&[b"PRI * HT"]).await, None);
-        assert_eq!(detected(&[b"GET"]).await, None);
         assert_eq!(detected(&[]).await, None);
     }
 
     #[tokio::test]
-    async fn what_cannot_be_http_is_opaque_and_no_byte_is_lost() {
-        let long = [b'x'; 100];
-        let tls = b"\x16\x03\x01\x02\x00\x01";
-        for bytes in [
-            tls.as_slice(),
-            b"\x00\x00\x00\x08\x04\xd2",
-            b" GET / HTTP/1.1",
-            b"*1\r\n$4\r\nPING",
-            b"GET\r\n",
-            &long,
-        ] {
+    async fn bytes_that_no_request_begins_with_are_opaque_and_none_is_lost() {
+        for bytes in
+            [b"\x16\x03\x01\x02\x00\x01".as_slice(), b"\x00\x00\x00\x08\x04\xd2", b"\xffGET / HTTP/1.1"]
+        {
             assert_eq!(detected(&[bytes]).await, Some((Spoken::Opaque, bytes.to_vec())), "{bytes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_some_server_may_take_for_a_request_is_held_to_http() {
+        for text in
+            ["\r\nGET / HTTP/1.1", "\nGET /", " GET /", "\tGET /", "GE(T /", "GET\t/", "*1\r\n$4\r\nPING"]
+        {
+            let detected = detected(&[text.as_bytes()]).await;
+            assert_eq!(detected, Some((Spoken::Http1, text.as_bytes().to_vec())), "{text:?}");
         }
     }
 
@@ -199,10 +203,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_stops_in_the_middle_of_a_method_is_given_up() {
+    async fn a_connection_that_stops_in_the_middle_of_a_preface_is_given_up() {
         // D1
         let (mut client, server) = tokio::io::duplex(16);
-        client.write_all(b"GE").await.unwrap();
+        client.write_all(b"PRI *").await.unwrap();
         assert!(detect(server).await.unwrap().is_none());
     }
 

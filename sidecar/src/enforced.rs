@@ -24,6 +24,8 @@ pub(crate) struct Enforced {
     /// `None` until the control plane said who is quarantined, which may be nobody.
     quarantined_at: Option<Revision>,
     destinations: Arc<BTreeMap<String, Destination>>,
+    /// What the workload itself speaks.
+    protocol: Protocol,
     /// Grows with each change: what workers acknowledge.
     generation: u64,
 }
@@ -51,6 +53,7 @@ pub(crate) enum Protocol {
 pub(crate) struct Read {
     policies: PolicySet,
     destinations: BTreeMap<String, Destination>,
+    protocol: Protocol,
     pub(crate) bundles: BundleSet,
 }
 
@@ -81,8 +84,8 @@ pub(crate) enum SnapshotError {
     Compile(#[from] kith_policy::CompileError),
     #[error("destination {name}: {address:?} is not a socket address")]
     Address { name: String, address: String },
-    #[error("destination {name}: this sidecar does not know protocol {number}")]
-    Protocol { name: String, number: i32 },
+    #[error("{of}: this sidecar does not know protocol {number}")]
+    Protocol { of: String, number: i32 },
 }
 
 impl Enforced {
@@ -93,6 +96,7 @@ impl Enforced {
             quarantines: Arc::default(),
             quarantined_at: None,
             destinations: Arc::default(),
+            protocol: Protocol::Detected,
             generation: 0,
         }
     }
@@ -113,6 +117,7 @@ impl Enforced {
         Self {
             policies: Arc::new(read.policies),
             destinations: Arc::new(read.destinations),
+            protocol: read.protocol,
             generation: self.generation + 1,
             ..self.clone()
         }
@@ -139,6 +144,11 @@ impl Enforced {
     /// Whether these two may have anything to do with each other; the policies of a call are its destination's.
     pub(crate) fn check_pair(&self, source: &SpiffeId, destination: &SpiffeId) -> Result<(), Refusal> {
         self.quarantines.denial(source, destination).map_or(Ok(()), |because| Err(refusal(&because)))
+    }
+
+    /// What the workload itself speaks.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// A destination that the workload declared.
@@ -214,7 +224,8 @@ pub(crate) fn read(
     let bundles = bundles.collect::<Result<_, _>>()?;
     let policies = policies(snapshot, own.trust_domain(), revision)?;
     let destinations = snapshot.destinations.iter().map(destination).collect::<Result<_, _>>()?;
-    Ok(Read { policies, destinations, bundles })
+    let protocol = protocol(snapshot.protocol, "the workload itself")?;
+    Ok(Read { policies, destinations, protocol, bundles })
 }
 
 /// A revision never goes back (R5).
@@ -247,13 +258,17 @@ fn destination(wire: &v1::Destination) -> Result<(String, Destination), Snapshot
         Ok(SessionTarget { address, identity })
     });
     let endpoints = endpoints.collect::<Result<_, SnapshotError>>()?;
-    let protocol = match v1::Protocol::try_from(wire.protocol) {
-        Ok(v1::Protocol::Unspecified) => Protocol::Detected,
-        Ok(v1::Protocol::Http) => Protocol::Http,
-        Ok(v1::Protocol::Tcp) => Protocol::Opaque,
-        Err(_) => return Err(SnapshotError::Protocol { name, number: wire.protocol }),
-    };
+    let protocol = protocol(wire.protocol, &format!("destination {name}"))?;
     Ok((name, Destination { endpoints, protocol }))
+}
+
+fn protocol(wire: i32, of: &str) -> Result<Protocol, SnapshotError> {
+    match v1::Protocol::try_from(wire) {
+        Ok(v1::Protocol::Unspecified) => Ok(Protocol::Detected),
+        Ok(v1::Protocol::Http) => Ok(Protocol::Http),
+        Ok(v1::Protocol::Tcp) => Ok(Protocol::Opaque),
+        Err(_) => Err(SnapshotError::Protocol { of: of.to_owned(), number: wire }),
+    }
 }
 
 #[cfg(test)]

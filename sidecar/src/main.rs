@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use kith_sidecar::Args;
 
+/// Measured: less time for each call than the system's allocator, and memory that comes back after a burst.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     match kith_sidecar::run(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,

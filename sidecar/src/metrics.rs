@@ -34,6 +34,7 @@ const REVISION_EPOCH: &str = "kith_revision_epoch";
 const REVISION_COUNTER: &str = "kith_revision_counter";
 const SNAPSHOTS_REFUSED: &str = "kith_snapshots_refused";
 const LINES_LOST: &str = "kith_identity_log_lines_lost";
+const REFUSALS_LOST: &str = "kith_identity_log_refusals_lost";
 const LABEL_SETS_DROPPED: &str = "kith_label_sets_dropped";
 
 const DIRECTION: &str = "direction";
@@ -171,7 +172,9 @@ impl Collector for Figures {
         let refused = metrics.snapshots_refused.load(Ordering::Relaxed);
         counter(encoder, SNAPSHOTS_REFUSED, "Snapshots that could not be used", refused)?;
         let lost = self.writer.lost();
-        counter(encoder, LINES_LOST, "Lines of allowed calls that nobody read in time", lost)?;
+        counter(encoder, LINES_LOST, "Lines of allowed calls and events that nobody read in time", lost)?;
+        let lost = self.writer.lost_refusals();
+        counter(encoder, REFUSALS_LOST, "Lines of refusals that nobody read in time", lost)?;
         let dropped = metrics.calls.dropped() + metrics.sessions_refused.dropped();
         counter(encoder, LABEL_SETS_DROPPED, "Counted as `other`: a family had all its label sets", dropped)
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kith_proto::v1;
 use kith_proto::v1::sync_up;
 
-use crate::identity_log::{Call, Direction, Verdict};
+use crate::identity_log::{BY_PEER, Call, Direction, Verdict};
 use crate::lock::lock;
 
 const DENIALS_PER_PEER: usize = 64;
@@ -65,9 +65,10 @@ impl Reports {
         kept.push_back(v1::Denial { id: id.to_owned(), source: source.to_owned(), line: line.to_owned() });
     }
 
-    /// Counts an inbound call; the outbound side of the same call is counted by its destination.
+    /// Counts a call where it was decided: at its destination, or here if it got no further.
     pub(crate) fn count(&self, call: &Call) {
-        if call.direction != Direction::Inbound {
+        let refused_here = call.verdict == Verdict::Deny && call.denial_reason.as_deref() != Some(BY_PEER);
+        if call.direction == Direction::Outbound && (!refused_here || call.destination.is_none()) {
             return;
         }
         let source = call.source.as_deref().unwrap_or_default();
@@ -99,6 +100,35 @@ impl Reports {
         self.watched.store(on, Ordering::Relaxed);
         if !on {
             *lock(&self.tap) = Tap::default();
+        }
+    }
+
+    /// Takes back what could not be sent. There may be no room for it any more: then it is counted as lost.
+    pub(crate) fn put_back(&self, messages: impl IntoIterator<Item = v1::SyncUp>) {
+        for kind in messages.into_iter().filter_map(|message| message.kind) {
+            match kind {
+                sync_up::Kind::Denials(v1::Denials { denials, lost }) => {
+                    lock(&self.denials).lost += lost;
+                    denials.iter().for_each(|denial| self.denial(&denial.id, &denial.source, &denial.line));
+                }
+                sync_up::Kind::Edges(v1::Edges { edges }) => {
+                    let mut all = lock(&self.edges);
+                    for counted in edges {
+                        let Some(edge) = all.of(&counted.source, &counted.destination) else { continue };
+                        edge.allowed += counted.allowed;
+                        edge.denied += counted.denied;
+                        edge.failed += counted.failed;
+                    }
+                }
+                // Whoever watches is told how many lines are missing; the other kinds are answers, not reports.
+                sync_up::Kind::Tap(v1::TapLines { lines, lost }) => {
+                    lock(&self.tap).lost += lost + lines.len() as u64;
+                }
+                sync_up::Kind::Hello(_)
+                | sync_up::Kind::Ack(_)
+                | sync_up::Kind::Refusal(_)
+                | sync_up::Kind::Quarantined(_) => {}
+            }
         }
     }
 
@@ -193,6 +223,24 @@ mod tests {
         assert!(told.denials.iter().any(|denial| denial.id == "999"));
         assert_eq!(told.denials.len(), 1 + DENIALS_PER_PEER);
         assert_eq!(told.lost, 1_000 - DENIALS_PER_PEER as u64);
+    }
+
+    #[test]
+    fn what_could_not_be_sent_is_sent_the_next_time() {
+        let reports = Reports::default();
+        reports.denial("one", "spiffe://t/web", "{}");
+        let edge = v1::Edge {
+            source: "a".to_owned(),
+            destination: "b".to_owned(),
+            allowed: 2,
+            ..v1::Edge::default()
+        };
+        let edges = sync_up::Kind::Edges(v1::Edges { edges: vec![edge] });
+        reports.put_back([v1::SyncUp { kind: Some(edges) }]);
+        let first = reports.take();
+        assert_eq!(first.len(), 2);
+        reports.put_back(first.clone());
+        assert_eq!(reports.take(), first);
     }
 
     #[test]

@@ -29,8 +29,9 @@ impl Spawner {
 impl SessionTasks {
     /// Waits until all of them have ended. A client's connection is over only then: its own future ends as soon as no
     /// call can be added, while those that are open go on in a task.
-    pub(crate) async fn ended(&self) {
-        self.0.ended().await;
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        let tasks = self.0.clone();
+        async move { tasks.ended().await }
     }
 }
 

@@ -17,6 +17,7 @@ use kith_runtime::{Clock, Guard, Health, Readiness, Stop, Stopper, Tasks, teleme
 use socket2::{Domain, Socket, Type};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Args, Settings};
 use crate::control::{Control, Supervisor, keep_svid, keep_synced};
@@ -38,16 +39,16 @@ const LOG_LIMIT: Duration = Duration::from_secs(2);
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     telemetry::init(&args.log_level, telemetry::Format::Auto)?;
     kith_runtime::die_with_parent().context("asking to end with the supervisor")?;
-    kith_runtime::raise_file_limit().context("raising the limit of open files")?;
+    let files = kith_runtime::raise_file_limit().context("raising the limit of open files")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(supervised(io::stdout()));
+    let ended = runtime.block_on(supervised(io::stdout(), files));
     // Without waiting for threads that block: the log's, when nobody reads it.
     runtime.shutdown_background();
     ended
 }
 
 /// The whole life of the process; `out` gets the identity log.
-async fn supervised(out: impl Write + Send + 'static) -> anyhow::Result<()> {
+async fn supervised(out: impl Write + Send + 'static, files: u64) -> anyhow::Result<()> {
     let mut stop_signal = pin!(stop_requested());
     let (supervisor, start) = tokio::select! {
         biased;
@@ -64,7 +65,8 @@ async fn supervised(out: impl Write + Send + 'static) -> anyhow::Result<()> {
     let (writer, writing) = Writer::start(out, QUEUE_LINES)?;
     let name = settings.identity.to_string();
     let log = Log::new(name, clock.clone(), writer.clone(), Arc::clone(&reports), Arc::clone(&metrics));
-    let (mut control, shared) = wire(&settings, supervisor, log, reports, metrics, clock, stop);
+    let (mut control, mut shared) = wire(&settings, supervisor, log, reports, metrics, clock, stop);
+    shared.streams_per_identity = streams_per_identity(files, settings.workers.get());
     let listening = Readiness::new();
     let workers = bound.start(&settings, &shared, &mut control.judged, &listening, &stopper)?;
     let control = Arc::new(control);
@@ -76,17 +78,24 @@ async fn supervised(out: impl Write + Send + 'static) -> anyhow::Result<()> {
     tasks.spawn(keep_synced(Arc::clone(&control)));
     let ended = wait(&control, stop_signal, &stopper, &signals).await;
     let joined = join(workers).await;
+    // Until here the control plane was heard: what it cuts off is cut off in a drain, too.
+    control.finished.cancel();
     tasks.finish(CONTROL_LIMIT).await;
     health.close().await;
     signals.cut();
-    if writer.lost() > 0 {
-        tracing::warn!(
-            lost = writer.lost(),
-            "Identity-log lines of allowed calls were lost: nobody read fast enough"
-        );
+    let (lost, refusals) = (writer.lost(), writer.lost_refusals());
+    if lost + refusals > 0 {
+        tracing::warn!(lost, refusals, "Identity-log lines were lost: nobody read fast enough");
     }
     drop((control, writer));
     joined.and(ended).and(written(writing).await)
+}
+
+/// Each stream is a file, that of its connection to the application. All streams of one identity leave most of the files
+/// of the process to others.
+fn streams_per_identity(files: u64, workers: usize) -> usize {
+    const SHARE: usize = 4;
+    usize::try_from(files).unwrap_or(usize::MAX) / SHARE / workers.max(1)
 }
 
 /// Waits until the last line is written.
@@ -145,6 +154,7 @@ fn wire(
         log: log.clone(),
         clock: clock.clone(),
         numbers: Arc::new(SessionNumbers::default()),
+        streams_per_identity: 0,
         stop: stop.clone(),
     };
     let control = Control {
@@ -156,6 +166,7 @@ fn wire(
         judged: Vec::new(),
         reports,
         renew: Notify::new(),
+        finished: CancellationToken::new(),
         metrics,
         log,
         clock,

@@ -99,13 +99,17 @@ pub(crate) fn read(parts: &mut Parts, local: SocketAddr, own: &SpiffeId) -> Resu
     let mut destinations = parts.headers.get_all(DESTINATION_HEADER).iter();
     let destination = destinations.next().filter(|_| destinations.next().is_none());
     if destination.is_none_or(|value| value.as_bytes() != own.as_str().as_bytes()) {
-        return Err(misdirected(format!("the stream is for {destination:?}, this is {own}")));
+        return Err(misdirected(format!("the stream is for another workload than {own}")));
     }
     let authority = parts.uri.authority().map(Authority::as_str);
     if wanted == Wanted::Opaque && authority != Some(local.to_string().as_str()) {
-        return Err(misdirected(format!("the stream is for {authority:?}, this is {local}")));
+        return Err(misdirected(format!("the stream is for another address than {local}")));
     }
     if wanted == Wanted::WebSocket {
+        // A server that honours it would take the first bytes of the stream for a body.
+        if parts.headers.contains_key(CONTENT_LENGTH) {
+            return Err(Refusal::bad_request("bad_websocket", "a WebSocket's request has no body"));
+        }
         parts.method = Method::GET;
     }
     Ok(wanted)

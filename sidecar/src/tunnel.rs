@@ -11,9 +11,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream};
 use socket2::SockRef;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::Notify;
 
 /// What is read at once, at first, and at most: an idle stream holds nothing, a bulk one reads in large pieces.
 const SMALLEST_READ: usize = 2 * 1024;
@@ -47,7 +48,12 @@ pub(crate) enum End {
     FarAborted,
     /// It was cut from here.
     Cut,
+    /// What came from the far side may not be carried.
+    NotAdmitted,
 }
+
+/// Whether what comes from the far side may begin with this byte.
+pub(crate) type Admits = fn(u8) -> bool;
 
 /// A tunnel that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,34 +73,57 @@ impl Near {
 }
 
 /// Carries bytes both ways until both directions have ended, one side has aborted, or `over` ends.
-pub(crate) async fn carry(mut near: Near, mut far: Far, over: impl Future) -> Carried {
+pub(crate) async fn carry(near: Near, far: Far, over: impl Future) -> Carried {
+    carry_admitted(near, far, over, |_| true).await
+}
+
+/// The same, unless what comes from the far side begins wrongly: nothing of it then reaches the application.
+pub(crate) async fn carry_admitted(
+    mut near: Near,
+    mut far: Far,
+    over: impl Future,
+    admits: Admits,
+) -> Carried {
     let (mut to_far, mut to_near) = (0, 0);
     let first = std::mem::take(&mut near.first);
     let end = {
         let (read, write) = near.stream.split();
+        let half_closed = Notify::new();
         let both = async {
-            let up = copy_to_far(first, read, &mut far.send, &mut to_far);
-            let down = copy_to_near(&mut far.receive, write, &mut to_near);
+            let up = async {
+                copy_to_far(first, &read, &mut far.send, &mut to_far).await?;
+                half_closed.notify_one();
+                Ok(())
+            };
+            let down = copy_to_near(&mut far.receive, write, admits, &mut to_near);
             tokio::try_join!(up, down).err().unwrap_or(End::Clean)
         };
         tokio::select! {
             biased;
             _ = over => End::Cut,
             end = both => end,
+            () = aborted(&half_closed, &read) => End::NearAborted,
         }
     };
     match end {
         // An error means that the connection is gone, and nothing is left to be said on it.
         End::Clean => drop(SockRef::from(&near.stream).set_linger(None)),
         End::NearAborted => far.send.send_reset(Reason::CONNECT_ERROR),
-        End::FarAborted | End::Cut => far.send.send_reset(Reason::CANCEL),
+        End::FarAborted | End::Cut | End::NotAdmitted => far.send.send_reset(Reason::CANCEL),
     }
     Carried { to_far, to_near, end }
 }
 
+/// After its half-close nothing is read from the application: an abort is then seen only here.
+async fn aborted(half_closed: &Notify, near: &ReadHalf<'_>) {
+    half_closed.notified().await;
+    // An error here is no less an abort.
+    let _ = near.ready(Interest::ERROR).await;
+}
+
 async fn copy_to_far(
     first: Bytes,
-    near: ReadHalf<'_>,
+    near: &ReadHalf<'_>,
     far: &mut SendStream<Bytes>,
     count: &mut u64,
 ) -> Result<(), End> {
@@ -102,7 +131,7 @@ async fn copy_to_far(
     send(far, first).await?;
     let (mut buffer, mut size, mut turn) = (BytesMut::new(), SMALLEST_READ, 0);
     loop {
-        let read = read(&near, &mut buffer, size, far).await?;
+        let read = read(near, &mut buffer, size, far).await?;
         if read == 0 {
             return far.send_data(Bytes::new(), true).map_err(|_| End::FarAborted);
         }
@@ -156,10 +185,18 @@ pub(crate) async fn send(far: &mut SendStream<Bytes>, mut bytes: Bytes) -> Resul
     Ok(())
 }
 
-async fn copy_to_near(far: &mut RecvStream, mut near: WriteHalf<'_>, count: &mut u64) -> Result<(), End> {
+async fn copy_to_near(
+    far: &mut RecvStream,
+    mut near: WriteHalf<'_>,
+    admits: Admits,
+    count: &mut u64,
+) -> Result<(), End> {
     let mut turn = 0;
     while let Some(bytes) = far.data().await {
         let bytes = bytes.map_err(|_| End::FarAborted)?;
+        if *count == 0 && bytes.first().is_some_and(|first| !admits(*first)) {
+            return Err(End::NotAdmitted);
+        }
         near.write_all(&bytes).await.map_err(|_| End::NearAborted)?;
         *count += bytes.len() as u64;
         // Only what the application took makes room for more.

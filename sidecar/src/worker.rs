@@ -11,7 +11,7 @@ use kith_runtime::{Clock, Guard, Limits, Newest, Stop, Stopper, Tasks, serve};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::enforce::{Asked, Entered, InboundCall, Law, Registry, Subject, keep_judging};
+use crate::enforce::{Asked, Cut, Entered, InboundCall, Law, Registry, Subject, keep_judging};
 use crate::enforced::Enforced;
 use crate::identity_log::Log;
 use crate::inbound::{self, Application, Shares};
@@ -22,8 +22,9 @@ use crate::session::{self, Calls, Pool, SessionNumbers, Streams};
 const CONNECTIONS: usize = 8_192;
 /// Handshakes under way at the inbound port of one worker; the rest of its connections is for those who are through.
 const HANDSHAKES: usize = 1_024;
-/// Sessions of one identity with one worker. A sidecar of Kith has one for each of its workers.
-const SESSIONS_PER_IDENTITY: usize = 64;
+/// Sessions of one identity with one worker. A sidecar of Kith has two for each of its workers, for calls and for
+/// streams, and for a while as many that they replace.
+const SESSIONS_PER_IDENTITY: usize = 128;
 /// How long open calls may take to finish once the process stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// After them, how long sessions may take to say that they end.
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) clock: Clock,
     pub(crate) numbers: Arc<SessionNumbers>,
+    /// Open streams that one identity may have with one worker.
+    pub(crate) streams_per_identity: usize,
     pub(crate) stop: Stop,
 }
 
@@ -65,7 +68,10 @@ pub(crate) struct Worker {
     pub(crate) law: Law,
     pub(crate) registry: Registry,
     pub(crate) unproven: Newest,
+    /// Of sessions.
     pub(crate) shares: Shares,
+    /// Of streams.
+    pub(crate) stream_shares: Shares,
     pub(crate) tasks: Tasks,
 }
 
@@ -127,17 +133,37 @@ impl Worker {
         };
         let (calls, streams) = (Pool::new(parts.clone()), Pool::new(parts));
         let application = Application::new(shared.application, own_connections);
-        let (unproven, shares) = (Newest::new(HANDSHAKES), Shares::new(SESSIONS_PER_IDENTITY));
-        Self { shared, server, calls, streams, application, law, registry, unproven, shares, tasks }
+        let unproven = Newest::new(HANDSHAKES);
+        let (shares, stream_shares) =
+            (Shares::new(SESSIONS_PER_IDENTITY), Shares::new(shared.streams_per_identity));
+        Self {
+            shared,
+            server,
+            calls,
+            streams,
+            application,
+            law,
+            registry,
+            unproven,
+            shares,
+            stream_shares,
+            tasks,
+        }
     }
 
     /// Enters a call to the workload in the registry.
-    pub(crate) fn enter_call(&self, source: &SpiffeId, asked: Asked) -> (Arc<InboundCall>, Entered) {
+    pub(crate) fn enter_call(
+        &self,
+        source: &SpiffeId,
+        asked: Asked,
+        session: &Cut,
+    ) -> (Arc<InboundCall>, Entered) {
         let call = Arc::new(InboundCall {
             source: source.clone(),
             destination: self.shared.identity.clone(),
             port: self.shared.application.port(),
             asked,
+            session: session.clone(),
         });
         let entered = self.registry.enter(Subject::Call(Arc::clone(&call)));
         (call, entered)

@@ -2,7 +2,8 @@
 //!
 //! It answers `GET` and `POST` with what it got, and speaks HTTP/1.1 and HTTP/2 on the same port. Under
 //! `/echo.Echo/` it is a gRPC server of one method: every message that comes in goes out, then the trailers. Under
-//! `/head/N` its answer has a header of `N` bytes. Under `/ws` it switches to a WebSocket and echoes bytes.
+//! `/head/N` its answer has a header of `N` bytes. Under `/ws` it switches to a WebSocket and echoes bytes. Under
+//! `/flood` its answer has no end.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -13,7 +14,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -111,6 +112,10 @@ async fn answer(
     note(&line, request.headers(), received)?;
     if request.uri().path() == "/ws" && request.headers().contains_key(http::header::UPGRADE) {
         return Ok(websocket_echo(request, switched));
+    }
+    if request.uri().path() == "/flood" {
+        let zeros = std::iter::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[0; 16 * 1024]))));
+        return Ok(Response::new(StreamBody::new(futures_util::stream::iter(zeros)).boxed()));
     }
     if request.uri().path().starts_with("/echo.Echo/") {
         return Ok(grpc_echo(request));

@@ -9,11 +9,12 @@ use http::Request;
 use http_body_util::{BodyExt, Channel};
 use hyper::body::{Frame, Incoming};
 use kith_sidecar::identity_log::Verdict;
-use kith_tests::{Connection, Mesh, Version, policy};
+use kith_tests::{ALLOW_CALLER, Connection, Mesh, Version, policy};
 use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(5);
 const LIMIT: Duration = Duration::from_secs(1);
+const STANDS_STILL: Duration = Duration::from_millis(300);
 
 /// A gRPC stream that echoes.
 struct Stream {
@@ -65,4 +66,27 @@ async fn an_edit_cuts_the_open_calls_that_it_forbids_within_a_second_and_no_othe
     mesh.supervisor.until_programmed(SOON).await?;
     allowed.echo().await?;
     mesh.stop().await
+}
+
+#[tokio::test]
+async fn an_edit_ends_a_call_whose_reader_stands_still_and_frees_the_application() -> anyhow::Result<()> {
+    for version in [Version::Http1, Version::Http2] {
+        let mesh = Mesh::start("stalled", 60).await?;
+        let mut client = Connection::open(mesh.outbound("caller")?, version).await?;
+        let body = http_body_util::Empty::new().boxed();
+        let mut flood = timeout(SOON, client.send(Request::get("/"), "/flood", body)).await??.into_body();
+        timeout(SOON, flood.frame()).await?.context("no answer")??;
+        // Until every buffer on the way is full: then nobody asks the answer for more.
+        tokio::time::sleep(STANDS_STILL).await;
+        std::fs::write(mesh.policy_file(), policy("callers", "DENY", ALLOW_CALLER))?;
+        let cut = mesh.record.until("the cut is logged", LIMIT * 2, |record| {
+            Ok(record.refusals("backend")?.into_iter().find(|call| call.path == "/flood"))
+        });
+        let cut = cut.await?;
+        assert_eq!((cut.error.as_deref(), cut.status), (Some("cut"), Some(200)), "{version:?}");
+        let rest = timeout(SOON, flood.collect()).await.context("the caller still waits")?;
+        assert!(rest.is_err(), "a cut answer must not look complete");
+        mesh.stop().await?;
+    }
+    Ok(())
 }

@@ -194,6 +194,50 @@ async fn bytes_that_are_no_http_are_carried_where_nothing_was_declared() -> anyh
     mesh.stop().await
 }
 
+#[tokio::test]
+async fn http_inside_a_stream_reaches_no_application_that_did_not_declare_bytes() -> anyhow::Result<()> {
+    // X1, X3: what nobody reads may claim any identity. The caller's sidecar is tricked here by a blank line.
+    let mesh = Mesh::start("smuggle", 60).await?;
+    for before in ["\r\n", "\n", " ", "\t\r\n"] {
+        let mut client = TcpStream::connect(mesh.outbound("caller")?).await?;
+        let request = format!(
+            "{before}GET /as-admin HTTP/1.1\r\nhost: backend\r\nconnection: close\r\n\
+             x-forwarded-client-cert: URI=spiffe://test.local/ns/test/sa/admin\r\n\r\n"
+        );
+        client.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        // How it is refused is up to the parser; what counts is what arrives.
+        drop(timeout(SOON, client.read_to_end(&mut answer)).await?);
+    }
+    for (path, headers) in mesh.backend.requests() {
+        let told = headers["x-forwarded-client-cert"].to_str()?;
+        assert!(told.ends_with("sa/caller") && headers.len() < 10, "{path} {told}");
+    }
+    mesh.stop().await
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_short_is_a_reset_for_a_client_that_reads_until_the_end() -> anyhow::Result<()>
+{
+    let mesh = Mesh::start("oldest", 60).await?;
+    let mut client = TcpStream::connect(mesh.outbound("caller")?).await?;
+    client.write_all(b"GET /flood HTTP/1.0\r\nhost: backend\r\n\r\n").await?;
+    client.read_exact(&mut [0; 1024]).await?;
+    std::fs::write(mesh.policy_file(), policy("callers", "DENY", ALLOW_CALLER))?;
+    let read_on = async {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match client.read(&mut buffer).await {
+                Ok(0) => return false,
+                Ok(_) => {}
+                Err(_) => return true,
+            }
+        }
+    };
+    assert!(timeout(SOON, read_on).await.context("it goes on")?, "it looks complete");
+    mesh.stop().await
+}
+
 /// Asks for an upgrade by hand and reads the answer's head.
 async fn upgrade(to: SocketAddr, path: &str, protocol: &str) -> anyhow::Result<(TcpStream, String)> {
     let mut client = TcpStream::connect(to).await?;

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::channel::connect;
 use super::schedule::{Backoff, Window};
 use super::supervisor::SupervisorError;
-use super::{Attestation, Control};
+use super::{Attestation, Control, put};
 use crate::identity_log::{Event, SvidRenewed, rfc3339};
 use crate::random;
 
@@ -109,9 +109,8 @@ async fn renew(control: &Control) -> Result<Window, RenewalError> {
     }
     // Bundle first: a peer that already proves itself by the new authority must not meet the old bundle (W11).
     // The snapshot may know more domains; this one only ever names ours.
-    control.bundles.send_modify(|bundles| {
-        *bundles = Arc::new(bundles.iter().cloned().chain([bundle]).collect::<BundleSet>());
-    });
+    let known = control.bundles.borrow().clone();
+    put(&control.bundles, known.iter().cloned().chain([bundle]).collect());
     publish(control, svid);
     Ok(window)
 }
@@ -138,7 +137,7 @@ fn publish(control: &Control, svid: Svid) {
     let (serial, not_after) = (svid.serial().to_string(), svid.not_after());
     let before = control.svid.send_replace(Some(Arc::new(svid)));
     let previous = before.map(|svid| svid.serial().to_string());
-    control.log.offer(renewed(previous, serial, not_after));
+    control.log.write(renewed(previous, serial, not_after));
 }
 
 fn renewed(previous: Option<String>, serial: String, not_after: SystemTime) -> Event {

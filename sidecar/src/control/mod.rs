@@ -23,6 +23,7 @@ use kith_identity::{BundleSet, SpiffeId};
 use kith_mtls::Svid;
 use kith_runtime::{Clock, Stop};
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::enforced::Enforced;
 use crate::identity_log::Log;
@@ -42,8 +43,21 @@ pub(crate) struct Control {
     pub(crate) reports: Arc<Reports>,
     /// Somebody asks for a new svid now.
     pub(crate) renew: Notify,
+    /// The workers have ended: there is nothing left to enforce, and one last report to make.
+    pub(crate) finished: CancellationToken,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: Log,
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,
+}
+
+/// Publishes a value unless it is the one that is there: whoever watches is not woken for nothing.
+fn put<T: PartialEq>(to: &watch::Sender<Arc<T>>, value: T) {
+    to.send_if_modified(|current| {
+        let changed = **current != value;
+        if changed {
+            *current = Arc::new(value);
+        }
+        changed
+    });
 }

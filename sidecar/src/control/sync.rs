@@ -18,7 +18,7 @@ use tonic::Streaming;
 
 use super::channel::connect;
 use super::schedule::Backoff;
-use super::{Control, serial_of};
+use super::{Control, put, serial_of};
 use crate::enforced::{self, Enforced};
 use crate::identity_log::{Event, Quarantine, QuarantineChange};
 use crate::random;
@@ -27,12 +27,16 @@ use crate::random;
 const REPORT_INTERVAL: Duration = Duration::from_millis(250);
 /// Messages that may wait for the network.
 const WAITING: usize = 64;
+/// How long a stream that this side ends may take for what waits to go up.
+const PART_LIMIT: Duration = Duration::from_millis(300);
 
 /// Why a stream ended.
 #[derive(Debug, thiserror::Error)]
 enum StreamEnd {
     #[error("the own svid was renewed")]
     Renewed,
+    #[error("the process ends")]
+    Finished,
     #[error("there is no svid")]
     NoSvid,
     #[error("the control plane cannot be reached: {0}")]
@@ -43,7 +47,7 @@ enum StreamEnd {
     Closed,
 }
 
-/// Runs until the process stops.
+/// Runs until the workers have ended: as long as there is a call, it can be cut off.
 pub(crate) async fn keep_synced(control: Arc<Control>) {
     let mut backoff = Backoff::default();
     let mut svid = control.svid.subscribe();
@@ -51,20 +55,18 @@ pub(crate) async fn keep_synced(control: Arc<Control>) {
         tokio::select! {
             // An error means that the sender is gone, and that is this very process ending.
             found = svid.wait_for(Option::is_some) => if found.is_err() { return },
-            () = control.stop.graceful() => return,
+            () = control.finished.cancelled() => return,
         }
-        let end = tokio::select! {
-            end = stream(&control, &mut backoff) => end,
-            () = control.stop.graceful() => return,
+        let end = match stream(&control, &mut backoff).await {
+            StreamEnd::Renewed => continue,
+            StreamEnd::Finished => return,
+            end => end,
         };
-        if matches!(end, StreamEnd::Renewed) {
-            continue;
-        }
         let pause = backoff.next(None, random::fraction());
         tracing::info!(reason = %end, pause = %format!("{pause:.1?}"), "Stream to the control plane ended");
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = control.stop.graceful() => return,
+            () = control.finished.cancelled() => return,
         }
     }
 }
@@ -76,13 +78,17 @@ async fn stream(control: &Control, backoff: &mut Backoff) -> StreamEnd {
     let shown = serial_of(&control.svid);
     // The control plane says anew on each stream whether somebody watches.
     control.reports.watch(false);
-    let (mut down, up) = match open(control).await {
+    let opened = tokio::select! {
+        opened = open(control) => opened,
+        () = control.finished.cancelled() => return StreamEnd::Finished,
+    };
+    let (mut down, up) = match opened {
         Ok(opened) => opened,
         Err(end) => return end,
     };
     let mut reports = interval(REPORT_INTERVAL);
     reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    let end = loop {
         tokio::select! {
             message = down.message() => match message {
                 Ok(Some(message)) => {
@@ -93,13 +99,38 @@ async fn stream(control: &Control, backoff: &mut Backoff) -> StreamEnd {
                 Ok(None) => return StreamEnd::Closed,
                 Err(status) => return StreamEnd::Status(status),
             },
-            _ = reports.tick() => for message in control.reports.take() {
-                if up.send(message).await.is_err() { return StreamEnd::Closed }
-            },
+            _ = reports.tick() => if report(control, &up).await.is_err() { return StreamEnd::Closed },
             changed = svid.changed() => {
-                if changed.is_err() || serial_of(&control.svid) != shown { return StreamEnd::Renewed }
+                if changed.is_err() || serial_of(&control.svid) != shown { break StreamEnd::Renewed }
             }
+            () = control.finished.cancelled() => break StreamEnd::Finished,
         }
+    };
+    part(control, down, up).await;
+    end
+}
+
+/// Sends what waits; what cannot be sent waits on.
+async fn report(control: &Control, up: &Up) -> Result<(), StreamEnd> {
+    let mut messages = control.reports.take().into_iter();
+    while let Some(message) = messages.next() {
+        if let Err(unsent) = up.send(message).await {
+            control.reports.put_back([unsent.0].into_iter().chain(messages));
+            return Err(StreamEnd::Closed);
+        }
+    }
+    Ok(())
+}
+
+/// Ends the stream from this side: what waits goes up first. The control plane ends its side when it has read ours.
+async fn part(control: &Control, mut down: Streaming<v1::SyncDown>, up: Up) {
+    let said = async {
+        let told = report(control, &up).await;
+        drop(up);
+        while told.is_ok() && matches!(down.message().await, Ok(Some(_))) {}
+    };
+    if tokio::time::timeout(PART_LIMIT, said).await.is_err() {
+        tracing::debug!("The control plane did not read the last reports in time");
     }
 }
 
@@ -150,7 +181,7 @@ async fn take(control: &Control, snapshot: &v1::Snapshot) -> sync_up::Kind {
     let current = control.enforced.borrow().clone();
     match enforced::read(snapshot, &control.identity, &current) {
         Ok(read) => {
-            control.bundles.send_replace(Arc::new(read.bundles.clone()));
+            put(&control.bundles, read.bundles.clone());
             match enforce(control, current.with_snapshot(read)).await {
                 Ok(()) => sync_up::Kind::Ack(v1::Ack { revision: snapshot.revision }),
                 Err(_) => refusal(snapshot.revision, "a worker has ended".to_owned()),
@@ -170,21 +201,21 @@ async fn cut_off(control: &Control, message: &v1::Quarantines) -> sync_up::Kind 
         Ok(read) => read,
         Err(error) => {
             tracing::error!(%error, "Quarantines refused, those before stay in force");
-            return refusal(message.revision, error.to_string());
+            return quarantines_refused(message, error.to_string());
         }
     };
     let (unreadable, revision) = (read.unreadable.take(), read.revision);
     let next = current.with_quarantines(read);
     let changes = quarantine_changes(&current, &next, revision);
     let enforced = enforce(control, next).await;
-    changes.into_iter().for_each(|change| control.log.offer(Event::Quarantine(change)));
+    changes.into_iter().for_each(|change| control.log.write(Event::Quarantine(change)));
     match (enforced, unreadable) {
         (Ok(()), None) => sync_up::Kind::Quarantined(v1::QuarantinesAck { revision: message.revision }),
         (Ok(()), Some(error)) => {
             tracing::error!(error, "Quarantines read in part: nobody is let go");
-            refusal(message.revision, error)
+            quarantines_refused(message, error)
         }
-        (Err(_), _) => refusal(message.revision, "a worker has ended".to_owned()),
+        (Err(_), _) => quarantines_refused(message, "a worker has ended".to_owned()),
     }
 }
 
@@ -202,7 +233,11 @@ fn quarantine_changes(before: &Enforced, after: &Enforced, revision: Revision) -
 }
 
 fn refusal(revision: Option<v1::Revision>, reason: String) -> sync_up::Kind {
-    sync_up::Kind::Refusal(v1::Refusal { revision, reason })
+    sync_up::Kind::Refusal(v1::Refusal { revision, reason, quarantines: false })
+}
+
+fn quarantines_refused(message: &v1::Quarantines, reason: String) -> sync_up::Kind {
+    sync_up::Kind::Refusal(v1::Refusal { revision: message.revision, reason, quarantines: true })
 }
 
 /// Swaps what is enforced, and waits until every worker has it and has judged again.

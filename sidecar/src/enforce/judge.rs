@@ -1,17 +1,21 @@
 //! The judgement of what is open, the first time and every time after.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use kith_identity::{BundleSet, SpiffeId};
 use kith_policy::RuleRef;
 use kith_runtime::Clock;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::registry::InboundCall;
 use super::{Registry, Subject};
 use crate::enforced::Enforced;
 use crate::refusal::Refusal;
+
+/// What is cut gets so long to say so before its connection is gone.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// What decides, as it is now.
 #[derive(Debug, Clone)]
@@ -62,13 +66,19 @@ impl Law {
 }
 
 /// Judges everything that is open in a worker again whenever policies, quarantines or bundles change, and says up to
-/// which generation that was done.
+/// which generation that was done. What is cut and does not end takes its session along.
 pub(crate) async fn keep_judging(registry: Registry, mut law: Law, judged: watch::Sender<u64>) {
+    let mut last_words = None;
     loop {
         // An error means that the control tasks are gone, and that is this very process ending.
         let changed = tokio::select! {
             changed = law.enforced.changed() => changed,
             changed = law.bundles.changed() => changed,
+            () = until(last_words) => {
+                last_words = None;
+                end_stuck(&registry);
+                continue;
+            }
         };
         if changed.is_err() {
             return;
@@ -78,9 +88,30 @@ pub(crate) async fn keep_judging(registry: Registry, mut law: Law, judged: watch
         let cut = law.judge_all(&registry, &enforced, &bundles);
         if cut > 0 {
             tracing::info!(cut, "Open calls and sessions cut: they are not allowed any more");
+            last_words = Some(Instant::now() + LAST_WORDS);
         }
         judged.send_replace(enforced.generation());
     }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn end_stuck(registry: &Registry) {
+    let stuck = registry.stuck();
+    if !stuck.is_empty() {
+        tracing::info!(
+            stuck = stuck.len(),
+            "Sessions cut: calls in them were cut, and their readers stand still"
+        );
+    }
+    let because =
+        Refusal::unavailable("reader_stands_still", "a call of this session was cut and could not end");
+    stuck.iter().for_each(|session| session.cut(because.clone()));
 }
 
 #[cfg(test)]

@@ -11,5 +11,5 @@ mod judge;
 mod registry;
 
 pub(crate) use cut::Cut;
-pub(crate) use judge::{Law, decide_call, keep_judging};
+pub(crate) use judge::{LAST_WORDS, Law, decide_call, keep_judging};
 pub(crate) use registry::{Asked, Entered, InboundCall, Registry, Subject};

@@ -33,6 +33,8 @@ pub(crate) struct InboundCall {
     /// The port of the application.
     pub(crate) port: u16,
     pub(crate) asked: Asked,
+    /// Ends the session that carries the call.
+    pub(crate) session: Cut,
 }
 
 /// What a call asks for.
@@ -82,6 +84,17 @@ impl Registry {
         open.next += 1;
         open.entries.insert(number, (subject, cut.clone()));
         Entered { registry: self.clone(), number, cut }
+    }
+
+    /// The sessions of calls that were cut and are still open: somebody has stopped reading, and nobody asks their
+    /// bodies for what is next.
+    pub(super) fn stuck(&self) -> Vec<Cut> {
+        let open = lock(&self.0);
+        let stuck = open.entries.values().filter_map(|(subject, cut)| match subject {
+            Subject::Call(call) if cut.because().is_some() => Some(call.session.clone()),
+            Subject::Call(_) | Subject::Session(_) => None,
+        });
+        stuck.collect()
     }
 
     /// What is open now.

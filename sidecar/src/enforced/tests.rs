@@ -56,6 +56,7 @@ fn snapshot() -> v1::Snapshot {
             protocol: v1::Protocol::Tcp.into(),
         }],
         policy_language: POLICY_LANGUAGE,
+        protocol: v1::Protocol::Http.into(),
     }
 }
 
@@ -77,7 +78,7 @@ fn a_good_snapshot_is_in_force_with_its_policies_and_destinations() {
     let payments = enforced.destination("payments").unwrap();
     assert_eq!(payments.endpoints[0].address, "127.0.0.1:4000".parse().unwrap());
     assert_eq!(payments.endpoints[0].identity.path(), "/ns/demo/sa/payments");
-    assert_eq!(payments.protocol, Protocol::Opaque);
+    assert_eq!((payments.protocol, enforced.protocol()), (Protocol::Opaque, Protocol::Http));
     assert!(enforced.destination("web").is_none());
 }
 
@@ -98,7 +99,7 @@ fn a_snapshot_is_not_taken_before_it_is_known_who_is_quarantined() {
 fn one_unreadable_part_refuses_the_whole_snapshot() {
     // P41
     type Spoil = fn(&mut v1::Snapshot);
-    let cases: [(&str, Spoil); 11] = [
+    let cases: [(&str, Spoil); 12] = [
         ("no revision", |s| s.revision = None),
         ("another workload", |s| s.identity = WEB.to_owned()),
         ("an identity that is none", |s| s.identity = "orders".to_owned()),
@@ -108,6 +109,7 @@ fn one_unreadable_part_refuses_the_whole_snapshot() {
         ("a policy twice", |s| s.policies.push(s.policies[0].clone())),
         ("an address that is none", |s| s.destinations[0].endpoints[0].address = "payments:80".to_owned()),
         ("a protocol that is none", |s| s.destinations[0].protocol = 77),
+        ("an own protocol that is none", |s| s.protocol = 77),
         ("a newer policy language", |s| s.policy_language = POLICY_LANGUAGE + 1),
         ("no policy language", |s| s.policy_language = 0),
     ];

@@ -81,6 +81,9 @@ pub struct Call {
     /// `1.0`, `1.1` or `2` as the caller spoke, `websocket`, or `tcp` for an opaque stream.
     #[serde(rename = "network.protocol.version")]
     pub protocol: String,
+    /// `grpc` when the call says that it is.
+    #[serde(rename = "rpc.system", skip_serializing_if = "Option::is_none", default)]
+    pub rpc_system: Option<String>,
     /// Absent when none was sent.
     #[serde(rename = "http.response.status_code", skip_serializing_if = "Option::is_none", default)]
     pub status: Option<u16>,

@@ -39,17 +39,13 @@ impl Log {
         self.0.metrics.call_opened(direction);
     }
 
-    /// Writes an event if there is room.
-    pub(crate) fn offer(&self, event: Event) {
-        if let Some(line) = self.line(event) {
-            self.0.writer.offer(line);
-        }
-    }
-
-    /// Writes an event, waiting for room: for refusals, of which none may be lost.
-    pub(crate) async fn keep(&self, event: Event) {
-        if let Some(line) = self.line(event) {
-            self.0.writer.keep(line).await;
+    /// Writes an event. Refusals, and what explains them, find room also when there is none for others.
+    pub(crate) fn write(&self, event: Event) {
+        let evidence = is_evidence(&event);
+        match self.line(event) {
+            Some(line) if evidence => self.0.writer.keep(line),
+            Some(line) => self.0.writer.offer(line),
+            None => {}
         }
     }
 
@@ -91,5 +87,14 @@ impl Log {
             | Event::SvidRenewed(_)
             | Event::Quarantine(_) => {}
         }
+    }
+}
+
+fn is_evidence(event: &Event) -> bool {
+    match event {
+        Event::Call(call) => call.verdict == Verdict::Deny,
+        // Few, and what an incident is pieced together from.
+        Event::SessionRefused(_) | Event::SessionEnded(_) | Event::Quarantine(_) => true,
+        Event::SessionOpened(_) | Event::SvidRenewed(_) => false,
     }
 }

@@ -16,6 +16,6 @@ pub use line::{
     SessionRefused, SvidRenewed, Verdict,
 };
 pub(crate) use log::Log;
-pub(crate) use open_call::{Head, OpenCall};
+pub(crate) use open_call::{BY_PEER, Head, MAX_DETAIL_BYTES, OpenCall, shortened};
 pub use timestamp::rfc3339;
 pub(crate) use writer::{QUEUE_LINES, Writer};

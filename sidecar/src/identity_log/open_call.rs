@@ -20,14 +20,19 @@ pub(crate) struct Head {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) protocol: &'static str,
+    pub(crate) grpc: bool,
 }
 
 /// What a peer chose stands in the log up to here: lines wait in memory and travel in messages, and neither may grow
 /// with what a peer sends.
 const MAX_PATH_BYTES: usize = 1024;
 const MAX_METHOD_BYTES: usize = 64;
+pub(crate) const MAX_DETAIL_BYTES: usize = 1024;
 /// Marks what was cut short.
 const CUT_MARK: &str = "...";
+
+/// The reason of a refusal that the other side wrote.
+pub(crate) const BY_PEER: &str = "refused_by_peer";
 
 /// A call under way.
 #[derive(Debug)]
@@ -57,6 +62,7 @@ impl OpenCall {
             method: shortened(head.method, MAX_METHOD_BYTES),
             path: shortened(head.path, MAX_PATH_BYTES),
             protocol: head.protocol.to_owned(),
+            rpc_system: head.grpc.then(|| "grpc".to_owned()),
             status: None,
             verdict: Verdict::Allow,
             policy: None,
@@ -139,7 +145,7 @@ impl OpenCall {
         if let Some(open) = &mut self.open {
             open.call.verdict = Verdict::Deny;
             open.call.denial_id = Some(id.to_string());
-            open.call.denial_reason = Some("refused_by_peer".to_owned());
+            open.call.denial_reason = Some(BY_PEER.to_owned());
         }
     }
 
@@ -163,7 +169,7 @@ impl OpenCall {
             End::NearAborted if outbound => Some("caller_aborted"),
             End::FarAborted if !outbound => Some("caller_aborted"),
             End::NearAborted | End::FarAborted => Some("destination_aborted"),
-            End::Cut => Some("cut"),
+            End::Cut | End::NotAdmitted => Some("cut"),
         });
     }
 
@@ -176,12 +182,12 @@ impl OpenCall {
     }
 
     /// Ends the call as refused by us and returns the id under which it was logged.
-    pub(crate) async fn refuse(mut self, refusal: &Refusal) -> DenialId {
+    pub(crate) fn refuse(mut self, refusal: &Refusal) -> DenialId {
         let id = DenialId::random();
         if let Some(mut open) = self.open.take() {
             open.refused(refusal, &id);
             let (event, log) = open.into_event();
-            log.keep(event).await;
+            log.write(event);
         }
         id
     }
@@ -209,7 +215,7 @@ impl OpenCall {
             }
         }
         let (event, log) = open.into_event();
-        log.offer(event);
+        log.write(event);
     }
 }
 
@@ -220,7 +226,7 @@ impl Open {
         call.status = Some(refusal.status.as_u16());
         call.denial_id = Some(id.to_string());
         call.denial_reason = Some(refusal.reason.to_owned());
-        call.denial_detail = Some(refusal.detail.clone());
+        call.denial_detail = Some(shortened(refusal.detail.clone(), MAX_DETAIL_BYTES));
         call.policy.clone_from(&refusal.policy);
         call.rule.clone_from(&refusal.rule);
     }
@@ -232,7 +238,7 @@ impl Open {
         self.call.status = answered;
         self.call.error = Some("cut".to_owned());
         let (event, log) = self.into_event();
-        log.offer(event);
+        log.write(event);
     }
 
     fn into_event(mut self) -> (Event, Log) {
@@ -244,7 +250,8 @@ impl Open {
     }
 }
 
-fn shortened(mut text: String, most: usize) -> String {
+/// At most so many bytes, and a mark where something is missing.
+pub(crate) fn shortened(mut text: String, most: usize) -> String {
     if text.len() > most {
         text.truncate(text.floor_char_boundary(most));
         text.push_str(CUT_MARK);

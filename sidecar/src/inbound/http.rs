@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 use http::uri::Authority;
-use http::{Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -20,11 +20,11 @@ use crate::worker::{Shared, Worker};
 pub(super) async fn call(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
     let shared = &worker.shared;
     let (parts, body) = request.into_parts();
-    let mut open = OpenCall::begin(&shared.log, head(shared, peer, &parts));
-    open.carried_by(&peer.state);
     let grpc = is_grpc(&parts.headers);
+    let mut open = OpenCall::begin(&shared.log, head(shared, peer, &parts, grpc));
+    open.carried_by(&peer.state);
     let asked = Asked::Http { method: parts.method.to_string(), path: parts.uri.path().to_owned(), grpc };
-    let (call, entered) = worker.enter_call(&peer.identity, asked);
+    let (call, entered) = worker.enter_call(&peer.identity, asked, &peer.session);
     let cut = entered.cut.clone();
     open.entered(entered);
     let enforced = shared.enforced.borrow().clone();
@@ -34,17 +34,17 @@ pub(super) async fn call(worker: &Worker, peer: &Peer, request: Request<Incoming
         .and_then(|authority| Ok((authority, decide_call(&enforced, &call, shared.clock.now())?)));
     let (authority, by) = match decided {
         Ok(allowed) => allowed,
-        Err(refusal) => return answer::refused(&refusal, &open.refuse(&refusal).await, grpc),
+        Err(refusal) => return answer::refused(&refusal, &open.refuse(&refusal), grpc),
     };
     open.allowed_by(by.policy(), by.rule());
     tokio::select! {
         biased;
-        because = cut.reason() => answer::refused(&because, &open.refuse(&because).await, grpc),
+        because = cut.reason() => answer::refused(&because, &open.refuse(&because), grpc),
         answer = to_application(worker, peer, parts, body, authority, &cut) => answered(answer, open),
     }
 }
 
-fn head(shared: &Shared, peer: &Peer, parts: &Parts) -> Head {
+fn head(shared: &Shared, peer: &Peer, parts: &Parts, grpc: bool) -> Head {
     Head {
         direction: Direction::Inbound,
         source: Some(peer.identity.to_string()),
@@ -53,6 +53,7 @@ fn head(shared: &Shared, peer: &Peer, parts: &Parts) -> Head {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         protocol: protocol(forward::application_version(parts, peer.is_sidecar)),
+        grpc,
     }
 }
 
@@ -64,10 +65,10 @@ async fn to_application(
     authority: Authority,
     cut: &Cut,
 ) -> Result<(http::response::Parts, Incoming), ApplicationError> {
-    let version = forward::application_version(&parts, peer.is_sidecar);
+    let (came_in, version) = (parts.version, forward::application_version(&parts, peer.is_sidecar));
     forward::into_application(&mut parts, authority, version, &worker.shared.identity, &peer.identity);
     forward::frame_http1(&mut parts, !body.is_end_stream());
-    let request = Request::from_parts(parts, Body::through(body).until_over(cut));
+    let request = Request::from_parts(parts, Body::through(body, came_in).until_over(cut));
     let (mut parts, body) = worker.application.send(request, &peer.link).await?.into_parts();
     forward::response(&mut parts.headers, false);
     match parts.status {
@@ -84,11 +85,11 @@ fn answered(
 ) -> Response<Body> {
     match answer {
         Ok((mut parts, body)) => {
-            parts.version = Version::default();
+            let version = std::mem::take(&mut parts.version);
             open.answered(parts.status.as_u16());
             // A gRPC failure without a message has its status in the head.
             open.note_trailers(&parts.headers);
-            Response::from_parts(parts, Body::through(body).ending(open))
+            Response::from_parts(parts, Body::through(body, version).ending(open))
         }
         Err(error) => {
             tracing::debug!(%error, "Call not answered by the application");

@@ -22,7 +22,7 @@ use kith_mtls::{Accept, ClientSvid, Server, Session};
 pub(crate) use shares::Shares;
 use tokio::net::TcpStream;
 
-use crate::identity_log::{Direction, Event, SessionRefused};
+use crate::identity_log::{Direction, Event, MAX_DETAIL_BYTES, SessionRefused, shortened};
 use crate::refusal::DenialId;
 use crate::session::{ALPN_CALLS, ALPN_H2, ALPN_HTTP1, ALPN_STREAMS};
 use crate::worker::{Shared, Worker};
@@ -67,7 +67,7 @@ pub(crate) async fn connection(worker: Arc<Worker>, stream: TcpStream, from: Soc
             }
         },
     };
-    refuse(&worker.shared, from, reason, detail).await;
+    refuse(&worker.shared, from, reason, detail);
 }
 
 /// The peer's place among the sessions. Without a peer there is none, and `serve` ends at once.
@@ -80,13 +80,13 @@ fn share<S>(worker: &Worker, session: &Session<S>) -> Result<Option<shares::Shar
 }
 
 /// The connection is closed; the peer learns no more than the alert of its handshake.
-async fn refuse(shared: &Shared, from: SocketAddr, reason: &str, detail: String) {
+fn refuse(shared: &Shared, from: SocketAddr, reason: &str, detail: String) {
     let refused = SessionRefused {
         direction: Direction::Inbound,
         client_address: from.to_string(),
         denial_id: DenialId::random().to_string(),
         reason: reason.to_owned(),
-        detail,
+        detail: shortened(detail, MAX_DETAIL_BYTES),
     };
-    shared.log.keep(Event::SessionRefused(refused)).await;
+    shared.log.write(Event::SessionRefused(refused));
 }

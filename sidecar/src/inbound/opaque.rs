@@ -3,17 +3,20 @@
 use http::{Response, StatusCode};
 
 use super::application::ApplicationError;
-use super::stream::{Admitted, bad_gateway, refuse};
-use crate::tunnel::{self, Far, Near};
+use super::stream::{Admitted, not_taken, refuse};
+use crate::detect::may_begin_http;
+use crate::enforced::Protocol;
+use crate::refusal::Refusal;
+use crate::tunnel::{self, Admits, End, Far, Near};
 use crate::worker::Worker;
 
 /// Connects to the application, and carries bytes only then.
-pub(super) async fn carry(worker: &Worker, admitted: Admitted) {
+pub(super) async fn carry(worker: &Worker, protocol: Protocol, admitted: Admitted) {
     let Admitted { receive, mut respond, mut open, .. } = admitted;
     let Some(cut) = open.cut_signal().cloned() else { return };
     let near = tokio::select! {
         biased;
-        because = cut.reason() => return refuse(respond, open, &because).await,
+        because = cut.reason() => return refuse(respond, open, &because),
         connected = worker.application.connect() => connected,
     };
     let near = near.and_then(|stream| Near::new(stream, Vec::new()).map_err(ApplicationError::Unreachable));
@@ -21,12 +24,28 @@ pub(super) async fn carry(worker: &Worker, admitted: Admitted) {
         Ok(near) => near,
         Err(error) => {
             tracing::debug!(%error, "Stream not taken by the application");
-            return bad_gateway(respond, open, error.code());
+            return not_taken(respond, open, StatusCode::SERVICE_UNAVAILABLE, error.code());
         }
     };
     let Ok(send) = respond.send_response(Response::new(()), false) else {
         return open.finish(Some("caller_gone"));
     };
     open.answered(StatusCode::OK.as_u16());
-    open.tunnelled(tunnel::carry(near, Far { send, receive }, cut.over()).await);
+    let far = Far { send, receive };
+    let carried = tunnel::carry_admitted(near, far, cut.over(), admits(protocol)).await;
+    if carried.end == End::NotAdmitted {
+        cut.cut(Refusal::bad_request(
+            "http_in_stream",
+            "the stream begins like HTTP, which is not carried unread; declare protocol tcp if it is not HTTP",
+        ));
+    }
+    open.tunnelled(carried);
+}
+
+/// HTTP that nobody reads would reach the application with whatever claims its sender wrote into it.
+fn admits(protocol: Protocol) -> Admits {
+    match protocol {
+        Protocol::Opaque => |_| true,
+        Protocol::Detected | Protocol::Http => |first| !may_begin_http(first),
+    }
 }

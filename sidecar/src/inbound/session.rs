@@ -8,7 +8,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -20,16 +19,13 @@ use tokio::time::timeout;
 use super::application::Link;
 use super::stream::Accepting;
 use super::{Ends, http};
-use crate::enforce::{Cut, Subject};
+use crate::enforce::{Cut, LAST_WORDS, Subject};
 use crate::http_server;
 use crate::identity_log::Direction;
 use crate::refusal::Refusal;
 use crate::session::{ALPN_CALLS, ALPN_H2, ALPN_STREAMS, Lifetime, SessionState};
 use crate::spawner::Spawner;
 use crate::worker::Worker;
-
-/// What is cut gets so long to say so before the connection is gone.
-const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// The verified other end, for each of its calls.
 #[derive(Debug, Clone)]
@@ -39,6 +35,8 @@ pub(super) struct Peer {
     /// Where it connected to.
     pub(super) local: SocketAddr,
     pub(super) state: SessionState,
+    /// Ends the session.
+    pub(super) session: Cut,
     /// It is a sidecar of Kith, which may say what version its application spoke.
     pub(super) is_sidecar: bool,
     /// To the application, for calls in HTTP/2.
@@ -68,6 +66,7 @@ where
         address: ends.from,
         local: ends.local,
         state: state.clone(),
+        session: entered.cut.clone(),
         is_sidecar: alpn == ALPN_CALLS,
         link: Arc::default(),
     };
@@ -87,12 +86,14 @@ async fn speak<S>(course: &Course<'_>, alpn: &[u8], stream: S, peer: Peer) -> &'
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (spawner, _tasks) = Spawner::for_session();
+    let (spawner, tasks) = Spawner::for_session();
     let worker = Arc::clone(course.worker);
     if alpn == ALPN_STREAMS {
-        let accepting = Accepting::new(worker, peer, spawner, stream);
+        let accepting = Accepting::new(worker, peer, spawner, tasks, stream);
         return course.run(accepting, |accepting| accepting.leave()).await;
     }
+    // Held, because what is left of its tasks goes with it.
+    let _tasks = tasks;
     let service = service_fn(move |request| {
         let (worker, peer) = (Arc::clone(&worker), peer.clone());
         // On the heap at once: every layer between here and its task would move it.
@@ -129,20 +130,26 @@ impl Course<'_> {
             result = connection.as_mut() => return ended(result),
             () = clock.until(self.lifetime.leave_at) => {}
             () = stop.graceful() => {}
-            because = self.cut.reason() => {
-                leave(connection.as_mut());
-                let reason = self.state.cut(because);
-                // Refusals that are on their way are worth a moment; how the connection ends then is all the same.
-                let _ = timeout(LAST_WORDS, connection).await;
-                return reason;
-            }
+            because = self.cut.reason() => return self.cut_off(connection, leave, because).await,
         }
         leave(connection.as_mut());
         tokio::select! {
             result = connection.as_mut() => ended(result),
             () = clock.until(self.lifetime.ends_at) => self.state.cut(Refusal::svid_expired()),
-            because = self.cut.reason() => self.state.cut(because),
+            because = self.cut.reason() => self.cut_off(connection, leave, because).await,
             () = stop.forced() => self.state.cut(Refusal::drained()),
         }
+    }
+    /// Refusals that are on their way are worth a moment; how the connection ends then is all the same.
+    async fn cut_off<C: Future>(
+        &self,
+        mut connection: Pin<&mut C>,
+        leave: impl Fn(Pin<&mut C>),
+        because: Refusal,
+    ) -> &'static str {
+        leave(connection.as_mut());
+        let reason = self.state.cut(because);
+        let _ = timeout(LAST_WORDS, connection).await;
+        reason
     }
 }

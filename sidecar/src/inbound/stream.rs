@@ -16,22 +16,24 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::session::Peer;
 use super::{opaque, websocket};
 use crate::enforce::{Asked, decide_call};
+use crate::enforced::Protocol;
 use crate::forward;
 use crate::http_server::{Prompt, prompt};
 use crate::identity_log::{Direction, Head, OpenCall};
 use crate::refusal::{DENIAL_HEADER, Refusal};
-use crate::session::{MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW, STREAMS, keep_alive};
-use crate::spawner::Spawner;
+use crate::session::{LARGEST_WINDOW, MAX_HEADER_BYTES, OPAQUE_WINDOW, OPEN_STREAMS, keep_alive};
+use crate::spawner::{SessionTasks, Spawner};
 use crate::stream_request::{self, Wanted};
 use crate::worker::Worker;
 
-type Dead = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A session for streams: accepts them until it ends.
 pub(super) struct Accepting<S> {
     worker: Arc<Worker>,
     peer: Peer,
     spawner: Spawner,
+    tasks: SessionTasks,
     stage: Stage<Prompt<S>>,
 }
 
@@ -42,22 +44,30 @@ enum Stage<S> {
     Open {
         connection: Connection<S>,
         /// Ends when the peer does not answer any more.
-        dead: Dead,
+        dead: Wait,
     },
+    /// The connection has ended, and what came over it is still on its way to the application.
+    Delivering(Wait),
     /// Left before it had begun.
     Over,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
-    pub(super) fn new(worker: Arc<Worker>, peer: Peer, spawner: Spawner, stream: S) -> Self {
+    pub(super) fn new(
+        worker: Arc<Worker>,
+        peer: Peer,
+        spawner: Spawner,
+        tasks: SessionTasks,
+        stream: S,
+    ) -> Self {
         let handshake = h2::server::Builder::new()
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(SESSION_WINDOW)
-            .max_concurrent_streams(STREAMS)
+            .initial_window_size(OPAQUE_WINDOW)
+            .initial_connection_window_size(LARGEST_WINDOW)
+            .max_concurrent_streams(OPEN_STREAMS)
             .max_header_list_size(MAX_HEADER_BYTES)
             .enable_connect_protocol()
             .handshake(prompt(stream));
-        Self { worker, peer, spawner, stage: Stage::Beginning(handshake) }
+        Self { worker, peer, spawner, tasks, stage: Stage::Beginning(handshake) }
     }
 
     /// Takes no further streams; those that are open go on.
@@ -65,7 +75,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
         let this = self.get_mut();
         match &mut this.stage {
             Stage::Open { connection, .. } => connection.graceful_shutdown(),
-            Stage::Beginning(_) | Stage::Over => this.stage = Stage::Over,
+            Stage::Beginning(_) => this.stage = Stage::Over,
+            Stage::Delivering(_) | Stage::Over => {}
         }
     }
 
@@ -83,6 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Accepting<S> {
         loop {
             match &mut this.stage {
                 Stage::Over => return Poll::Ready(Ok(())),
+                Stage::Delivering(delivered) => return delivered.as_mut().poll(cx).map(Ok),
                 Stage::Beginning(handshake) => {
                     let mut connection = ready!(Pin::new(handshake).poll(cx))?;
                     let dead = Box::pin(keep_alive(connection.ping_pong()));
@@ -94,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Accepting<S> {
                     }
                     match ready!(connection.poll_accept(cx)).transpose()? {
                         Some((request, respond)) => this.accept(request, respond),
-                        None => return Poll::Ready(Ok(())),
+                        None => this.stage = Stage::Delivering(Box::pin(this.tasks.ended())),
                     }
                 }
             }
@@ -124,22 +136,32 @@ async fn stream(worker: &Worker, peer: &Peer, request: Request<RecvStream>, resp
     } else {
         Asked::Opaque
     };
-    let (call, entered) = worker.enter_call(&peer.identity, asked);
+    let (call, entered) = worker.enter_call(&peer.identity, asked, &peer.session);
     open.entered(entered);
     let enforced = shared.enforced.borrow().clone();
     open.decided_at(enforced.revision().map(|revision| revision.to_string()));
+    // Held until the stream has ended.
+    let share = worker.stream_shares.take(&peer.identity);
     let decided = wanted.and_then(|_| {
+        if share.is_none() {
+            let detail = format!("{} has all the streams that one identity may have", peer.identity);
+            return Err(Refusal::unavailable("too_many_streams", detail));
+        }
+        if !websocket && enforced.protocol() == Protocol::Http {
+            let detail = "the workload is declared to speak HTTP, which is carried as calls";
+            return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "not_opaque", detail));
+        }
         let authority = if websocket { Some(forward::checked(&parts)?) } else { None };
         Ok((authority, decide_call(&enforced, &call, shared.clock.now())?))
     });
     let (authority, by) = match decided {
         Ok(allowed) => allowed,
-        Err(refusal) => return refuse(respond, open, &refusal).await,
+        Err(refusal) => return refuse(respond, open, &refusal),
     };
     open.allowed_by(by.policy(), by.rule());
     let admitted = Admitted { parts, receive, respond, open };
     match authority {
-        None => opaque::carry(worker, admitted).await,
+        None => opaque::carry(worker, enforced.protocol(), admitted).await,
         Some(authority) => websocket::carry(worker, peer, authority, admitted).await,
     }
 }
@@ -154,12 +176,13 @@ fn head(worker: &Worker, peer: &Peer, parts: &Parts, websocket: bool) -> Head {
         method: of_http("GET"),
         path: of_http(parts.uri.path()),
         protocol: if websocket { "websocket" } else { "tcp" },
+        grpc: false,
     }
 }
 
 /// The peer learns the id and nothing more.
-pub(super) async fn refuse(mut respond: SendResponse<Bytes>, open: OpenCall, refusal: &Refusal) {
-    let id = open.refuse(refusal).await.to_string();
+pub(super) fn refuse(mut respond: SendResponse<Bytes>, open: OpenCall, refusal: &Refusal) {
+    let id = open.refuse(refusal).to_string();
     let mut response = Response::new(());
     *response.status_mut() = refusal.status;
     if let Ok(value) = id.parse() {
@@ -168,12 +191,17 @@ pub(super) async fn refuse(mut respond: SendResponse<Bytes>, open: OpenCall, ref
     answer(&mut respond, response);
 }
 
-/// The application did not take it.
-pub(super) fn bad_gateway(mut respond: SendResponse<Bytes>, mut open: OpenCall, code: &'static str) {
-    open.answered(StatusCode::SERVICE_UNAVAILABLE.as_u16());
+/// The application did not take it, or broke off before it had answered.
+pub(super) fn not_taken(
+    mut respond: SendResponse<Bytes>,
+    mut open: OpenCall,
+    status: StatusCode,
+    code: &'static str,
+) {
+    open.answered(status.as_u16());
     open.finish(Some(code));
     let mut response = Response::new(());
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    *response.status_mut() = status;
     answer(&mut respond, response);
 }
 

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 
 use super::application::ApplicationError;
 use super::session::Peer;
-use super::stream::{Admitted, bad_gateway, refuse};
+use super::stream::{Admitted, not_taken, refuse};
 use crate::body::Body;
 use crate::forward;
 use crate::identity_log::OpenCall;
@@ -41,7 +41,7 @@ pub(super) async fn carry(worker: &Worker, peer: &Peer, authority: Authority, ad
     let request = Request::from_parts(parts, Body::empty());
     let answered = tokio::select! {
         biased;
-        because = cut.reason() => return refuse(respond, open, &because).await,
+        because = cut.reason() => return refuse(respond, open, &because),
         answered = ask(worker, request) => answered,
     };
     match answered {
@@ -49,7 +49,7 @@ pub(super) async fn carry(worker: &Worker, peer: &Peer, authority: Authority, ad
         Ok((head, Answer::Plain(body))) => plain(head, body, respond, open).await,
         Err(error) => {
             tracing::debug!(%error, "WebSocket not answered by the application");
-            bad_gateway(respond, open, error.code());
+            not_taken(respond, open, StatusCode::BAD_GATEWAY, error.code());
         }
     }
 }
@@ -104,7 +104,8 @@ async fn switched(
 /// The application does not switch: its answer travels as that of any call.
 async fn plain(head: Parts, body: Incoming, mut respond: SendResponse<Bytes>, mut open: OpenCall) {
     open.answered(head.status.as_u16());
-    let mut body = Body::through(body).ending(open);
+    let head_version = head.version;
+    let mut body = Body::through(body, head_version).ending(open);
     let Ok(mut send) = respond.send_response(Response::from_parts(head, ()), body.is_end_stream()) else {
         return;
     };

@@ -15,6 +15,7 @@ fn call(source: Option<&str>, path: &str, denied: Option<&str>) -> Event {
         method: "GET".to_owned(),
         path: path.to_owned(),
         protocol: "1.1".to_owned(),
+        rpc_system: None,
         status: Some(200),
         verdict: if denied.is_some() { Verdict::Deny } else { Verdict::Allow },
         policy: denied.is_none().then(|| "demo/p".to_owned()),

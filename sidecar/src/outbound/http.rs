@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::resolve::resolve;
@@ -29,7 +29,7 @@ pub(super) async fn call(
     let enforced = worker.shared.enforced.borrow().clone();
     let target = resolve(&enforced, destination);
     let on_upgrade = websocket::on_upgrade(&mut parts);
-    let mut head = head(&worker.shared, target.as_ref().ok(), from, &parts);
+    let mut head = head(&worker.shared, target.as_ref().ok(), from, &parts, grpc);
     if on_upgrade.is_some() {
         head.protocol = "websocket";
     }
@@ -43,12 +43,12 @@ pub(super) async fn call(
         // On the heap: calls that are none would carry its size along.
         return match Box::pin(websocket::call(worker, target, parts, on_upgrade, open)).await {
             Ok(response) => response,
-            Err((refusal, open)) => answer::refused(&refusal, &open.refuse(&refusal).await, grpc),
+            Err((refusal, open)) => answer::refused(&refusal, &open.refuse(&refusal), grpc),
         };
     }
     match carry(worker, target, parts, body, &mut open).await {
         Ok(response) => answered(response, open),
-        Err(Failed::Refused(refusal)) => answer::refused(&refusal, &open.refuse(&refusal).await, grpc),
+        Err(Failed::Refused(refusal)) => answer::refused(&refusal, &open.refuse(&refusal), grpc),
         Err(Failed::Broken) => {
             open.answered(StatusCode::BAD_GATEWAY.as_u16());
             open.finish(Some("session_broke_off"));
@@ -57,7 +57,13 @@ pub(super) async fn call(
     }
 }
 
-fn head(shared: &Shared, target: Option<&SessionTarget>, from: SocketAddr, parts: &Parts) -> Head {
+fn head(
+    shared: &Shared,
+    target: Option<&SessionTarget>,
+    from: SocketAddr,
+    parts: &Parts,
+    grpc: bool,
+) -> Head {
     Head {
         direction: Direction::Outbound,
         source: Some(shared.identity.to_string()),
@@ -66,6 +72,7 @@ fn head(shared: &Shared, target: Option<&SessionTarget>, from: SocketAddr, parts
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         protocol: protocol(parts.version),
+        grpc,
     }
 }
 
@@ -92,8 +99,9 @@ async fn carry(
     let authority = forward::checked(&parts)?;
     let target = target?;
     let session = session(worker, &target).await?;
+    let came_in = parts.version;
     forward::into_session(&mut parts, authority);
-    let request = Request::from_parts(parts, Body::through(body));
+    let request = Request::from_parts(parts, Body::through(body, came_in));
     open.carried_by(&session.state);
     let unsent = match send(session, request).await {
         Ok(response) => return Ok(response),
@@ -133,12 +141,12 @@ fn cut_or_broken(open: &OpenCall) -> Failed {
 fn answered(response: Response<Incoming>, mut open: OpenCall) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     forward::response(&mut parts.headers, true);
-    parts.version = Version::default();
+    let version = std::mem::take(&mut parts.version);
     open.answered(parts.status.as_u16());
     open.note_trailers(&parts.headers);
     // Inbound sidecars strip this header from what applications answer, so it is the peer's own.
     if let Some(id) = parts.headers.get(DENIAL_HEADER).and_then(DenialId::of_peer) {
         open.refused_by_peer(&id);
     }
-    Response::from_parts(parts, Body::through(body).ending(open))
+    Response::from_parts(parts, Body::through(body, version).ending(open))
 }

@@ -11,10 +11,13 @@ mod resolve;
 mod stream;
 mod websocket;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::service::service_fn;
+use socket2::{SockRef, Socket};
 use tokio::net::TcpStream;
 
 use crate::detect::{Replayed, Spoken, detect};
@@ -55,6 +58,8 @@ pub(crate) async fn connection(
     }
 }
 
+/// Until the connection is over. An answer that breaks off is a reset for the application: to a client of HTTP/1.0 the end
+/// of the connection is the end of the answer, and one that was cut short must not look complete.
 async fn requests(
     worker: Arc<Worker>,
     destination: Arc<str>,
@@ -62,6 +67,10 @@ async fn requests(
     from: SocketAddr,
     http2: bool,
 ) {
+    let socket = match doomed(&stream) {
+        Ok(socket) => socket,
+        Err(error) => return tracing::debug!(%error, %from, "Connection of the application failed"),
+    };
     let (stop, tasks) = (worker.shared.stop.clone(), worker.tasks.clone());
     let service = service_fn(move |request| {
         let (worker, destination) = (Arc::clone(&worker), Arc::clone(&destination));
@@ -73,7 +82,19 @@ async fn requests(
     } else {
         http_server::http1(stream, service, &stop).await
     };
+    let cut_short = served.as_ref().is_err_and(hyper::Error::is_user);
     if let Err(error) = served {
         tracing::debug!(%error, %from, "Connection of the application ended badly");
     }
+    if !cut_short {
+        // An error means that the connection is gone, and nothing is left to be said on it.
+        drop(socket.set_linger(None));
+    }
+}
+
+/// From here on the connection ends in a reset, unless the handle that is returned takes that back.
+fn doomed(stream: &Replayed<TcpStream>) -> io::Result<Socket> {
+    let socket = SockRef::from(stream.inner()).try_clone()?;
+    socket.set_linger(Some(Duration::ZERO))?;
+    Ok(socket)
 }

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use super::resolve::resolve;
 use super::stream::{self, Opened};
 use crate::detect::Replayed;
-use crate::identity_log::{Direction, Head, OpenCall};
+use crate::identity_log::{BY_PEER, Direction, Head, OpenCall};
 use crate::refusal::{DENIAL_HEADER, DenialId, Refusal};
 use crate::session::SessionTarget;
 use crate::stream_request;
@@ -41,6 +41,7 @@ pub(super) async fn connection(
             method: String::new(),
             path: String::new(),
             protocol: "tcp",
+            grpc: false,
         },
     );
     open.decided_at(enforced.revision().map(|revision| revision.to_string()));
@@ -56,7 +57,7 @@ pub(super) async fn connection(
         Ok(opened) => carry(near, opened, open, worker).await,
         Err(Failed::Refused(refusal)) => {
             // The log has the id; bytes have no place for it.
-            open.refuse(&refusal).await;
+            open.refuse(&refusal);
         }
         Err(Failed::ByPeer) => open.finish(None),
     }
@@ -79,7 +80,7 @@ async fn answered(worker: &Worker, target: &SessionTarget, open: &mut OpenCall) 
     }
     match headers.get(DENIAL_HEADER).and_then(DenialId::of_peer) {
         Some(id) => open.refused_by_peer(&id),
-        None => open.failed("refused_by_peer"),
+        None => open.failed(BY_PEER),
     }
     Err(Failed::ByPeer)
 }

@@ -12,7 +12,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    ALPN_CALLS, ALPN_STREAMS, MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW, STREAMS, SessionError,
+    ALPN_CALLS, ALPN_STREAMS, LARGEST_WINDOW, MAX_HEADER_BYTES, OPAQUE_WINDOW, OPEN_STREAMS, SESSION_WINDOW,
+    STREAM_WINDOW, SessionError,
 };
 use crate::body::Body;
 use crate::spawner::Spawner;
@@ -95,10 +96,10 @@ impl Carrier for Streams {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (sender, mut connection) = h2::client::Builder::new()
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(SESSION_WINDOW)
+            .initial_window_size(OPAQUE_WINDOW)
+            .initial_connection_window_size(LARGEST_WINDOW)
             .max_header_list_size(MAX_HEADER_BYTES)
-            .initial_max_send_streams(STREAMS as usize)
+            .initial_max_send_streams(OPEN_STREAMS as usize)
             .enable_push(false)
             .handshake::<_, Bytes>(stream)
             .await

@@ -59,7 +59,7 @@ impl SessionState {
             own_serial: own.serial().to_string(),
             peer_serial: peer.serial().to_string(),
         };
-        log.offer(Event::SessionOpened(SessionOpened {
+        log.write(Event::SessionOpened(SessionOpened {
             direction,
             peer: peer.identity().to_string(),
             alpn: session.facts.alpn.clone().unwrap_or_default(),
@@ -119,7 +119,7 @@ impl SessionState {
         let open = self.0.cut.get().map_or_else(|| self.0.open.load(Ordering::Relaxed), |(_, open)| *open);
         let broken = open + self.0.broken.load(Ordering::Relaxed);
         let over = self.cut_because(log.now()).filter(|_| broken > 0 || self.0.cut.get().is_some());
-        log.offer(Event::SessionEnded(SessionEnded {
+        log.write(Event::SessionEnded(SessionEnded {
             direction: self.0.direction,
             peer: self.0.peer.clone(),
             session: self.0.facts.session,

@@ -118,3 +118,10 @@ fn a_200_of_the_application_is_not_taken_for_a_switch() {
     assert_eq!((switched.status.as_u16(), &switched.headers[UPGRADE]), (101, &WEBSOCKET_VALUE));
     assert!(!switched.headers.contains_key(SWITCHED_HEADER));
 }
+
+#[test]
+fn a_websocket_that_says_it_has_a_body_is_refused() {
+    let mut request = websocket(upgrade(|_| ()), Authority::from_static("db:80"), &id("db")).unwrap();
+    request.headers_mut().insert(CONTENT_LENGTH, "5".parse().unwrap());
+    assert_eq!(reading(request), Err((400, "bad_websocket")));
+}

@@ -96,6 +96,20 @@ async fn an_abort_of_the_application_is_a_reset_of_the_stream() {
 }
 
 #[tokio::test]
+async fn an_abort_after_a_half_close_is_seen_although_nothing_is_read_any_more() {
+    let connections = kith_runtime::Tasks::new();
+    let Rig { mut application, near, far, mut other } = rig(&connections).await;
+    application.shutdown().await.unwrap();
+    let (carried, ()) = tokio::join!(carry(near, far, std::future::pending::<()>()), async {
+        assert_eq!(all(&mut other.receive).await.unwrap(), b"");
+        SockRef::from(&application).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(application);
+    });
+    assert_eq!(carried.end, End::NearAborted);
+    connections.cut();
+}
+
+#[tokio::test]
 async fn a_reset_of_the_stream_is_a_reset_for_the_application() {
     let connections = kith_runtime::Tasks::new();
     let Rig { mut application, near, far, mut other } = rig(&connections).await;

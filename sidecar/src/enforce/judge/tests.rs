@@ -4,7 +4,7 @@ use kith_identity::TrustDomain;
 use kith_policy::{AuthorizationPolicy, PolicySet, Revision, document};
 
 use super::super::registry::Asked;
-use super::super::{Entered, Registry};
+use super::super::{Cut, Entered, Registry};
 use super::*;
 
 fn id(name: &str) -> SpiffeId {
@@ -34,7 +34,13 @@ fn law() -> Law {
 
 fn enter(registry: &Registry, source: &str, asked: Asked) -> Entered {
     let (source, destination) = (id(source), id("orders"));
-    registry.enter(Subject::Call(Arc::new(InboundCall { source, destination, port: 80, asked })))
+    registry.enter(Subject::Call(Arc::new(InboundCall {
+        source,
+        destination,
+        port: 80,
+        asked,
+        session: Cut::default(),
+    })))
 }
 
 fn http(method: &str) -> Asked {
@@ -115,4 +121,30 @@ async fn a_change_is_judged_everywhere_before_it_counts_as_judged() {
         } => {}
     }
     assert_eq!(call.cut.because().map(|because| because.reason), Some("quarantined"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_cut_and_does_not_end_takes_its_session_along() {
+    let (enforce, seen) = watch::channel(Arc::new(Enforced::nothing()));
+    let (_bundles, bundles) = watch::channel(Arc::default());
+    let registry = Registry::default();
+    let session = [Cut::default(), Cut::default()];
+    let enter = |source: &str, session: &Cut| {
+        let (source, destination, session) = (id(source), id("orders"), session.clone());
+        let call = InboundCall { source, destination, port: 80, asked: http("GET"), session };
+        registry.enter(Subject::Call(Arc::new(call)))
+    };
+    let (stuck, quick) = (enter("intruder", &session[0]), enter("intruder", &session[1]));
+    let law = Law { enforced: seen, bundles, ..law() };
+    tokio::select! {
+        () = keep_judging(registry.clone(), law, watch::channel(0).0) => panic!("it ended"),
+        because = async {
+            enforce.send_replace(Arc::new(enforced("{}", &["intruder"])));
+            quick.cut.reason().await;
+            drop(quick);
+            session[0].reason().await
+        } => assert_eq!(because.reason, "reader_stands_still"),
+    }
+    assert_eq!(stuck.cut.because().map(|because| because.reason), Some("quarantined"));
+    assert_eq!(session[1].because(), None, "its call has ended");
 }
