@@ -15,7 +15,7 @@ use crate::authority::{Authority, AuthorityError, issuing, root};
 use crate::issue::{self, IssueError, Issued, KeyMemory, SubjectKey};
 use crate::key_store::{SealKey, SealedFile, SealedFileError};
 use crate::lifetimes::{Lifetimes, LifetimesError};
-use crate::state::{State, StateError, StateRef};
+use crate::state::{State, StateError, StateRef, Svids};
 
 /// What it takes to open an authority.
 #[derive(Debug)]
@@ -74,6 +74,7 @@ pub struct Ca {
     trust_domain: TrustDomain,
     lifetimes: Lifetimes,
     epoch: u64,
+    svids: Svids,
     root: Authority,
     bundle: Bundle,
     issuing: RwLock<Arc<Authority>>,
@@ -89,26 +90,34 @@ impl Ca {
         let lifetimes = lifetimes.checked()?;
         let file = SealedFile::lock(path, key)?;
         let mut state = match file.read()? {
-            Some(sealed) => State::decode(&sealed, &trust_domain)?,
+            Some(sealed) => {
+                let state = State::decode(&sealed, &trust_domain)?;
+                State { svids: state.svids.reopened(lifetimes.svid, now), ..state }
+            }
             None => create(&trust_domain, lifetimes, now)?,
         };
         state.epoch = state.epoch.checked_add(1).ok_or(OpenError::Epoch)?;
         if issuing::is_due(state.issuing.validity(), state.root.validity(), lifetimes.issuing, now) {
             state.issuing = issuing::create(&state.root, &trust_domain, lifetimes.issuing, now)?;
         }
-        let State { epoch, root, issuing } = state;
-        let sealed =
-            StateRef { trust_domain: &trust_domain, epoch, root: &root, issuing: &issuing }.encode()?;
-        file.write(&sealed)?;
+        let State { epoch, svids, root, issuing } = state;
+        let state = StateRef { trust_domain: &trust_domain, epoch, svids, root: &root, issuing: &issuing };
+        file.write(&state.encode()?)?;
         let bundle = Bundle::parse(trust_domain.clone(), &[root.der()]).map_err(OpenError::Bundle)?;
         let keys = KeyMemory::new([root.key().key_hash(), issuing.key().key_hash()]);
         let (issuing, file) = (RwLock::new(Arc::new(issuing)), Mutex::new(file));
-        Ok(Self { trust_domain, lifetimes, epoch, root, bundle, issuing, file, keys })
+        Ok(Self { trust_domain, lifetimes, epoch, svids, root, bundle, issuing, file, keys })
     }
 
     /// How often this authority was opened, this time included.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// Until when an svid may hold that was issued before this opening, whatever lifetime svids had then. `None` for a
+    /// new authority.
+    pub fn earlier_svids_until(&self) -> Option<SystemTime> {
+        self.svids.earlier_until
     }
 
     /// The trust domain's anchors.
@@ -161,9 +170,9 @@ impl Ca {
             return Ok(false);
         }
         let next = issuing::create(&self.root, &self.trust_domain, lifetime, now)?;
-        let (trust_domain, epoch, root) = (&self.trust_domain, self.epoch, &self.root);
+        let (trust_domain, epoch, svids, root) = (&self.trust_domain, self.epoch, self.svids, &self.root);
         // Sealed before it signs: an authority that signed something is never forgotten by a crash.
-        file.write(&StateRef { trust_domain, epoch, root, issuing: &next }.encode()?)?;
+        file.write(&StateRef { trust_domain, epoch, svids, root, issuing: &next }.encode()?)?;
         self.keys.add_authority(next.key().key_hash());
         *self.issuing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(true)
@@ -204,7 +213,8 @@ fn create(
 ) -> Result<State, AuthorityError> {
     let root = root::create(trust_domain, lifetimes.root, now)?;
     let issuing = issuing::create(&root, trust_domain, lifetimes.issuing, now)?;
-    Ok(State { epoch: 0, root, issuing })
+    let svids = Svids { lifetime: lifetimes.svid, earlier_until: None };
+    Ok(State { epoch: 0, svids, root, issuing })
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod ca;
 mod issue;
 mod key_store;
 mod lifetimes;
+pub mod private_file;
 mod random;
 mod state;
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 const MIN_SVID: Duration = Duration::from_secs(20);
-const MAX_SVID: Duration = Duration::from_secs(24 * 60 * 60);
+/// An svid never lives longer, whatever anybody asks for.
+pub(crate) const MAX_SVID: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_ROOT: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// The lifetimes of what an authority mints from now on. Certificates that exist keep theirs.

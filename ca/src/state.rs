@@ -1,5 +1,7 @@
-//! What is sealed: the epoch, and the two authorities with their keys. Owns the mapping to and from JSON; the
-//! sealing itself is the key store's.
+//! What is sealed: the epoch, the two authorities with their keys, and a bound on the svids that exist. Owns the mapping
+//! to and from JSON; the sealing itself is the key store's.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +11,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::authority::{Authority, AuthorityError};
 use crate::key_store::{KeyError, SigningKey};
+use crate::lifetimes::MAX_SVID;
+use crate::validity::LAST_SECOND;
 
 const VERSION: u32 = 1;
 /// Larger than the state ever is, so that the buffer with the keys is never moved while it is written.
@@ -60,14 +64,25 @@ pub enum StateError {
 /// Everything that survives a restart.
 pub(crate) struct State {
     pub(crate) epoch: u64,
+    pub(crate) svids: Svids,
     pub(crate) root: Authority,
     pub(crate) issuing: Authority,
+}
+
+/// What bounds the svids that exist, none of which is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Svids {
+    /// How long those live that are issued since the authority was opened last.
+    pub(crate) lifetime: Duration,
+    /// Until when one may hold that was issued before; `None` when there was no before.
+    pub(crate) earlier_until: Option<SystemTime>,
 }
 
 /// The same, borrowed for writing: the running `Ca` shares its authorities with those who sign.
 pub(crate) struct StateRef<'a> {
     pub(crate) trust_domain: &'a TrustDomain,
     pub(crate) epoch: u64,
+    pub(crate) svids: Svids,
     pub(crate) root: &'a Authority,
     pub(crate) issuing: &'a Authority,
 }
@@ -78,6 +93,12 @@ struct Document {
     version: u32,
     trust_domain: String,
     epoch: u64,
+    /// Missing in states of builds that did not keep it: then an svid may have the longest life that there is.
+    #[serde(default = "longest_svid_seconds")]
+    svid_seconds: u64,
+    /// Since 1970.
+    #[serde(default)]
+    earlier_svids_until_seconds: Option<u64>,
     root: KeyAndCertificate,
     issuing: KeyAndCertificate,
 }
@@ -97,6 +118,8 @@ impl StateRef<'_> {
             version: VERSION,
             trust_domain: self.trust_domain.to_string(),
             epoch: self.epoch,
+            svid_seconds: seconds_up(self.svids.lifetime),
+            earlier_svids_until_seconds: self.svids.earlier_until.map(seconds_of),
             root: KeyAndCertificate::of(self.root)?,
             issuing: KeyAndCertificate::of(self.issuing)?,
         };
@@ -119,10 +142,45 @@ impl State {
         }
         Ok(Self {
             epoch: document.epoch,
+            svids: document.svids(),
             root: document.root.authority("root", wanted)?,
             issuing: document.issuing.authority("issuing", wanted)?,
         })
     }
+}
+
+impl Document {
+    /// A time beyond what the clock can name is as late as one that it can.
+    fn svids(&self) -> Svids {
+        let until = |seconds: u64| UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND));
+        Svids {
+            lifetime: Duration::from_secs(self.svid_seconds).min(MAX_SVID),
+            earlier_until: self.earlier_svids_until_seconds.map(until),
+        }
+    }
+}
+
+impl Svids {
+    /// What is so once the authority is opened again: whatever it issued was issued before now.
+    pub(crate) fn reopened(self, lifetime: Duration, now: SystemTime) -> Self {
+        let latest = now + self.lifetime;
+        let earlier_until = self.earlier_until.map_or(latest, |until| until.max(latest));
+        Self { lifetime, earlier_until: Some(earlier_until) }
+    }
+}
+
+fn longest_svid_seconds() -> u64 {
+    MAX_SVID.as_secs()
+}
+
+/// Rounded up: a bound may only be too late.
+fn seconds_up(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
+}
+
+/// Nothing was issued that ended before 1970.
+fn seconds_of(time: SystemTime) -> u64 {
+    seconds_up(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 impl KeyAndCertificate {

@@ -10,7 +10,7 @@ use rcgen::CertificateParams;
 /// A certificate begins at most this long before it was signed (C17): the skew that verifiers may have.
 const BACKDATE: u64 = 60;
 /// RFC 5280 §4.1.2.5: the last second that a certificate can name is 9999-12-31T23:59:59Z.
-const LAST_SECOND: u64 = 253_402_300_799;
+pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
 
 /// The time cannot be written into a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

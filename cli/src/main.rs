@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Measured: less time for each call than the system's allocator, and memory that comes back after a burst.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     kith::run(std::env::args_os()).into()
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use kith_mtls::Svid;
 use kith_runtime::metrics::Process;
 use kith_runtime::{Clock, Health, Readiness, Stop};
-use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use crate::index::Worlds;
@@ -28,11 +27,8 @@ pub(crate) struct Vitals {
 
 /// The pages of this process.
 pub(crate) fn health(vitals: Vitals, figures: Figures) -> Health {
-    let mut registry = Registry::default();
     let process = Process::new(env!("CARGO_PKG_VERSION"), vitals.clock.now());
-    registry.register_collector(Box::new(process));
-    registry.register_collector(Box::new(figures));
-    Health::new(move || vitals.waiting_for(), registry)
+    Health::of(process, figures, move || vitals.waiting_for())
 }
 
 impl Vitals {

@@ -17,6 +17,7 @@ pub(crate) fn snapshot_for(world: &World, identity: &SpiffeId) -> Result<v1::Sna
         policies: world.policies_of(workload).map(policy_to_wire).collect(),
         destinations: workload.calls.iter().map(|name| destination(world, name)).collect(),
         policy_language: POLICY_LANGUAGE,
+        protocol: workload.protocol.into(),
     })
 }
 

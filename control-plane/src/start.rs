@@ -227,7 +227,7 @@ impl Services {
         };
         let worlds = Arc::new(Worlds::new(world));
         Ok(Self {
-            earlier_svids_until: (ca.epoch() > 1).then(|| now + config.svid_lifetime),
+            earlier_svids_until: ca.earlier_svids_until(),
             ca: Arc::new(ca),
             ledger: Ledger::new(quarantines, Arc::clone(&worlds)),
             worlds,

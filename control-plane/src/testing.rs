@@ -63,6 +63,7 @@ pub(crate) struct Ground {
     pub(crate) signer: StatementSigner,
     pub(crate) clock: Clock,
     pub(crate) hand: ManualClock,
+    pub(crate) svid_lifetime: Duration,
 }
 
 /// A control plane that runs, and what is around it.
@@ -127,7 +128,8 @@ impl Ground {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policies")).unwrap();
         let (clock, hand) = Clock::manual(Clock::system().now());
-        Self { dir, signer: StatementSigner::generate().unwrap(), clock, hand }
+        let signer = StatementSigner::generate().unwrap();
+        Self { dir, signer, clock, hand, svid_lifetime: Duration::from_secs(60) }
     }
 
     pub(crate) fn write(&self, file: &str, text: &str) {
@@ -156,7 +158,7 @@ impl Ground {
             admin_socket: self.admin_socket(),
             statement_key: self.signer.public_key().try_into().unwrap(),
             instance,
-            svid_lifetime: Duration::from_secs(60),
+            svid_lifetime: self.svid_lifetime,
         };
         let plane = ControlPlane::start(config, self.clock.clone()).await.unwrap();
         Mesh { ground: self, plane, instance, tasks: Tasks::new() }

@@ -18,11 +18,13 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use crate::metrics::Process;
 use crate::{Limits, Newest, Stop, Stopper, Tasks, serve};
 
 #[cfg(test)]
@@ -59,9 +61,16 @@ pub struct HealthPort {
 }
 
 impl Health {
-    /// `waiting_for` is asked for each answer: it names what is missing before the process can do its work. Empty: it
-    /// can.
-    pub fn new(waiting_for: impl Fn() -> Vec<String> + Send + Sync + 'static, metrics: Registry) -> Self {
+    /// What a process tells: what every process has, and its own figures. `waiting_for` is asked for each answer: it
+    /// names what is missing before the process can do its work. Empty: it can.
+    pub fn of(
+        process: Process,
+        figures: impl Collector,
+        waiting_for: impl Fn() -> Vec<String> + Send + Sync + 'static,
+    ) -> Self {
+        let mut metrics = Registry::default();
+        metrics.register_collector(Box::new(process));
+        metrics.register_collector(Box::new(figures));
         Self { waiting_for: Box::new(waiting_for), metrics }
     }
 

@@ -30,7 +30,7 @@ pub use file_limit::raise_file_limit;
 pub use health::{Health, HealthPort};
 pub use newest::Newest;
 pub use packet_socket::{Packet, PacketSocket};
-pub use parent::die_with_parent;
+pub use parent::{die_with, die_with_parent};
 pub use readiness::{Guard, Readiness};
 pub use serve::{Limits, serve, serve_unix};
 pub use tasks::Tasks;

@@ -4,14 +4,29 @@ use std::io;
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
+use nix::unistd::getppid;
 
-/// Asks the kernel to kill this process the moment its parent dies, however the parent dies.
+/// Asks the kernel to kill this process the moment its parent dies, however the parent dies. An error means that it
+/// cannot, or that the parent died meanwhile.
 ///
-/// Two limits of `PR_SET_PDEATHSIG`, see prctl(2): "parent" is the *thread* that started this process, so a supervisor
-/// starts its children from a thread that lives as long as itself; and a parent that died before this call is
-/// not noticed, so a child also stops when its packet socket ends.
+/// Three limits of `PR_SET_PDEATHSIG`, see prctl(2): "parent" is the *thread* that started this process, so a supervisor
+/// starts its children from a thread that lives as long as itself; it is for this process alone, not for those that it
+/// starts; and a parent that died before this call is not noticed. Whoever was told who it is calls [`die_with`]; others
+/// also stop when their packet socket ends.
 pub fn die_with_parent() -> io::Result<()> {
-    Ok(set_pdeathsig(Signal::SIGKILL)?)
+    die_with(getppid().as_raw())
+}
+
+/// As [`die_with_parent`], for a process that was told the process id of its parent: an error when that died before.
+pub fn die_with(parent: i32) -> io::Result<()> {
+    set_pdeathsig(Signal::SIGKILL)?;
+    // Afterwards, for a parent that dies from now on is noticed.
+    match getppid().as_raw() {
+        now if now == parent => Ok(()),
+        now => {
+            Err(io::Error::other(format!("process {parent} is not its parent any more, process {now} is")))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -27,6 +42,13 @@ mod tests {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", test]).stdout(Stdio::null());
         command
+    }
+
+    #[test]
+    fn a_process_whose_parent_died_before_the_call_is_told() {
+        assert!(die_with(i32::MAX).is_err());
+        // Else the thread that started the tests would take them along.
+        set_pdeathsig(None).unwrap();
     }
 
     #[tokio::test]

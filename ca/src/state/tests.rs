@@ -8,7 +8,9 @@ fn encoded() -> serde_json::Value {
     let domain = trust_domain("demo.local");
     let root = root::create(&domain, 365 * DAY, start()).unwrap();
     let issuing = issuing::create(&root, &domain, 7 * DAY, start()).unwrap();
-    let json = StateRef { trust_domain: &domain, epoch: 7, root: &root, issuing: &issuing }.encode().unwrap();
+    let svids = Svids { lifetime: DAY / 2, earlier_until: Some(start()) };
+    let state = StateRef { trust_domain: &domain, epoch: 7, svids, root: &root, issuing: &issuing };
+    let json = state.encode().unwrap();
     assert!(json.len() < ROOM, "{} bytes: the buffer with the keys was moved", json.len());
     serde_json::from_slice(&json).unwrap()
 }
@@ -29,6 +31,12 @@ fn a_state_is_read_back_as_it_was() {
     let state = decode(&document).unwrap();
     let certificate = |authority: &Authority| STANDARD.encode(authority.der());
     assert_eq!(state.epoch, 7);
+    let until = start() + Duration::from_millis(750);
+    assert_eq!(
+        state.svids,
+        Svids { lifetime: DAY / 2, earlier_until: Some(until) },
+        "in whole seconds, upwards"
+    );
     assert_eq!(certificate(&state.root), document["root"]["certificate"]);
     assert_eq!(certificate(&state.issuing), document["issuing"]["certificate"]);
 }
@@ -39,6 +47,16 @@ fn an_unknown_field_and_a_missing_one_are_refused() {
     assert!(matches!(unknown, StateError::Json(_)), "{unknown:?}");
     let missing = refusal(|document| assert!(document.as_object_mut().unwrap().remove("epoch").is_some()));
     assert!(matches!(missing, StateError::Json(_)), "{missing:?}");
+}
+
+#[test]
+fn a_state_that_does_not_bound_its_svids_is_read_as_one_of_the_longest() {
+    let mut document = encoded();
+    for field in ["svid_seconds", "earlier_svids_until_seconds"] {
+        assert!(document.as_object_mut().unwrap().remove(field).is_some());
+    }
+    let svids = decode(&document).unwrap().svids;
+    assert_eq!(svids.reopened(DAY / 24, start()).earlier_until, Some(start() + DAY));
 }
 
 #[test]

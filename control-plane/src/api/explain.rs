@@ -10,7 +10,7 @@ use kith_proto::convert::considered_to_wire;
 use kith_proto::v1;
 use tonic::Status;
 
-use super::in_force::{Uncompilable, looks_like_grpc, policies_of, quarantines};
+use super::in_force::{Uncompilable, policies_of, quarantines};
 use super::named::{find, names};
 use crate::index::World;
 
@@ -100,4 +100,15 @@ fn request(question: &v1::ExplainRequest) -> Result<Request<'_>, BadQuestion> {
         (_, path) if !path.starts_with('/') => Err(BadQuestion::Path(path.to_owned())),
         (method, path) => Ok(Request::Http { method, path, grpc: looks_like_grpc(method, path) }),
     }
+}
+
+/// Nobody who asks names a content type: a gRPC call is known by its path,
+/// `/package.Service/Method`.
+fn looks_like_grpc(method: &str, path: &str) -> bool {
+    let mut segments = path.split('/').skip(1);
+    let (service, name, rest) = (segments.next(), segments.next(), segments.next());
+    method == "POST"
+        && service.is_some_and(|service| service.contains('.'))
+        && name.is_some_and(|name| !name.is_empty())
+        && rest.is_none()
 }

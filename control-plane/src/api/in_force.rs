@@ -37,14 +37,3 @@ pub(super) fn policies_of(world: &World, workload: &Workload) -> Result<PolicySe
 pub(super) fn quarantines(world: &World) -> Quarantines {
     world.quarantines.keys().cloned().collect()
 }
-
-/// Neither a person nor the identity log names a content type: a gRPC call is known by its path,
-/// `/package.Service/Method`.
-pub(super) fn looks_like_grpc(method: &str, path: &str) -> bool {
-    let mut segments = path.split('/').skip(1);
-    let (service, name, rest) = (segments.next(), segments.next(), segments.next());
-    method == "POST"
-        && service.is_some_and(|service| service.contains('.'))
-        && name.is_some_and(|name| !name.is_empty())
-        && rest.is_none()
-}

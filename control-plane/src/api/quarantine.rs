@@ -14,6 +14,7 @@ use super::edges::edges_of;
 use super::named::{self, NoSuch};
 use crate::index::World;
 use crate::quarantine::{Change, ChangeError};
+use crate::stream::acks::Laggard;
 
 /// How long a person waits for the acknowledgements of connected sidecars, which take milliseconds.
 const WAIT: Duration = Duration::from_secs(2);
@@ -43,7 +44,9 @@ impl From<NotChanged> for Status {
                 | ChangeError::ControlCharacter => Self::invalid_argument(text),
                 ChangeError::NotQuarantined(_) => Self::not_found(text),
                 ChangeError::Full(_) => Self::resource_exhausted(text),
-                ChangeError::Store(_) | ChangeError::Task(_) => Self::internal(text),
+                ChangeError::Store(_) | ChangeError::Unsettled(_) | ChangeError::Task(_) => {
+                    Self::internal(text)
+                }
             },
         }
     }
@@ -116,7 +119,7 @@ fn what_is_hit(service: &AdminService, world: &World, identity: &SpiffeId) -> v1
     }
 }
 
-/// Until every sidecar that is connected says so, but not for ever: one that hangs must not hide the others.
+/// Until every sidecar that is connected answered, but not for ever: one that hangs must not hide the others.
 async fn wait_until_in_force(
     service: &AdminService,
     identity: &SpiffeId,
@@ -133,16 +136,20 @@ async fn wait_until_in_force(
             took = begin.elapsed();
         }
         roll = next;
-        roll.waiting_for.is_empty()
+        roll.waiting_for.iter().all(|laggard| laggard.refusal.is_some())
     });
     // When it is over, the roll says who is missing.
     drop(timeout_at(begin + WAIT, all).await);
     let world = service.worlds.now();
-    let names = |list: &[SpiffeId]| list.iter().map(|identity| named::name_of(&world, identity)).collect();
+    let name = |identity: &SpiffeId| named::name_of(&world, identity);
+    let laggard = |Laggard { identity, refusal }: &Laggard| match refusal {
+        Some(reason) => format!("{} (refused: {reason})", name(identity)),
+        None => name(identity),
+    };
     answer.unchanged = change.unchanged;
     answer.revision = Some(change.revision.into());
-    answer.in_force_at = names(&roll.in_force_at);
-    answer.waiting_for = names(&roll.waiting_for);
+    answer.in_force_at = roll.in_force_at.iter().map(name).collect();
+    answer.waiting_for = roll.waiting_for.iter().map(laggard).collect();
     answer.took_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
     answer.others_until_ms = others_until(service, &world, identity).map_or(0, to_millis);
 }

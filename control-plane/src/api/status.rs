@@ -37,7 +37,7 @@ fn of_workload(service: &AdminService, world: &World, workload: &Workload) -> v1
         identity: workload.identity.to_string(),
         connected: standing.connected,
         acknowledged: standing.acknowledged.map(Into::into),
-        refusal: standing.refusal.map(|(_, reason)| reason).unwrap_or_default(),
+        refusal: standing.refusals.told().unwrap_or_default(),
         serial,
         not_after_ms,
         allowed: reached.allowed,

@@ -31,7 +31,7 @@ pub(crate) struct Change {
     pub(crate) unchanged: bool,
 }
 
-/// Why nothing changed.
+/// Why nothing is in force that was not before.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
     #[error("{0} is the control plane's own identity; without it nobody hears of any quarantine")]
@@ -51,9 +51,21 @@ pub(crate) enum ChangeError {
     #[error("{0} is not quarantined")]
     NotQuarantined(SpiffeId),
     #[error("nothing changed, because it could not be written down: {0}")]
-    Store(#[from] StoreError),
+    Store(StoreError),
+    #[error("nothing changed now, but it may have after a restart of the control plane: {0}")]
+    Unsettled(StoreError),
     #[error("nothing is known of the change, its task ended: {0}; ask for the list")]
     Task(#[from] tokio::task::JoinError),
+}
+
+impl From<StoreError> for ChangeError {
+    fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::Unsettled { .. }) {
+            Self::Unsettled(error)
+        } else {
+            Self::Store(error)
+        }
+    }
 }
 
 impl Ledger {
@@ -114,7 +126,7 @@ impl Inner {
             return Ok(Change { revision, unchanged: true });
         };
         check_room(&next.quarantines)?;
-        store.write(&next.quarantines)?;
+        store.write(&next.quarantines, &world.quarantines)?;
         // The rest of the world may have changed since; quarantines change only under this lock.
         let mut revision = next.revision;
         self.worlds.update(|world| {
@@ -129,8 +141,9 @@ impl Inner {
     fn lift(&self, identity: &SpiffeId) -> Result<Change, ChangeError> {
         let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         let not_quarantined = || ChangeError::NotQuarantined(identity.clone());
-        let next = self.worlds.now().lift(identity).ok_or_else(not_quarantined)?;
-        store.write(&next.quarantines)?;
+        let world = self.worlds.now();
+        let next = world.lift(identity).ok_or_else(not_quarantined)?;
+        store.write(&next.quarantines, &world.quarantines)?;
         let mut revision = next.revision;
         self.worlds.update(|world| {
             let next = world.lift(identity)?;

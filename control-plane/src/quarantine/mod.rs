@@ -5,7 +5,6 @@
 //! api ─► ledger ─► store (file, synced) ─► index::World ─► stream::sync ─► sidecars
 //! ```
 
-mod file;
 mod ledger;
 mod store;
 

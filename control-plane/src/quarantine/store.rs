@@ -7,12 +7,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kith_ca::private_file::{self, PrivateFileError};
 use kith_identity::{SpiffeId, TrustDomain};
 use kith_policy::Revision;
 use kith_proto::convert::{WireError, from_millis, to_millis};
 use serde::{Deserialize, Serialize};
 
-use super::file::{self, FileError};
 use super::{Quarantine, QuarantineList};
 
 const NAME: &str = "quarantines.json";
@@ -31,7 +31,7 @@ pub(crate) enum StoreError {
     #[error("{} names no file", .0.display())]
     NoName(PathBuf),
     #[error(transparent)]
-    File(#[from] FileError),
+    File(#[from] PrivateFileError),
     #[error(
         "{} is missing, and with it the list of who is quarantined; restore it from a backup, or if nobody was \
          quarantined write this into it, with mode 600: {empty}",
@@ -48,7 +48,15 @@ pub(crate) enum StoreError {
     Entry { path: PathBuf, error: WireError },
     #[error("{}: {error}; take entries out that are not needed", .path.display())]
     Full { path: PathBuf, error: Full },
+    /// Neither the new list nor the old one is certain to be what a restart finds.
+    #[error(
+        "{error}; and the list before could not be written back: {back}; mend the disk, then say it again"
+    )]
+    Unsettled { error: PrivateFileError, back: PrivateFileError },
 }
+
+/// Replaces a file; something else only in tests, which cannot make a disk fail.
+pub(super) type Replace = fn(&Path, &[u8]) -> Result<(), PrivateFileError>;
 
 /// There are more quarantines than can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +68,7 @@ pub(crate) struct Full;
 pub(crate) struct Store {
     path: PathBuf,
     trust_domain: TrustDomain,
+    replace: Replace,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -91,10 +100,11 @@ impl Store {
         if state_file.file_name().is_none() {
             return Err(StoreError::NoName(state_file.into()));
         }
-        let store = Self { path: state_file.with_file_name(NAME), trust_domain: trust_domain.clone() };
+        let (path, trust_domain) = (state_file.with_file_name(NAME), trust_domain.clone());
+        let store = Self { path, trust_domain, replace: private_file::replace };
         // A link that leads nowhere is something: the authority refuses it, so this is not a first start.
         if state_file.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-            file::create(&store.path, store.encode(&QuarantineList::new()).as_bytes())?;
+            private_file::create(&store.path, store.encode(&QuarantineList::new()).as_bytes())?;
         }
         Ok(store)
     }
@@ -102,7 +112,7 @@ impl Store {
     /// Everybody who was cut off when it was written last, as of `revision`.
     pub(crate) fn read(&self, revision: Revision) -> Result<QuarantineList, StoreError> {
         let path = || self.path.clone();
-        let bytes = file::read(&self.path, MAX_FILE)?.ok_or_else(|| StoreError::Missing {
+        let bytes = private_file::read(&self.path, MAX_FILE)?.ok_or_else(|| StoreError::Missing {
             path: path(),
             empty: self.encode(&QuarantineList::new()),
         })?;
@@ -122,10 +132,18 @@ impl Store {
         Ok(list)
     }
 
-    /// Replaces the list. Durable on return.
-    pub(crate) fn write(&self, list: &QuarantineList) -> Result<(), StoreError> {
+    /// Replaces the list `before`. Durable on return. After every error but [`Unsettled`](StoreError::Unsettled) the list
+    /// before is what a restart finds: one that nobody answered for must not come into force by itself.
+    pub(crate) fn write(&self, list: &QuarantineList, before: &QuarantineList) -> Result<(), StoreError> {
         check_room(list).map_err(|error| StoreError::Full { path: self.path.clone(), error })?;
-        Ok(file::replace(&self.path, self.encode(list).as_bytes())?)
+        let replace = |list| (self.replace)(&self.path, self.encode(list).as_bytes());
+        match replace(list) {
+            Err(error @ PrivateFileError::Unsynced { .. }) => match replace(before) {
+                Ok(()) => Err(error.into()),
+                Err(back) => Err(StoreError::Unsettled { error, back }),
+            },
+            written => Ok(written?),
+        }
     }
 
     fn encode(&self, list: &QuarantineList) -> String {
@@ -180,4 +198,4 @@ fn list_of(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -19,9 +19,27 @@ pub(crate) struct Standing {
     /// The revision of the quarantines that its present stream acknowledged; apart from snapshots', because
     /// quarantines travel apart from them.
     pub(crate) quarantines: Option<Revision>,
-    /// Of the newest revision that it refused and did not get over since.
-    pub(crate) refusal: Option<(Revision, String)>,
+    pub(crate) refusals: Refusals,
     pub(crate) svid: Option<(Serial, SystemTime)>,
+}
+
+/// What a sidecar refused on its present stream and did not get over since; each heals by an answer of its own kind,
+/// because none says anything of the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Refusals {
+    pub(crate) snapshot: Option<(Revision, String)>,
+    /// In part, or as a whole: somebody who is cut off may not be, there.
+    pub(crate) quarantines: Option<(Revision, String)>,
+    /// A message that it does not know the kind of. There is no answer by which that would be over.
+    pub(crate) message: Option<String>,
+}
+
+/// What a refusal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Snapshot(Revision),
+    Quarantines(Revision),
+    Message,
 }
 
 /// Every sidecar's standing. Cheap to clone; all clones are one memory.
@@ -59,7 +77,15 @@ struct Open {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Roll {
     pub(crate) in_force_at: Vec<SpiffeId>,
-    pub(crate) waiting_for: Vec<SpiffeId>,
+    pub(crate) waiting_for: Vec<Laggard>,
+}
+
+/// A sidecar that does not have them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Laggard {
+    pub(crate) identity: SpiffeId,
+    /// Why it refused them; `None` when it said nothing yet.
+    pub(crate) refusal: Option<String>,
 }
 
 /// One open stream. Dropping it says that the sidecar is gone, unless a newer stream has taken its place.
@@ -84,9 +110,10 @@ impl Acks {
         if let Some(older) = entry.stream.replace(open) {
             older.replaced.cancel();
         }
-        entry.standing.connected = true;
-        // It may be another process than before, which has nothing in force yet.
-        entry.standing.quarantines = None;
+        // It may be another process than before, which has nothing in force yet and has refused nothing. Its svid was
+        // issued all the same.
+        let svid = entry.standing.svid.take();
+        entry.standing = Standing { connected: true, svid, ..Standing::default() };
         drop(state);
         self.0.changed.send_replace(());
         Registration { acks: self.clone(), identity: identity.clone(), number, replaced, renewal }
@@ -103,9 +130,14 @@ impl Acks {
     pub(crate) fn quarantines_at(&self, revision: Revision) -> Roll {
         let mut roll = Roll::default();
         for (identity, entry) in self.lock().sidecars.iter().filter(|(_, entry)| entry.standing.connected) {
-            let in_force = entry.standing.quarantines >= Some(revision);
-            let list = if in_force { &mut roll.in_force_at } else { &mut roll.waiting_for };
-            list.push(identity.clone());
+            if entry.standing.quarantines >= Some(revision) {
+                roll.in_force_at.push(identity.clone());
+                continue;
+            }
+            let refusal = entry.standing.refusals.quarantines.as_ref();
+            let refusal =
+                refusal.filter(|(refused, _)| *refused >= revision).map(|(_, reason)| reason.clone());
+            roll.waiting_for.push(Laggard { identity: identity.clone(), refusal });
         }
         roll
     }
@@ -153,22 +185,27 @@ impl Registration {
 
     /// Every worker of the sidecar has these quarantines, and has cut what they forbid.
     pub(crate) fn quarantines_acknowledged(&self, revision: Revision) {
-        self.change(|standing| standing.quarantines = standing.quarantines.max(Some(revision)));
+        self.change(|standing| {
+            standing.quarantines = standing.quarantines.max(Some(revision));
+            heal(&mut standing.refusals.quarantines, revision);
+        });
     }
 
     /// Every worker of the sidecar has this revision.
     pub(crate) fn acknowledged(&self, revision: Revision) {
         self.change(|standing| {
             standing.acknowledged = standing.acknowledged.max(Some(revision));
-            if standing.refusal.as_ref().is_some_and(|(refused, _)| *refused <= revision) {
-                standing.refusal = None;
-            }
+            heal(&mut standing.refusals.snapshot, revision);
         });
     }
 
-    /// The sidecar cannot use this revision and keeps what it had.
-    pub(crate) fn refused(&self, revision: Revision, reason: String) {
-        self.change(|standing| standing.refusal = Some((revision, reason)));
+    /// The sidecar cannot use this and keeps what it had.
+    pub(crate) fn refused(&self, what: Refused, reason: String) {
+        self.change(|Standing { refusals, .. }| match what {
+            Refused::Snapshot(revision) => refusals.snapshot = Some((revision, reason)),
+            Refused::Quarantines(revision) => refusals.quarantines = Some((revision, reason)),
+            Refused::Message => refusals.message = Some(reason),
+        });
     }
 
     /// A stream that was replaced has nothing to say any more.
@@ -194,6 +231,23 @@ impl Drop for Registration {
             entry.stream = None;
             entry.standing.connected = false;
         });
+    }
+}
+
+impl Refusals {
+    /// All of them in one line, the most urgent first; `None` when there are none.
+    pub(crate) fn told(&self) -> Option<String> {
+        let quarantines = self.quarantines.as_ref().map(|(_, reason)| format!("quarantines: {reason}"));
+        let snapshot = self.snapshot.as_ref().map(|(_, reason)| reason.clone());
+        let told: Vec<_> = [quarantines, snapshot, self.message.clone()].into_iter().flatten().collect();
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+}
+
+/// What is in force now is not refused any more, nor is what came before it.
+fn heal(refusal: &mut Option<(Revision, String)>, revision: Revision) {
+    if refusal.as_ref().is_some_and(|(refused, _)| *refused <= revision) {
+        *refusal = None;
     }
 }
 

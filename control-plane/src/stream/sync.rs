@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{debug, info, warn};
 
-use super::acks::{Acks, Registration};
+use super::acks::{Acks, Refused, Registration};
 use super::report;
 use crate::index::{World, Worlds};
 use crate::observed::Observed;
@@ -185,16 +185,9 @@ impl SidecarStream {
                     self.registration.acknowledged(revision);
                 }
             }
-            Up::Refusal(v1::Refusal { revision, reason }) => {
-                if let Some(revision) = self.known(revision, self.sent) {
-                    let reason: String = reason.chars().take(MAX_REASON).collect();
-                    warn!(%identity, %revision, reason, "Revision refused by the sidecar");
-                    self.registration.refused(revision, reason);
-                }
-            }
+            Up::Refusal(refusal) => self.refused(refusal),
             Up::Quarantined(v1::QuarantinesAck { revision }) => {
-                let sent = self.quarantines.as_ref().map(|(revision, _)| *revision);
-                if let Some(revision) = self.known(revision, sent) {
+                if let Some(revision) = self.known(revision, self.quarantines_sent()) {
                     debug!(%identity, %revision, "Quarantines acknowledged");
                     self.registration.quarantines_acknowledged(revision);
                 }
@@ -205,6 +198,25 @@ impl SidecarStream {
             Up::Tap(_) if !self.watching => {}
             Up::Tap(message) => service.tap.publish(identity, message.lines, message.lost),
         }
+    }
+
+    fn refused(&self, v1::Refusal { revision, reason, quarantines }: v1::Refusal) {
+        let sent = if quarantines { self.quarantines_sent() } else { self.sent };
+        let what = match revision {
+            None => Refused::Message,
+            Some(_) => match self.known(revision, sent) {
+                None => return,
+                Some(revision) if quarantines => Refused::Quarantines(revision),
+                Some(revision) => Refused::Snapshot(revision),
+            },
+        };
+        let reason: String = reason.chars().take(MAX_REASON).collect();
+        warn!(identity = %self.identity, ?what, reason, "Refused by the sidecar");
+        self.registration.refused(what, reason);
+    }
+
+    fn quarantines_sent(&self) -> Option<Revision> {
+        self.quarantines.as_ref().map(|(revision, _)| *revision)
     }
 
     /// A revision that this stream has sent, or one before it. An acknowledgement of what nobody sent would make

@@ -1,12 +1,23 @@
 //! The answers as a prober sees them, on the wire.
 
-use prometheus_client::metrics::counter::Counter;
+use std::time::SystemTime;
+
+use prometheus_client::encoding::DescriptorEncoder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::Readiness;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+struct OneFigure;
+
+impl Collector for OneFigure {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        crate::metrics::counter(&mut encoder, "kith_test", "A figure", 0)
+    }
+}
 
 struct Probed {
     address: SocketAddr,
@@ -17,10 +28,9 @@ struct Probed {
 async fn probed() -> Probed {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let readiness = Readiness::new();
-    let mut metrics = Registry::default();
-    metrics.register("kith_test", "A figure", Counter::<u64>::default());
+    let process = Process::new("1.2.3", SystemTime::UNIX_EPOCH);
     let waits = readiness.clone();
-    let port = Health::new(move || waits.waiting_for(), metrics).open(listener).unwrap();
+    let port = Health::of(process, OneFigure, move || waits.waiting_for()).open(listener).unwrap();
     Probed { address: port.address(), readiness, port }
 }
 
@@ -63,6 +73,7 @@ async fn metrics_are_open_metrics_text() {
     let answer = probed().await.get("/metrics?any=thing").await;
     assert_eq!(status(&answer), "200");
     assert!(answer.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
+    assert!(answer.contains("kith_build_info{version=\"1.2.3\"} 1\n"), "what every process has: {answer}");
     assert!(answer.ends_with("kith_test_total 0\n# EOF\n"), "{answer}");
 }
 

@@ -87,6 +87,39 @@ fn the_file_of_another_trust_domain_is_refused() {
     assert!(matches!(refused, OpenError::State(StateError::TrustDomain { .. })), "{refused:?}");
 }
 
+#[test]
+fn svids_of_an_earlier_and_longer_lifetime_are_counted_until_the_last_of_them_has_ended() {
+    let (_directory, path) = state_file();
+    let minute = HOUR / 60;
+    let open = |svid: Duration, now: SystemTime| {
+        let lifetimes = Lifetimes { svid, ..Lifetimes::default() };
+        Ca::open(OpenOptions { lifetimes, ..options(&path, now) }).unwrap().earlier_svids_until()
+    };
+    // Rounded up to a second.
+    let ends = |at: SystemTime| Some(at + Duration::from_millis(750));
+    assert_eq!(open(DAY, start()), None, "there is no before");
+    let first = start() + minute;
+    assert_eq!(open(minute, first), Some(first + DAY), "those of the first opening live for a day");
+    let second = first + HOUR;
+    assert_eq!(open(minute, second), ends(first + DAY), "and are not forgotten by another start");
+    let third = first + DAY;
+    assert_eq!(open(HOUR, third), Some(third + minute), "nor remembered once they have ended");
+}
+
+#[test]
+fn a_replaced_issuing_authority_forgets_no_earlier_svids() {
+    let (_directory, path) = state_file();
+    let short = Lifetimes { svid: HOUR / 60, ..Lifetimes::default() };
+    drop(open(&path, start()).unwrap());
+    let until = {
+        let ca = Ca::open(OpenOptions { lifetimes: short, ..options(&path, start()) }).unwrap();
+        assert!(ca.renew_issuing_if_due(start() + 4 * DAY).unwrap());
+        ca.earlier_svids_until().unwrap()
+    };
+    let again = Ca::open(OpenOptions { lifetimes: short, ..options(&path, start()) }).unwrap();
+    assert!(again.earlier_svids_until().unwrap() >= until);
+}
+
 // C13
 #[test]
 fn lifetimes_out_of_bounds_are_refused_before_anything_is_written() {

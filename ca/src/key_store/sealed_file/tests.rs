@@ -1,6 +1,9 @@
 //! The file at rest: what opens, what is refused and why, and what a crash leaves behind.
 
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use super::*;
 use crate::testing::state_file;
@@ -17,10 +20,6 @@ fn written() -> (tempfile::TempDir, SealedFile) {
     let file = lock(&path);
     file.write(PLAIN).unwrap();
     (directory, file)
-}
-
-fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// What `read` says after the file's bytes were replaced by these.
@@ -139,80 +138,38 @@ fn the_header_is_bound_to_what_it_heads() {
 fn a_file_larger_than_any_of_ours_is_refused_and_not_written() {
     let (_directory, file) = written();
     let refused = refusal_of(&file, &vec![0; 300 * 1024]);
-    assert!(matches!(refused, SealedFileError::Foreign { .. }), "{refused:?}");
+    assert!(matches!(refused, SealedFileError::File(PrivateFileError::TooLarge { .. })), "{refused:?}");
     let refused = file.write(&vec![0; MAX_PLAIN + 1]).unwrap_err();
     assert!(matches!(refused, SealedFileError::TooLarge { .. }), "{refused:?}");
 }
 
-// C24
+// C24: what else is refused there is `private_file`'s to test.
 #[test]
-fn a_file_that_others_may_read_or_write_is_refused() {
+fn a_file_that_others_may_read_is_refused_also_when_its_seal_holds() {
+    use std::os::unix::fs::PermissionsExt as _;
     let (_directory, file) = written();
-    for mode in [0o644, 0o640, 0o604, 0o620, 0o602, 0o610, 0o601] {
-        set_mode(&file.path, mode);
-        let refused = file.read().unwrap_err();
-        assert!(matches!(refused, SealedFileError::Mode { .. }), "{mode:o}: {refused:?}");
-    }
-    set_mode(&file.path, 0o600);
-    assert_eq!(file.read().unwrap().unwrap().as_slice(), PLAIN);
+    fs::set_permissions(&file.path, fs::Permissions::from_mode(0o640)).unwrap();
+    let refused = file.read().unwrap_err();
+    assert!(matches!(refused, SealedFileError::File(PrivateFileError::Mode { .. })), "{refused:?}");
 }
 
 // C24
 #[test]
-fn a_file_of_somebody_else_is_refused() {
-    let us = nix::unistd::geteuid().as_raw();
-    let refused = check_access(PathBuf::from("ca"), us + 1, 0o600).unwrap_err();
-    assert!(matches!(refused, SealedFileError::Owner { .. }), "{refused:?}");
-    assert!(check_access(PathBuf::from("ca"), us, 0o600).is_ok());
-}
-
-// C24
-#[test]
-fn a_symbolic_link_is_refused_even_to_a_good_file_and_even_to_none() {
-    let (directory, file) = written();
-    let link = directory.path().join("link");
-    symlink(&file.path, &link).unwrap();
-    let dangling = directory.path().join("dangling");
-    symlink(directory.path().join("nowhere"), &dangling).unwrap();
-    for path in [link, dangling] {
-        let refused = lock(&path).read().unwrap_err();
-        assert!(matches!(refused, SealedFileError::Symlink { .. }), "{refused:?}");
-    }
-}
-
-// C24
-#[test]
-fn a_directory_and_a_pipe_in_its_place_are_refused_without_waiting() {
+fn a_pipe_in_the_locks_place_is_refused_without_waiting() {
     let (directory, path) = state_file();
-    let pipe = directory.path().join("pipe");
-    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR).unwrap();
-    fs::create_dir(&path).unwrap();
-    for path in [path, pipe] {
-        let refused = lock(&path).read().unwrap_err();
-        assert!(matches!(refused, SealedFileError::NotRegular { .. }), "{refused:?}");
-    }
-}
-
-// D18, C20: the moment before the rename.
-#[test]
-fn what_a_killed_writer_left_behind_changes_nothing_and_is_removed() {
-    let (_directory, file) = written();
-    let leftover = sibling(&file.path, &file.name, ".new");
-    fs::write(&leftover, b"half of a fi").unwrap();
-    set_mode(&leftover, 0o400);
-    assert_eq!(file.read().unwrap().unwrap().as_slice(), PLAIN);
-    file.write(b"next").unwrap();
-    assert_eq!(file.read().unwrap().unwrap().as_slice(), b"next");
-    assert!(!leftover.exists());
+    let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
+    nix::unistd::mkfifo(&directory.path().join(".ca.sealed.lock"), mode).unwrap();
+    let refused = SealedFile::lock(path, SealKey::from_bytes([7; 32])).unwrap_err();
+    assert!(matches!(refused, SealedFileError::File(PrivateFileError::Io { .. })), "{refused:?}");
 }
 
 // D5
 #[test]
 fn a_write_that_fails_leaves_the_old_file() {
-    let (_directory, file) = written();
-    fs::create_dir(sibling(&file.path, &file.name, ".new")).unwrap();
+    let (directory, file) = written();
+    fs::create_dir(directory.path().join(".ca.sealed.new")).unwrap();
     let failed = file.write(b"next").unwrap_err();
-    assert!(matches!(failed, SealedFileError::Io { .. }), "{failed:?}");
+    assert!(matches!(failed, SealedFileError::File(PrivateFileError::Io { .. })), "{failed:?}");
     assert_eq!(file.read().unwrap().unwrap().as_slice(), PLAIN);
 }
 
@@ -230,5 +187,5 @@ fn two_never_use_one_file_at_once() {
 #[test]
 fn a_path_without_a_file_name_is_refused() {
     let refused = SealedFile::lock(PathBuf::from("/"), SealKey::from_bytes([7; 32])).unwrap_err();
-    assert!(matches!(refused, SealedFileError::NoName { .. }), "{refused:?}");
+    assert!(matches!(refused, SealedFileError::File(PrivateFileError::NoName(_))), "{refused:?}");
 }

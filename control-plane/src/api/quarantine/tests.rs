@@ -1,10 +1,11 @@
 //! What a person is told who cuts somebody off.
 
+use kith_proto::v1::sync_up::Kind as Up;
 use tonic::Code;
 
 use super::*;
 use crate::observed::Counts;
-use crate::testing::{Mesh, Sidecar, demo_workloads, id};
+use crate::testing::{Ground, Mesh, Sidecar, demo_workloads, id};
 
 async fn list(mesh: &Mesh) -> Vec<v1::Quarantine> {
     let answer = mesh.admin().await.list_quarantines(v1::ListQuarantinesRequest {}).await.unwrap();
@@ -91,6 +92,22 @@ async fn a_sidecar_that_does_not_acknowledge_is_named_and_hides_nobody() {
 }
 
 #[tokio::test]
+async fn a_sidecar_that_refuses_is_named_with_its_reason_and_not_waited_for() {
+    let mesh = Mesh::start().await;
+    let mut payments = Sidecar::of(&mesh, "payments").await;
+    payments.snapshot().await;
+    let begin = Instant::now();
+    let (answer, ()) = tokio::join!(mesh.quarantine("intruder"), async {
+        let v1::Quarantines { revision, .. } = payments.quarantines().await;
+        let reason = "no such identity".to_owned();
+        payments.say(Up::Refusal(v1::Refusal { revision, reason, quarantines: true })).await;
+    });
+    assert_eq!(answer.unwrap().waiting_for, ["payments (refused: no such identity)"]);
+    assert!(begin.elapsed() < WAIT, "there is nothing to wait for");
+    mesh.stop().await;
+}
+
+#[tokio::test]
 async fn after_a_restart_those_who_have_not_come_back_are_counted_for_the_life_of_an_svid() {
     let mesh = Mesh::start().await;
     assert_eq!(mesh.quarantine("intruder").await.unwrap().others_until_ms, 0, "nobody holds an svid yet");
@@ -105,6 +122,18 @@ async fn after_a_restart_those_who_have_not_come_back_are_counted_for_the_life_o
     assert_eq!(answer.others_until_ms, to_millis(mesh.now() + lifetime));
     mesh.ground.hand.advance(lifetime);
     assert_eq!(mesh.quarantine("intruder").await.unwrap().others_until_ms, 0);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn svids_of_a_longer_lifetime_before_a_restart_are_counted_for_theirs() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let mesh = Ground { svid_lifetime: day, ..Ground::new() }.start().await;
+    let ground = mesh.stop().await;
+    let mesh = Ground { svid_lifetime: Duration::from_secs(60), ..ground }.start().await;
+    mesh.set_workloads(demo_workloads());
+    let until = mesh.quarantine("intruder").await.unwrap().others_until_ms;
+    assert_eq!(until, to_millis(mesh.now() + day));
     mesh.stop().await;
 }
 

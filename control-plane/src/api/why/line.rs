@@ -10,6 +10,7 @@ use crate::observed::Denial;
 const CUT_MARK: &str = "...";
 /// The reason on the caller's side of a call that the other sidecar refused, under that one's id.
 const REFUSED_BY_PEER: &str = "refused_by_peer";
+const GRPC: &str = "grpc";
 
 /// The fields of an identity-log line that matter here.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -26,8 +27,8 @@ pub(super) struct Line {
     pub(super) method: String,
     #[serde(rename = "url.path", default)]
     pub(super) path: String,
-    #[serde(rename = "network.protocol.version", default)]
-    pub(super) protocol: String,
+    #[serde(rename = "rpc.system", default)]
+    rpc_system: String,
     #[serde(rename = "kith.policy", default)]
     pub(super) policy: Option<String>,
     #[serde(rename = "kith.rule", default)]
@@ -65,6 +66,11 @@ impl Line {
     /// Whether it is about a call to the workload whose sidecar wrote it.
     pub(super) fn is_inbound_call(&self) -> bool {
         self.event == "call" && self.direction == "inbound"
+    }
+
+    /// What the sidecar that judged the call took it for.
+    pub(super) fn is_grpc(&self) -> bool {
+        self.rpc_system == GRPC
     }
 
     /// Whether the call may have been another one than stands here.

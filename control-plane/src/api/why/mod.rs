@@ -14,7 +14,7 @@ use tonic::Status;
 pub(super) use self::find::NotFound;
 use self::find::{Found, find};
 use self::line::Line;
-use super::in_force::{Uncompilable, looks_like_grpc, policies_of, quarantines};
+use super::in_force::{Uncompilable, policies_of, quarantines};
 use crate::index::World;
 use crate::observed::Observed;
 
@@ -90,13 +90,12 @@ fn answer(world: &World, found: &Found) -> Result<Answer, Uncompilable> {
     Ok(judged_again(world, line, &call, &explanation))
 }
 
-/// A request over HTTP/1.1 is never gRPC.
 fn request(line: &Line) -> Request<'_> {
     let (method, path) = (line.method.as_str(), line.path.as_str());
     if method.is_empty() {
         return Request::Opaque;
     }
-    Request::Http { method, path, grpc: line.protocol == "2" && looks_like_grpc(method, path) }
+    Request::Http { method, path, grpc: line.is_grpc() }
 }
 
 /// The suggestion is for what is in force now: what would have helped then may help no more.

@@ -101,14 +101,16 @@ fn opaque_streams_and_grpc_calls_get_a_policy_of_their_kind() {
     assert!(!suggestion.contains("operations"), "{suggestion}");
     assert!(answer_to(&world(&[&suggestion]), &opaque).allowed_now);
 
-    let grpc = line("POST", "/payments.v1.Charges/Create", "default_deny");
+    let mut grpc = line("POST", "/payments.v1.Charges/Create", "default_deny");
+    grpc["rpc.system"] = "grpc".into();
     let suggestion = answer_to(&world(&[]), &grpc).suggestion;
     assert!(suggestion.contains("grpc"), "{suggestion}");
     assert!(answer_to(&world(&[&suggestion]), &grpc).allowed_now);
-    let mut http = grpc;
-    http["network.protocol.version"] = "1.1".into();
+    // The same method, version and path, with another content type.
+    let http = line("POST", "/payments.v1.Charges/Create", "default_deny");
     let suggestion = answer_to(&world(&[]), &http).suggestion;
-    assert!(!suggestion.contains("grpc"), "HTTP/1.1 carries no gRPC: {suggestion}");
+    assert!(!suggestion.contains("grpc"), "it was not judged as gRPC: {suggestion}");
+    assert!(answer_to(&world(&[&suggestion]), &http).allowed_now);
 }
 
 #[test]

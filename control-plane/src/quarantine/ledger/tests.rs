@@ -20,8 +20,12 @@ struct Kept {
 
 impl Kept {
     fn new() -> Self {
+        Self::with(|store| store)
+    }
+
+    fn with(disk: impl FnOnce(Store) -> Store) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::beside(&dir.path().join("state"), &trust_domain()).unwrap();
+        let store = disk(Store::beside(&dir.path().join("state"), &trust_domain()).unwrap());
         let worlds = Arc::new(Worlds::new(World::new(1, trust_domain(), BundleSet::default())));
         let ledger = Ledger::new(store, Arc::clone(&worlds));
         Self { dir, worlds, ledger }
@@ -67,6 +71,32 @@ async fn what_cannot_be_written_down_is_not_in_force() {
     let error = kept.ledger.lift(id("intruder")).await.unwrap_err();
     assert!(matches!(error, ChangeError::Store(_)), "{error}");
     assert_eq!(kept.worlds.now(), before);
+}
+
+// D5
+#[tokio::test]
+async fn what_is_said_not_to_have_changed_has_not_after_a_restart_either() {
+    let kept = Kept::with(|store| store.on_a_failing_disk(true));
+    let error = kept.quarantine("intruder").await.unwrap_err();
+    assert!(error.to_string().starts_with("nothing changed, because"), "{error}");
+    assert!(kept.on_disk().is_empty() && kept.worlds.now().quarantines.is_empty());
+
+    kept.quarantine("intruder").await.unwrap();
+    fs::remove_file(kept.dir.path().join("healed")).unwrap();
+    let error = kept.ledger.lift(id("intruder")).await.unwrap_err();
+    assert!(matches!(error, ChangeError::Store(_)), "{error}");
+    assert_eq!(kept.on_disk().len(), 1);
+    assert!(kept.worlds.now().is_quarantined(&id("intruder")));
+}
+
+// D5
+#[tokio::test]
+async fn what_may_have_changed_after_a_restart_is_said_to() {
+    let kept = Kept::with(|store| store.on_a_failing_disk(false));
+    let error = kept.quarantine("intruder").await.unwrap_err();
+    assert!(matches!(error, ChangeError::Unsettled(_)), "{error}");
+    assert!(error.to_string().contains("may have after a restart"), "{error}");
+    assert!(kept.worlds.now().quarantines.is_empty());
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ fn what_was_written_is_read_back_as_of_the_new_epoch_and_only_we_may_read_it() {
     let (dir, store) = ground();
     assert_eq!(store.read(FIRST).unwrap(), QuarantineList::new());
     for written in [list(FIRST), QuarantineList::new(), list(FIRST)] {
-        store.write(&written).unwrap();
+        store.write(&written, &QuarantineList::new()).unwrap();
         let mode = fs::metadata(&store.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o600);
         assert_eq!(again(&dir).unwrap().len(), written.len());
@@ -73,7 +73,7 @@ fn a_link_in_the_authoritys_place_is_not_a_first_start() {
 #[test]
 fn where_an_authority_was_lost_its_quarantines_still_hold() {
     let (dir, store) = ground();
-    store.write(&list(FIRST)).unwrap();
+    store.write(&list(FIRST), &QuarantineList::new()).unwrap();
     fs::remove_file(dir.path().join("state")).unwrap();
     assert_eq!(again(&dir).unwrap(), list(LATER));
 }
@@ -82,20 +82,65 @@ fn where_an_authority_was_lost_its_quarantines_still_hold() {
 #[test]
 fn a_writer_that_was_killed_leaves_the_old_record_and_the_next_one_writes_over_its_leftover() {
     let (dir, store) = ground();
-    store.write(&list(FIRST)).unwrap();
+    store.write(&list(FIRST), &QuarantineList::new()).unwrap();
     for leftover in [".quarantines.json.new", ".quarantines.json.77.new"] {
         fs::write(dir.path().join(leftover), "{\"version\":1,").unwrap();
     }
     assert_eq!(again(&dir).unwrap(), list(LATER));
-    store.write(&QuarantineList::new()).unwrap();
+    store.write(&QuarantineList::new(), &QuarantineList::new()).unwrap();
     assert_eq!(again(&dir).unwrap(), QuarantineList::new());
     assert!(!dir.path().join(".quarantines.json.new").exists());
+}
+
+/// A disk that fails at the very end of a change, when the new list is there already; in a folder with a file `healed`
+/// it does not.
+fn failing(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
+    private_file::replace(path, bytes)?;
+    if path.with_file_name("healed").exists() {
+        return Ok(());
+    }
+    Err(PrivateFileError::Unsynced { path: path.into(), error: std::io::Error::other("the disk is gone") })
+}
+
+/// The same, but only once.
+fn failing_once(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
+    let failed = failing(path, bytes);
+    fs::write(path.with_file_name("healed"), "").unwrap();
+    failed
+}
+
+impl Store {
+    /// On a disk that fails once, or from now on.
+    pub(in crate::quarantine) fn on_a_failing_disk(self, once: bool) -> Self {
+        Self { replace: if once { failing_once } else { failing }, ..self }
+    }
+}
+
+// D5
+#[test]
+fn a_list_that_is_not_certain_to_stay_is_replaced_by_the_one_before_it() {
+    let (dir, store) = ground();
+    store.write(&list(FIRST), &QuarantineList::new()).unwrap();
+    let store = store.on_a_failing_disk(true);
+    let error = store.write(&QuarantineList::new(), &list(FIRST)).unwrap_err();
+    assert!(matches!(error, StoreError::File(PrivateFileError::Unsynced { .. })), "{error}");
+    assert_eq!(again(&dir).unwrap(), list(LATER), "a lift that failed is not in force after a restart");
+    store.write(&QuarantineList::new(), &list(FIRST)).unwrap();
+    assert_eq!(again(&dir).unwrap(), QuarantineList::new());
+}
+
+// D5
+#[test]
+fn a_disk_that_takes_neither_list_is_said_to_be_so() {
+    let (_dir, store) = ground();
+    let error = store.on_a_failing_disk(false).write(&list(FIRST), &QuarantineList::new()).unwrap_err();
+    assert!(matches!(error, StoreError::Unsettled { .. }), "{error}");
 }
 
 #[test]
 fn a_record_of_which_any_part_is_missing_is_never_a_shorter_list() {
     let (dir, store) = ground();
-    store.write(&list(FIRST)).unwrap();
+    store.write(&list(FIRST), &QuarantineList::new()).unwrap();
     let whole = fs::read(&store.path).unwrap();
     for length in 0..whole.len() {
         fs::write(&store.path, &whole[..length]).unwrap();
@@ -117,15 +162,15 @@ fn a_record_that_others_could_have_changed_or_that_is_no_file_is_refused() {
     fs::set_permissions(&store.path, Permissions::from_mode(0o600)).unwrap();
     fs::rename(&store.path, &elsewhere).unwrap();
     symlink(&elsewhere, &store.path).unwrap();
-    assert!(matches!(again(&dir), Err(StoreError::File(FileError::Symlink(_)))));
+    assert!(matches!(again(&dir), Err(StoreError::File(PrivateFileError::Symlink(_)))));
 
     fs::remove_file(&store.path).unwrap();
     fs::create_dir(&store.path).unwrap();
-    assert!(matches!(again(&dir), Err(StoreError::File(FileError::NotRegular(_)))));
+    assert!(matches!(again(&dir), Err(StoreError::File(PrivateFileError::NotRegular(_)))));
 
     fs::remove_dir(&store.path).unwrap();
     mkfifo(&store.path, Mode::from_bits_truncate(0o600)).unwrap();
-    assert!(matches!(again(&dir), Err(StoreError::File(FileError::NotRegular(_)))));
+    assert!(matches!(again(&dir), Err(StoreError::File(PrivateFileError::NotRegular(_)))));
 }
 
 #[test]
@@ -165,7 +210,7 @@ fn a_list_has_a_bound_within_which_it_travels_in_one_message() {
         let reason = "\"".repeat((per_entry - identity.as_str().len()).min(MAX_REASON));
         full.insert(identity, entry(&reason, Revision { epoch: u64::MAX, counter: u64::MAX }));
     }
-    store.write(&full).unwrap();
+    store.write(&full, &QuarantineList::new()).unwrap();
     assert_eq!(store.read(FIRST).unwrap().len(), MAX_ENTRIES);
 
     let shown = full.iter().map(|(identity, quarantine)| v1::Quarantine {
@@ -178,7 +223,7 @@ fn a_list_has_a_bound_within_which_it_travels_in_one_message() {
     assert!(shown.encoded_len() < crate::server::MAX_MESSAGE, "{}", shown.encoded_len());
 
     full.insert(id("one-more"), entry("", FIRST));
-    assert!(matches!(store.write(&full), Err(StoreError::Full { .. })));
+    assert!(matches!(store.write(&full, &QuarantineList::new()), Err(StoreError::Full { .. })));
     assert_eq!(store.read(FIRST).unwrap().len(), MAX_ENTRIES, "what was there stays");
 
     let long = "x".repeat(MAX_TEXT);

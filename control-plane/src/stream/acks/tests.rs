@@ -31,11 +31,49 @@ fn a_revision_that_was_acknowledged_stays_so_and_heals_older_refusals_only() {
     stream.acknowledged(OLD);
     assert_eq!(acks.standing(&id("orders")).acknowledged, Some(NEW));
 
-    stream.refused(NEW, "why".into());
+    stream.refused(Refused::Snapshot(NEW), "why".into());
     stream.acknowledged(OLD);
-    assert_eq!(acks.standing(&id("orders")).refusal, Some((NEW, "why".into())));
+    assert_eq!(acks.standing(&id("orders")).refusals.snapshot, Some((NEW, "why".into())));
     stream.acknowledged(NEW);
-    assert_eq!(acks.standing(&id("orders")).refusal, None);
+    assert_eq!(acks.standing(&id("orders")).refusals, Refusals::default());
+}
+
+#[test]
+fn a_refusal_heals_by_an_answer_of_its_own_kind_and_by_no_other() {
+    let acks = Acks::default();
+    let stream = acks.connect(&id("orders"));
+    let told = || acks.standing(&id("orders")).refusals.told().unwrap_or_default();
+    stream.refused(Refused::Message, "unknown".into());
+    stream.refused(Refused::Snapshot(NEW), "no such field".into());
+    stream.refused(Refused::Quarantines(NEW), "no such identity".into());
+    assert_eq!(told(), "quarantines: no such identity; no such field; unknown");
+    stream.acknowledged(NEW);
+    stream.quarantines_acknowledged(OLD);
+    assert_eq!(told(), "quarantines: no such identity; unknown");
+    stream.refused(Refused::Snapshot(NEW), "no such field".into());
+    stream.quarantines_acknowledged(NEW);
+    assert_eq!(told(), "no such field; unknown");
+    stream.acknowledged(NEW);
+    assert_eq!(told(), "unknown", "nothing that is acknowledged is that message");
+}
+
+#[tokio::test]
+async fn a_new_stream_has_and_refuses_nothing_until_it_says_so_and_its_svid_is_still_known() {
+    let mesh = crate::testing::Mesh::start().await;
+    let svid = mesh.svid("orders").await;
+    let acks = Acks::default();
+    let older = acks.connect(&id("orders"));
+    acks.has_svid(&id("orders"), svid.serial(), svid.not_after());
+    older.acknowledged(OLD);
+    older.quarantines_acknowledged(OLD);
+    for what in [Refused::Message, Refused::Snapshot(NEW), Refused::Quarantines(NEW)] {
+        older.refused(what, "why".into());
+    }
+    // A sidecar that was started anew: it has no snapshot yet.
+    let _newer = acks.connect(&id("orders"));
+    let svid = Some((svid.serial().clone(), svid.not_after()));
+    assert_eq!(acks.standing(&id("orders")), Standing { connected: true, svid, ..Standing::default() });
+    mesh.stop().await;
 }
 
 #[test]
@@ -65,7 +103,7 @@ async fn the_newest_svid_is_the_one_that_ends_last() {
 }
 
 #[test]
-fn a_new_stream_has_no_quarantines_in_force_until_it_says_so() {
+fn who_has_quarantines_in_force_is_told_from_who_refuses_them_and_who_said_nothing_yet() {
     let acks = Acks::default();
     let older = acks.connect(&id("orders"));
     older.quarantines_acknowledged(NEW);
@@ -74,7 +112,12 @@ fn a_new_stream_has_no_quarantines_in_force_until_it_says_so() {
     // The process may have been started anew, with nothing in force.
     let newer = acks.connect(&id("orders"));
     older.quarantines_acknowledged(NEW);
-    assert_eq!(acks.quarantines_at(OLD).waiting_for, [id("orders")]);
+    let silent = Laggard { identity: id("orders"), refusal: None };
+    assert_eq!(acks.quarantines_at(OLD), Roll { waiting_for: vec![silent.clone()], ..Roll::default() });
+    newer.refused(Refused::Quarantines(OLD), "no such identity".into());
+    let refusing = Laggard { refusal: Some("no such identity".into()), ..silent.clone() };
+    assert_eq!(acks.quarantines_at(OLD).waiting_for, [refusing]);
+    assert_eq!(acks.quarantines_at(NEW).waiting_for, [silent], "it said nothing of the newer ones");
     drop(newer);
     assert_eq!(acks.quarantines_at(OLD), Roll::default(), "who is not connected is not waited for");
 }
