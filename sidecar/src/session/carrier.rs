@@ -12,8 +12,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    ALPN_CALLS, ALPN_STREAMS, LARGEST_WINDOW, MAX_HEADER_BYTES, OPAQUE_WINDOW, OPEN_STREAMS, SESSION_WINDOW,
-    STREAM_WINDOW, SessionError,
+    ALPN_CALLS, ALPN_STREAMS, LARGEST_WINDOW, MAX_HEADER_BYTES, OPEN_STREAMS, SESSION_WINDOW, STREAM_WINDOW,
+    SessionError,
 };
 use crate::body::Body;
 use crate::spawner::Spawner;
@@ -96,7 +96,7 @@ impl Carrier for Streams {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (sender, mut connection) = h2::client::Builder::new()
-            .initial_window_size(OPAQUE_WINDOW)
+            .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(LARGEST_WINDOW)
             .max_header_list_size(MAX_HEADER_BYTES)
             .initial_max_send_streams(OPEN_STREAMS as usize)

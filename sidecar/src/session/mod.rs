@@ -33,8 +33,8 @@ pub(crate) const STREAMS: u32 = 1_024;
 /// Streams at once in one session for streams: as many as an outbound port takes connections, so that none waits for
 /// another to end.
 pub(crate) const OPEN_STREAMS: u32 = 8_192;
-/// Flow control of one stream there: what its sender may have on the way before the application took anything.
-pub(crate) const OPAQUE_WINDOW: u32 = 64 * 1024;
+/// Flow control of one stream there, from its caller: what may be on the way before the application took anything.
+pub(crate) const OPAQUE_WINDOW: u32 = 128 * 1024;
 /// Flow control of a session for streams, where each stream's own window is the limit: the most that HTTP/2 knows.
 pub(crate) const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 /// Of one head, target included. Twice what `forward` lets through, so that a head that is too large is refused there,
