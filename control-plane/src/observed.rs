@@ -38,6 +38,19 @@ pub struct Counts {
     pub failed: u64,
 }
 
+impl Counts {
+    fn add(&mut self, more: Self) {
+        self.allowed = self.allowed.saturating_add(more.allowed);
+        self.denied = self.denied.saturating_add(more.denied);
+        self.failed = self.failed.saturating_add(more.failed);
+    }
+
+    /// What is believed of them: all to the destination, which decided; to the source, only what it refused itself.
+    fn by(self, reporter: &SpiffeId, destination: &SpiffeId) -> Self {
+        if reporter == destination { self } else { Self { denied: self.denied, ..Self::default() } }
+    }
+}
+
 /// Everything reported. Cheap to clone; all clones are one memory.
 #[derive(Debug, Clone, Default)]
 pub struct Observed(Arc<Inner>);
@@ -89,10 +102,7 @@ impl Observed {
         if !edges.contains_key(&edge) && edges.len() >= EDGES_PER_REPORTER {
             return false;
         }
-        let counts = edges.entry(edge).or_default();
-        counts.allowed = counts.allowed.saturating_add(more.allowed);
-        counts.denied = counts.denied.saturating_add(more.denied);
-        counts.failed = counts.failed.saturating_add(more.failed);
+        edges.entry(edge).or_default().add(more);
         true
     }
 
@@ -108,22 +118,24 @@ impl Observed {
         reporters.iter().flat_map(of).collect()
     }
 
-    /// The wanted pairs of source and destination, as the destination's own sidecar counted them, in order.
+    /// The wanted pairs of source and destination, in order: as the destination's own sidecar counted them, and what
+    /// the source's own refused, which the destination's never saw.
     pub fn edges(
         &self,
         wanted: impl Fn(&SpiffeId, &SpiffeId) -> bool,
     ) -> Vec<((SpiffeId, SpiffeId), Counts)> {
         let reporters = self.lock();
-        let own = |(reporter, reports): (&SpiffeId, &Reports)| {
-            let own = reports
-                .edges
-                .iter()
-                .filter(|((source, destination), _)| destination == reporter && wanted(source, destination));
-            own.map(|(edge, counts)| (edge.clone(), *counts)).collect::<Vec<_>>()
-        };
-        let mut edges: Vec<_> = reporters.iter().flat_map(own).collect();
-        edges.sort_by(|(one, _), (other, _)| one.cmp(other));
-        edges
+        let mut sums: BTreeMap<_, Counts> = BTreeMap::new();
+        let all = reporters.iter().flat_map(|(reporter, reports)| {
+            reports.edges.iter().map(move |(edge, counts)| (reporter, edge, counts))
+        });
+        for (reporter, edge @ (source, destination), counts) in all {
+            let counts = counts.by(reporter, destination);
+            if counts != Counts::default() && wanted(source, destination) {
+                sums.entry(edge).or_default().add(counts);
+            }
+        }
+        sums.into_iter().map(|(edge, counts)| (edge.clone(), counts)).collect()
     }
 
     /// How many denials were dropped for want of room since this process began.
@@ -142,9 +154,7 @@ impl Observed {
         let mut sum = Counts::default();
         for ((_, destination), counts) in reporters.get(workload).iter().flat_map(|reports| &reports.edges) {
             if destination == workload {
-                sum.allowed = sum.allowed.saturating_add(counts.allowed);
-                sum.denied = sum.denied.saturating_add(counts.denied);
-                sum.failed = sum.failed.saturating_add(counts.failed);
+                sum.add(*counts);
             }
         }
         sum

@@ -47,24 +47,38 @@ impl<'a> Why<'a> {
         let mut text = format!("{}  {}\n", Tone::Bad.paint("DENY"), escape(&self.call()));
         text.push_str(&indented(&facts(self.facts())));
         text.push_str(&self.closest());
-        let (becomes, tone) =
-            if self.answer.allowed_now { ("allowed", Tone::Good) } else { ("still refused", Tone::Plain) };
-        let now = format!("by what is in force now, the same call is {becomes}");
-        text.push_str(&format!("  {}\n", tone.paint(&now)));
+        if let Some(allowed) = self.allowed_now() {
+            let (becomes, tone) =
+                if allowed { ("allowed", Tone::Good) } else { ("still refused", Tone::Plain) };
+            let now = format!("by what is in force now, the same call is {becomes}");
+            text.push_str(&format!("  {}\n", tone.paint(&now)));
+        }
         text.push_str(&self.advice());
         text.trim_end().to_owned()
+    }
+
+    /// `None` when nobody can tell.
+    fn allowed_now(&self) -> Option<bool> {
+        self.answer.judged.then_some(self.answer.allowed_now)
     }
 
     fn call(&self) -> String {
         let Some(refusal) = &self.refusal else {
             return "a call (its line is of another version)".to_owned();
         };
-        let side = |own: &Option<String>, other: &Option<String>| match own {
-            Some(identity) => short(identity, other.as_deref()),
-            None => "(unknown)".to_owned(),
-        };
-        let (src, dst) = (side(&refusal.src, &refusal.dst), side(&refusal.dst, &refusal.src));
+        let (src, dst) = ends(refusal);
         format!("{src} → {dst}  {}", refusal.request())
+    }
+
+    /// What the suggestion allows, which is more than the call where nobody looks into its bytes.
+    fn allows(&self) -> String {
+        match &self.refusal {
+            Some(opaque) if opaque.method.is_none() => {
+                let (src, dst) = ends(opaque);
+                format!("every connection of {} to {}", escape(&src), escape(&dst))
+            }
+            _ => "exactly this call".to_owned(),
+        }
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
@@ -122,7 +136,7 @@ impl<'a> Why<'a> {
             None => "save this as a file in the folder of the policies".to_owned(),
         };
         let mut text =
-            format!("\nto allow exactly this call, {place}:\n\n{}\n", lines(suggestion.trim_end()));
+            format!("\nto allow {}, {place}:\n\n{}\n", self.allows(), lines(suggestion.trim_end()));
         if suggestion.chars().any(|c| c != '\n' && deceives(c)) {
             text.push_str("\nit has characters that are shown by their number here; copy it from -o json\n");
         }
@@ -131,9 +145,7 @@ impl<'a> Why<'a> {
 
     /// For programs.
     pub fn json(&self) -> WhyJson<'_> {
-        let WhyResponse {
-            id, reporter, origin, allowed_now, suggestion, no_suggestion, nearest_miss, ..
-        } = self.answer;
+        let WhyResponse { id, reporter, origin, suggestion, no_suggestion, nearest_miss, .. } = self.answer;
         WhyJson {
             id,
             reporter,
@@ -141,12 +153,21 @@ impl<'a> Why<'a> {
             revision: self.revision.as_deref(),
             nearest_miss: known(nearest_miss),
             origin: origin.as_ref().map(OriginJson::from),
-            allowed_now: *allowed_now,
+            allowed_now: self.allowed_now(),
             suggestion: known(suggestion),
             suggestion_file: self.file.as_deref(),
             no_suggestion: known(no_suggestion),
         }
     }
+}
+
+/// Who called, and who was called.
+fn ends(refusal: &Shown) -> (String, String) {
+    let side = |own: &Option<String>, other: &Option<String>| match own {
+        Some(identity) => short(identity, other.as_deref()),
+        None => "(unknown)".to_owned(),
+    };
+    (side(&refusal.src, &refusal.dst), side(&refusal.dst, &refusal.src))
 }
 
 /// Named after the policy: its name has no character that a path could trip over.
@@ -170,7 +191,7 @@ pub struct WhyJson<'a> {
     revision: Option<&'a str>,
     nearest_miss: Option<&'a str>,
     origin: Option<OriginJson<'a>>,
-    allowed_now: bool,
+    allowed_now: Option<bool>,
     suggestion: Option<&'a str>,
     suggestion_file: Option<&'a str>,
     no_suggestion: Option<&'a str>,

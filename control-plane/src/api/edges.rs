@@ -1,5 +1,5 @@
-//! `Edges`: who called whom. The counters are those of the destination's own sidecar, which decided; what others say
-//! about it is left out.
+//! `Edges`: who called whom. The counters are those of the destination's own sidecar, which decided, and among the
+//! denied what the source's own refused; whose word counts for what is `Observed`'s.
 
 use kith_identity::SpiffeId;
 use kith_proto::v1;

@@ -37,8 +37,11 @@ fn identity(service: &AdminService, world: &World, workload: &Workload) -> v1::I
     // What is known of one svid is not said of another.
     if let Some(svid) = issued.filter(|svid| svid.serial.to_string() == answer.serial) {
         answer.not_before_ms = to_millis(svid.not_before);
-        answer.renew_from_ms = to_millis(svid.renew_from);
-        answer.renew_until_ms = to_millis(svid.renew_until);
+        // What is quarantined is not renewed, so that nothing is due.
+        if !answer.quarantined {
+            answer.renew_from_ms = to_millis(svid.renew_from);
+            answer.renew_until_ms = to_millis(svid.renew_until);
+        }
         answer.key_sha256 = svid.key_hash.to_string();
     }
     answer

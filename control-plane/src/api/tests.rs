@@ -123,15 +123,21 @@ async fn edges_and_denials_are_answered_as_sidecars_reported_them() {
     let observed = &mesh.plane.services.observed;
     let counts = crate::observed::Counts { allowed: 3, denied: 2, failed: 1 };
     observed.counted(&id("payments"), id("orders"), id("payments"), counts);
+    // Refused by the caller's own sidecar, so that payments never saw them.
+    let own = crate::observed::Counts { denied: 5, ..Default::default() };
+    observed.counted(&id("orders"), id("orders"), id("payments"), own);
     let edges = mesh.admin().await.edges(v1::EdgesRequest {}).await.unwrap().into_inner().edges;
     let expected = v1::Edge {
         source: id("orders").to_string(),
         destination: id("payments").to_string(),
         allowed: 3,
-        denied: 2,
+        denied: 2 + 5,
         failed: 1,
     };
     assert_eq!(edges, [expected]);
+    let status = mesh.status().await;
+    let denied: Vec<_> = status.workloads.iter().map(|it| (it.name.as_str(), it.denied)).collect();
+    assert_eq!(denied, [("intruder", 0), ("orders", 0), ("payments", 2)], "what reached it, and no more");
 
     let unknown = v1::WhyRequest { id: "0123abcd".into() };
     assert_eq!(mesh.admin().await.why(unknown).await.unwrap_err().code(), Code::NotFound);

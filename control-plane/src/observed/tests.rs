@@ -81,18 +81,32 @@ fn a_source_that_floods_every_reporter_evicts_only_its_own_at_each() {
 }
 
 #[test]
-fn edges_are_the_destinations_own_counts_in_order() {
+fn edges_are_the_destinations_own_counts_and_what_the_source_itself_refused_in_order() {
     let observed = Observed::default();
-    let one = Counts { allowed: 1, ..Counts::default() };
-    observed.counted(&id("payments"), id("web"), id("payments"), one);
-    observed.counted(&id("payments"), id("orders"), id("payments"), one);
+    let one = Counts { allowed: 1, denied: 2, failed: 0 };
+    for source in ["web", "orders", "payments"] {
+        observed.counted(&id("payments"), id(source), id("payments"), one);
+    }
     observed.counted(&id("bank"), id("payments"), id("bank"), one);
-    // What the caller's side says about the same calls is not added.
-    observed.counted(&id("orders"), id("orders"), id("payments"), Counts { allowed: 9, ..one });
-    let edges = |wanted: fn(&SpiffeId, &SpiffeId) -> bool| {
-        let edges = observed.edges(wanted);
-        edges.into_iter().map(|((source, _), counts)| (source, counts)).collect::<Vec<_>>()
-    };
-    assert_eq!(edges(|_, _| true), [(id("orders"), one), (id("payments"), one), (id("web"), one)]);
-    assert_eq!(edges(|source, _| *source == id("web")), [(id("web"), one)]);
+    // It says of payments only what never got there; of what did, payments' own word counts.
+    observed.counted(
+        &id("orders"),
+        id("orders"),
+        id("payments"),
+        Counts { allowed: 9, denied: 3, failed: 9 },
+    );
+    observed.counted(&id("orders"), id("orders"), id("ghost"), Counts { allowed: 9, denied: 0, failed: 9 });
+    observed.counted(&id("orders"), id("orders"), id("bank"), Counts { allowed: 9, denied: 4, failed: 9 });
+    let edges = |wanted: fn(&SpiffeId, &SpiffeId) -> bool| observed.edges(wanted);
+    let refused = |denied| Counts { denied, ..Counts::default() };
+    let expected = [
+        ((id("orders"), id("bank")), refused(4)),
+        ((id("orders"), id("payments")), Counts { denied: 5, ..one }),
+        ((id("payments"), id("bank")), one),
+        ((id("payments"), id("payments")), one),
+        ((id("web"), id("payments")), one),
+    ];
+    assert_eq!(edges(|_, _| true), expected);
+    assert_eq!(edges(|source, _| *source == id("web")), expected[4..]);
+    assert_eq!(observed.reached(&id("payments")), Counts { allowed: 3, denied: 6, failed: 0 });
 }

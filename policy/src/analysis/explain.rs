@@ -12,7 +12,7 @@ use crate::matching::Seen;
 use crate::origin::Origin;
 use crate::quarantines::Quarantines;
 use crate::truth::Truth;
-use crate::verdict::{Field, Verdict};
+use crate::verdict::{Field, NearestMiss, RuleRef, Verdict};
 
 /// A verdict and everything that was held against the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,20 @@ pub struct Check {
     pub got: String,
     /// What the rule wants.
     pub wanted: String,
+}
+
+impl Explanation {
+    /// The ALLOW rule with the most fields that hold, and the first of them that does not; of equal rules the first.
+    /// Other than the one that a denial names, it may be a rule that has another source: one that was mistyped, say.
+    pub fn nearest_miss(&self) -> Option<NearestMiss> {
+        let holding = |rule: &Considered| rule.checks.iter().filter(|it| it.outcome == Truth::True).count();
+        let missed = self.considered.iter().filter(|it| it.action == Action::Allow && !it.matched);
+        let rule = missed.reduce(|best, next| if holding(next) > holding(best) { next } else { best })?;
+        let Check { field, got, wanted, .. } =
+            rule.checks.iter().find(|check| check.outcome != Truth::True)?.clone();
+        let by = RuleRef::new(rule.policy.clone(), rule.rule.clone());
+        Some(NearestMiss { by, field, got, wants: wanted, origin: rule.origin.clone() })
+    }
 }
 
 /// Explains the verdict about one call.

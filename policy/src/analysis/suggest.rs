@@ -1,6 +1,8 @@
 //! The narrowest policy that allows a call which none allows. Owns what "exactly this call" is in the language of
 //! policies, and when the language cannot say it: then there is no suggestion, never a wider one.
 
+use std::collections::BTreeSet;
+
 use kith_identity::SpiffeId;
 
 use super::describe::shortened;
@@ -13,8 +15,9 @@ use crate::document::{
 };
 use crate::matching::{Seen, grpc_name};
 
-/// Of each of the two names in a policy's name; together they stay below the 253 bytes that a name may have.
-const MAX_PART_CHARS: usize = 120;
+/// Of each of the two names in a policy's name; with a number behind them they stay below the 253 bytes that a name
+/// may have.
+const MAX_PART_CHARS: usize = 110;
 
 /// Why no policy allows exactly this call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +42,17 @@ pub enum NoSuggestion {
         /// The method, shortened.
         method: String,
     },
+    /// A rule for it has nothing but its source, and that is wider.
+    #[error(
+        "a rule for unread bytes would allow every call of {call_of}; declare protocol: tcp for {destination} if it \
+         takes nothing else"
+    )]
+    Unread {
+        /// Who called.
+        call_of: SpiffeId,
+        /// The workload that is called.
+        destination: SpiffeId,
+    },
     /// A rule with paths refuses it.
     #[error("the path can be read in more than one way, and no rule with paths allows it: {reason}")]
     AmbiguousPath {
@@ -56,6 +70,17 @@ pub enum NoSuggestion {
     },
 }
 
+/// What is known of the place that a suggestion is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Whether the rule has to name the port.
+    pub port: Port,
+    /// What the port carries.
+    pub carries: Carries,
+    /// Names that the policy must not have: those of the policies of the destination's namespace.
+    pub taken: &'a BTreeSet<&'a str>,
+}
+
 /// Whether a rule has to name the port to allow no more than the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Port {
@@ -65,15 +90,30 @@ pub enum Port {
     Only,
 }
 
+/// Whether calls beside opaque connections come to the port: a rule can say nothing of opaque bytes, so that one for
+/// them allows those calls too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carries {
+    /// Whatever can be made out.
+    Anything,
+    /// It was declared that nobody looks into it.
+    OpaqueOnly,
+}
+
 /// A policy that allows this call at the workload that is called: from this source only, to this port only, and to
-/// this method and path only. An opaque connection has neither; the policy then allows the source the port.
+/// this method and path only. An opaque connection has neither; the policy then allows every connection of the source
+/// to the port, and there is none where they may carry calls that can be told apart.
 ///
 /// The destination is a workload of the mesh's own trust domain. A DENY policy, an ambiguous path or a quarantine
 /// is stronger than any ALLOW: ask for suggestions about default denials alone.
-pub fn allow(call: &Call<'_>, port: Port) -> Result<AuthorizationPolicy, NoSuggestion> {
+pub fn allow(call: &Call<'_>, place: &Place<'_>) -> Result<AuthorizationPolicy, NoSuggestion> {
     let no_target = || NoSuggestion::Destination { destination: call.destination.clone() };
     let (namespace, service_account) = service_account(call.destination).ok_or_else(no_target)?;
-    let ports = match port {
+    if matches!(call.request, Request::Opaque) && place.carries == Carries::Anything {
+        let (call_of, destination) = (call.source.clone(), call.destination.clone());
+        return Err(NoSuggestion::Unread { call_of, destination });
+    }
+    let ports = match place.port {
         Port::Named if call.port == 0 => return Err(NoSuggestion::Port { port: call.port }),
         Port::Named => OneOrMore::new(vec![call.port]),
         Port::Only => None,
@@ -86,7 +126,7 @@ pub fn allow(call: &Call<'_>, port: Port) -> Result<AuthorizationPolicy, NoSugge
         origin: None,
     };
     Ok(AuthorizationPolicy {
-        name: policy_name(call.source, &service_account),
+        name: policy_name(call.source, &service_account, place.taken),
         targets: Targets::service_account(namespace.clone(), service_account),
         namespace,
         action: Action::Allow,
@@ -131,12 +171,21 @@ fn grpc_operation(method: &str, path: &str) -> Option<GrpcOperation> {
     Some(GrpcOperation { service: GrpcService::parse(service).ok()?, methods })
 }
 
-/// `allow-web-to-payments`: the service accounts, or what a foreign identity ends in.
-fn policy_name(source: &SpiffeId, destination: &Name) -> Name {
+/// `allow-web-to-payments`: the service accounts, or what a foreign identity ends in. Where that is taken, the first
+/// number that makes it free stands behind it.
+fn policy_name(source: &SpiffeId, destination: &Name, taken: &BTreeSet<&str>) -> Name {
     let last = source.path().rsplit('/').next().filter(|segment| !segment.is_empty());
     let source = last.unwrap_or(source.trust_domain().as_str());
-    let name = format!("allow-{}-to-{}", part(source), part(destination));
-    Name::parse(name.trim_end_matches('-')).expect("a letter, and then letters, digits and dashes only")
+    let plain = format!("allow-{}-to-{}", part(source), part(destination));
+    let plain = plain.trim_end_matches('-');
+    let mut name = plain.to_owned();
+    for number in 2_usize.. {
+        if !taken.contains(name.as_str()) {
+            break;
+        }
+        name = format!("{plain}-{number}");
+    }
+    Name::parse(&name).expect("a letter, and then letters, digits and dashes only")
 }
 
 fn part(text: &str) -> String {

@@ -50,6 +50,7 @@ fn answer() -> WhyResponse {
         suggestion: SUGGESTION.into(),
         no_suggestion: String::new(),
         nearest_miss: MISS.into(),
+        judged: true,
     }
 }
 
@@ -84,6 +85,32 @@ fn a_nearest_miss_that_the_line_does_not_tell_is_told() {
 fn a_call_that_is_allowed_by_now_needs_no_advice() {
     let text = shown(&WhyResponse { allowed_now: true, ..answer() });
     assert!(text.ends_with("by what is in force now, the same call is allowed"), "{text}");
+}
+
+#[test]
+fn of_what_was_not_judged_again_nothing_is_said() {
+    let unknown = WhyResponse {
+        judged: false,
+        suggestion: String::new(),
+        no_suggestion: "the quarantine that refused it was lifted since".into(),
+        ..answer()
+    };
+    let text = shown(&unknown);
+    assert!(!text.contains("in force now") && text.contains("was lifted since"), "{text}");
+    let json = serde_json::to_value(Why::new(&unknown, None).json()).unwrap();
+    assert!(json["allowed_now"].is_null(), "{json}");
+}
+
+#[test]
+fn a_suggestion_for_opaque_bytes_is_said_to_allow_every_connection() {
+    let mut line: serde_json::Value = serde_json::from_str(&line("")).unwrap();
+    for field in ["http.request.method", "url.path"] {
+        line.as_object_mut().unwrap().remove(field);
+    }
+    let text = shown(&WhyResponse { line: line.to_string(), ..answer() });
+    assert!(text.contains("to allow every connection of intruder to payments, save this"), "{text}");
+    assert!(!text.contains("exactly this call"));
+    assert!(shown(&answer()).contains("to allow exactly this call, save this"));
 }
 
 #[test]

@@ -94,6 +94,12 @@ async fn identities_show_the_newest_svid_with_its_window_and_key() {
     };
     assert_eq!(orders, expected);
 
+    mesh.quarantine("orders").await.unwrap();
+    let [cut] = identities(&mesh, "orders").await.unwrap().try_into().unwrap();
+    let not_renewed = v1::Identity { renew_from_ms: 0, renew_until_ms: 0, quarantined: true, ..expected };
+    assert_eq!(cut, not_renewed, "nothing is due that is not done");
+    mesh.lift("orders").await.unwrap();
+
     mesh.quarantine("payments").await.unwrap();
     let all = identities(&mesh, "").await.unwrap();
     let names: Vec<_> = all.iter().map(|it| (it.name.as_str(), it.issued, it.quarantined)).collect();

@@ -11,6 +11,8 @@ const CUT_MARK: &str = "...";
 /// The reason on the caller's side of a call that the other sidecar refused, under that one's id.
 const REFUSED_BY_PEER: &str = "refused_by_peer";
 const GRPC: &str = "grpc";
+/// The reason of a refusal that one of the two ends is cut off for.
+pub(super) const QUARANTINED: &str = "quarantined";
 
 /// The fields of an identity-log line that matter here.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -19,9 +21,9 @@ pub(super) struct Line {
     #[serde(rename = "kith.direction", default)]
     pub(super) direction: String,
     #[serde(rename = "kith.source.identity", default)]
-    pub(super) source: Option<SpiffeIdText>,
+    source: Option<SpiffeIdText>,
     #[serde(rename = "kith.destination.identity", default)]
-    pub(super) destination: Option<SpiffeIdText>,
+    destination: Option<SpiffeIdText>,
     /// Empty: an opaque stream.
     #[serde(rename = "http.request.method", default)]
     pub(super) method: String,
@@ -42,7 +44,7 @@ pub(super) struct Line {
 /// An identity, parsed where the line has one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct SpiffeIdText(pub(super) SpiffeId);
+struct SpiffeIdText(SpiffeId);
 
 impl TryFrom<String> for SpiffeIdText {
     type Error = kith_identity::SpiffeIdError;
@@ -68,6 +70,11 @@ impl Line {
         self.event == "call" && self.direction == "inbound"
     }
 
+    /// Whether it is about a call that its caller's own sidecar refused because one of the two was quarantined.
+    pub(super) fn is_quarantined_at_its_caller(&self) -> bool {
+        self.event == "call" && self.direction == "outbound" && self.reason == QUARANTINED
+    }
+
     /// What the sidecar that judged the call took it for.
     pub(super) fn is_grpc(&self) -> bool {
         self.rpc_system == GRPC
@@ -78,8 +85,13 @@ impl Line {
         self.method.ends_with(CUT_MARK) || self.path.ends_with(CUT_MARK)
     }
 
-    /// Those that the call was between, where the line names them.
-    pub(super) fn parties(&self) -> impl Iterator<Item = &SpiffeId> {
-        self.source.iter().chain(&self.destination).map(|SpiffeIdText(identity)| identity)
+    /// Who called, where the line names it.
+    pub(super) fn source(&self) -> Option<&SpiffeId> {
+        self.source.as_ref().map(|SpiffeIdText(identity)| identity)
+    }
+
+    /// Who was called, where the line names it.
+    pub(super) fn destination(&self) -> Option<&SpiffeId> {
+        self.destination.as_ref().map(|SpiffeIdText(identity)| identity)
     }
 }

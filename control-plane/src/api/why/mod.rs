@@ -5,8 +5,13 @@ mod find;
 mod line;
 mod remedy;
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use kith_identity::SpiffeId;
 use kith_policy::explain::{Explanation, explain};
-use kith_policy::{Call, Denial, Origin, Request, Verdict, suggest};
+use kith_policy::suggest::{Carries, NoSuggestion, Place, Port, allow};
+use kith_policy::{Call, Origin, Request, Verdict};
 use kith_proto::convert::origin_to_wire;
 use kith_proto::v1;
 use tonic::Status;
@@ -15,12 +20,12 @@ pub(super) use self::find::NotFound;
 use self::find::{Found, find};
 use self::line::Line;
 use super::in_force::{Uncompilable, policies_of, quarantines};
-use crate::index::World;
+use crate::index::{Workload, World};
 use crate::observed::Observed;
 
 /// What policies decide; for every other reason no policy is asked.
 const DECIDED_BY_POLICY: [&str; 5] =
-    ["default_deny", "policy_deny", "ambiguous_path", "quarantined", "not_ready"];
+    ["default_deny", "policy_deny", "ambiguous_path", line::QUARANTINED, "not_ready"];
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +53,7 @@ struct Answer {
     suggestion: String,
     no_suggestion: String,
     nearest_miss: String,
+    judged: bool,
 }
 
 pub(super) fn why(world: &World, observed: &Observed, id: &str) -> Result<v1::WhyResponse, NoAnswer> {
@@ -62,6 +68,7 @@ pub(super) fn why(world: &World, observed: &Observed, id: &str) -> Result<v1::Wh
         suggestion: answer.suggestion,
         no_suggestion: answer.no_suggestion,
         nearest_miss: answer.nearest_miss,
+        judged: answer.judged,
     })
 }
 
@@ -70,14 +77,14 @@ fn answer(world: &World, found: &Found) -> Result<Answer, Uncompilable> {
     let Some(line) = &found.line else {
         return none("the line of the refusal cannot be read here; it stands above as it came".into());
     };
-    if !line.is_inbound_call() || !DECIDED_BY_POLICY.contains(&line.reason.as_str()) {
-        return none(remedy::not_by_policy(world, line));
-    }
-    let Some(source) = &found.denial.source else {
+    let Some((source, destination)) = ends(world, found, line) else {
+        return none(remedy::not_by_policy(world, found, line));
+    };
+    let Some(source) = source else {
         return none("the caller proved no identity, and a policy can only allow an identity".into());
     };
-    let Ok(workload) = world.workload(&found.reporter) else {
-        return none(format!("{} is not a workload of this mesh any more", found.reporter));
+    let Ok(workload) = world.workload(destination) else {
+        return none(format!("{destination} is not a workload of this mesh any more"));
     };
     if line.may_be_cut() {
         return none(
@@ -87,7 +94,20 @@ fn answer(world: &World, found: &Found) -> Result<Answer, Uncompilable> {
     }
     let call = Call { source, destination: &workload.identity, port: workload.port, request: request(line) };
     let explanation = explain(&policies_of(world, workload)?, &quarantines(world), &call);
-    Ok(judged_again(world, line, &call, &explanation))
+    Ok(judged_again(world, line, workload, &call, &explanation))
+}
+
+/// Between whom the call was, where policies decide about it now: those of the destination, which its own sidecar asked
+/// then, or never got to ask because the caller's own sidecar refused for a quarantine.
+fn ends<'a>(world: &World, found: &'a Found, line: &'a Line) -> Option<(Option<&'a SpiffeId>, &'a SpiffeId)> {
+    if line.is_inbound_call() {
+        let decided = DECIDED_BY_POLICY.contains(&line.reason.as_str());
+        return decided.then_some((found.denial.source.as_ref(), &found.reporter));
+    }
+    // A sidecar speaks for its own workload.
+    let own = line.is_quarantined_at_its_caller() && line.source()? == &found.reporter;
+    let destination = line.destination().filter(|destination| own && world.workload(destination).is_ok())?;
+    Some((Some(&found.reporter), destination))
 }
 
 fn request(line: &Line) -> Request<'_> {
@@ -99,9 +119,16 @@ fn request(line: &Line) -> Request<'_> {
 }
 
 /// The suggestion is for what is in force now: what would have helped then may help no more.
-fn judged_again(world: &World, line: &Line, call: &Call<'_>, explanation: &Explanation) -> Answer {
+fn judged_again(
+    world: &World,
+    line: &Line,
+    workload: &Workload,
+    call: &Call<'_>,
+    explanation: &Explanation,
+) -> Answer {
     let decided = line.policy.as_deref().zip(line.rule.as_deref());
     let mut answer = Answer {
+        judged: true,
         origin: decided.and_then(|(policy, rule)| remedy::place_of(explanation, policy, rule)),
         ..Answer::default()
     };
@@ -113,19 +140,32 @@ fn judged_again(world: &World, line: &Line, call: &Call<'_>, explanation: &Expla
         }
         Verdict::Deny { because } => because,
     };
-    if let Denial::Default { nearest: Some(nearest), .. } = because {
+    if let Some(nearest) = remedy::nearest_miss(because, explanation) {
         answer.nearest_miss = nearest.to_string();
-        answer.origin = answer.origin.or_else(|| nearest.origin.clone());
+        answer.origin = answer.origin.or(nearest.origin);
     }
     match remedy::refused_now(world, because, explanation) {
         Some(instead) => answer.no_suggestion = instead,
-        // A workload has one port.
-        None => match suggest::allow(call, suggest::Port::Only) {
-            Ok(policy) => answer.suggestion = policy.to_yaml(),
+        None => match suggestion(world, workload, call) {
+            Ok(policy) => answer.suggestion = policy,
             Err(error) => answer.no_suggestion = error.to_string(),
         },
     }
     answer
+}
+
+/// The policy's name is also that of the file that it may be saved in, so that neither may be there already.
+fn suggestion(world: &World, workload: &Workload, call: &Call<'_>) -> Result<String, NoSuggestion> {
+    let policies = || world.policies.iter().flat_map(|policies| policies.iter());
+    let names = policies().filter(|it| *it.namespace == workload.namespace).map(|it| it.name.as_str());
+    let files = policies().filter_map(|it| Path::new(&*it.origin.as_ref()?.file).file_stem()?.to_str());
+    let taken: BTreeSet<_> = names.chain(files).collect();
+    let carries = match workload.protocol {
+        v1::Protocol::Tcp => Carries::OpaqueOnly,
+        v1::Protocol::Unspecified | v1::Protocol::Http => Carries::Anything,
+    };
+    // A workload has one port.
+    allow(call, &Place { port: Port::Only, carries, taken: &taken }).map(|policy| policy.to_yaml())
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use kith_identity::SpiffeId;
 use kith_policy::explain::Explanation;
-use kith_policy::{Denial, Origin};
+use kith_policy::{Denial, NearestMiss, Origin};
 
-use super::line::Line;
+use super::find::Found;
+use super::line::{Line, QUARANTINED};
 use crate::api::named::name_of;
 use crate::index::World;
 
@@ -20,14 +21,16 @@ pub(super) fn lift<'a>(world: &World, parties: impl IntoIterator<Item = &'a Spif
 }
 
 /// For a refusal that was never a question of policy, by the reason that its line gives.
-pub(super) fn not_by_policy(world: &World, line: &Line) -> String {
+pub(super) fn not_by_policy(world: &World, found: &Found, line: &Line) -> String {
     let (reason, detail) = (&line.reason, &line.detail);
     if line.is_hearsay() {
         return "the other end's sidecar refused it, and its own report is not here; ask again in a moment"
             .into();
     }
-    if reason == "quarantined" {
-        return lift(world, line.parties())
+    if reason == QUARANTINED {
+        // The line of a session names nobody.
+        let reported = found.denial.source.iter().chain([&found.reporter]);
+        return lift(world, line.source().into_iter().chain(line.destination()).chain(reported))
             .unwrap_or_else(|| "the quarantine that refused it was lifted since; try the call again".into());
     }
     if line.event != "call" {
@@ -63,6 +66,18 @@ pub(super) fn refused_now(world: &World, because: &Denial, explanation: &Explana
         Denial::NotReady { reason } => {
             Some(format!("no policies are in force: {reason}; kith status says what is wrong with them"))
         }
+    }
+}
+
+/// What a call came closest to that no rule allows, also where no rule has its source.
+pub(super) fn nearest_miss(because: &Denial, explanation: &Explanation) -> Option<NearestMiss> {
+    match because {
+        Denial::Default { nearest: Some(nearest), .. } => Some(NearestMiss::clone(nearest)),
+        Denial::Default { nearest: None, .. } => explanation.nearest_miss(),
+        Denial::Quarantined { .. }
+        | Denial::NotReady { .. }
+        | Denial::Rule { .. }
+        | Denial::AmbiguousPath { .. } => None,
     }
 }
 

@@ -66,6 +66,20 @@ fn answer_to(world: &World, line: &Value) -> v1::WhyResponse {
     why(world, &observed, ID).unwrap()
 }
 
+/// As the caller's own sidecar writes it.
+fn outbound(line: &Value) -> Value {
+    let mut line = line.clone();
+    line["kith.direction"] = "outbound".into();
+    line
+}
+
+/// Of a line that orders' own sidecar reported.
+fn answer_to_own(world: &World, line: &Value) -> v1::WhyResponse {
+    let observed = Observed::default();
+    report(&observed, "orders", ID, Some("orders"), line);
+    why(world, &observed, ID).unwrap()
+}
+
 fn status(observed: &Observed, id: &str) -> Status {
     why(&world(&[]), observed, id).unwrap_err().into()
 }
@@ -91,16 +105,37 @@ fn a_default_denial_is_answered_with_its_nearest_miss_and_the_policy_that_would_
     assert!(!answer_to(&world(&[ALLOW_ORDERS, &answer.suggestion]), &other).allowed_now);
 }
 
-#[test]
-fn opaque_streams_and_grpc_calls_get_a_policy_of_their_kind() {
+fn opaque_line() -> Value {
     let mut opaque = line("", "", "default_deny");
     for field in ["http.request.method", "url.path"] {
         opaque.as_object_mut().unwrap().remove(field);
     }
-    let suggestion = answer_to(&world(&[]), &opaque).suggestion;
-    assert!(!suggestion.contains("operations"), "{suggestion}");
-    assert!(answer_to(&world(&[&suggestion]), &opaque).allowed_now);
+    opaque
+}
 
+/// With payments declared to take opaque bytes.
+fn tcp_world(policies: &[&str]) -> World {
+    let mut list = demo_workloads();
+    list.workloads.iter_mut().for_each(|workload| workload.protocol = v1::Protocol::Tcp.into());
+    world(policies).replace_workloads(workloads_from_wire(&trust_domain(), list).unwrap()).unwrap()
+}
+
+#[test]
+fn an_opaque_stream_gets_a_policy_only_where_everything_is_opaque() {
+    let answer = answer_to(&tcp_world(&[]), &opaque_line());
+    assert!(!answer.suggestion.contains("operations"), "{}", answer.suggestion);
+    assert!(answer_to(&tcp_world(&[&answer.suggestion]), &opaque_line()).allowed_now);
+
+    // Elsewhere the same policy would let in every HTTP call of orders.
+    let answer = answer_to(&world(&[]), &opaque_line());
+    assert_eq!(answer.suggestion, "");
+    for part in ["would allow every call of", "/sa/orders", "declare protocol: tcp"] {
+        assert!(answer.no_suggestion.contains(part), "{}", answer.no_suggestion);
+    }
+}
+
+#[test]
+fn a_grpc_call_gets_a_policy_of_its_kind() {
     let mut grpc = line("POST", "/payments.v1.Charges/Create", "default_deny");
     grpc["rpc.system"] = "grpc".into();
     let suggestion = answer_to(&world(&[]), &grpc).suggestion;
@@ -111,6 +146,39 @@ fn opaque_streams_and_grpc_calls_get_a_policy_of_their_kind() {
     let suggestion = answer_to(&world(&[]), &http).suggestion;
     assert!(!suggestion.contains("grpc"), "it was not judged as gRPC: {suggestion}");
     assert!(answer_to(&world(&[&suggestion]), &http).allowed_now);
+}
+
+#[test]
+fn every_suggestion_can_be_saved_beside_those_before_it() {
+    let mut in_force = vec![ALLOW_ORDERS.to_owned()];
+    for (path, name) in [("/a", ""), ("/b", "-2"), ("/c", "-3")] {
+        let policies: Vec<_> = in_force.iter().map(String::as_str).collect();
+        let suggestion = answer_to(&world(&policies), &line("GET", path, "default_deny")).suggestion;
+        assert!(suggestion.contains(&format!("name: allow-orders-to-payments{name}\n")), "{suggestion}");
+        in_force.push(suggestion);
+    }
+    // Another namespace's is no obstacle; a file that is called so is, whatever stands in it.
+    let elsewhere = in_force[1].replace("namespace: demo", "namespace: ops");
+    let named = |policies: World| answer_to(&policies, &line("GET", "/d", "default_deny")).suggestion;
+    assert!(named(world(&[&elsewhere])).contains("name: allow-orders-to-payments\n"));
+    let file = document::parse("policies/allow-orders-to-payments.yaml", DENY).unwrap();
+    let beside = world(&[]).replace_policies(file).unwrap();
+    assert!(named(beside).contains("name: allow-orders-to-payments-2\n"));
+}
+
+#[test]
+fn a_caller_whom_no_rule_names_is_told_the_rule_that_it_missed() {
+    let mistyped = ALLOW_ORDERS.replace("name: orders", "name: ordesr");
+    let answer = answer_to(&world(&[&mistyped]), &line("POST", "/charge/7", "default_deny"));
+    for part in ["demo/payments-callers rule create-charge failed on source", "/sa/orders", "/sa/ordesr"] {
+        assert!(answer.nearest_miss.contains(part), "{}", answer.nearest_miss);
+    }
+    let origin = answer.origin.unwrap();
+    assert_eq!((origin.file.as_str(), origin.line), ("0.yaml", 8));
+    assert!(!answer.suggestion.is_empty());
+    // Without a rule there is none.
+    let answer = answer_to(&world(&[]), &line("POST", "/charge/7", "default_deny"));
+    assert_eq!((answer.nearest_miss.as_str(), answer.origin), ("", None));
 }
 
 #[test]
@@ -136,10 +204,7 @@ fn a_quarantine_is_lifted_and_not_allowed_around() {
     let denied = line("POST", "/charge/7", "quarantined");
     let open = world(&[ALLOW_ORDERS]);
     let cut = open.quarantine(&id("orders"), UNIX_EPOCH, &Arc::from("it scans")).unwrap();
-    let mut outbound = denied.clone();
-    outbound["kith.direction"] = "outbound".into();
-    for line in [&denied, &outbound] {
-        let answer = answer_to(&cut, line);
+    for answer in [answer_to(&cut, &denied), answer_to_own(&cut, &outbound(&denied))] {
         assert_eq!((answer.suggestion.as_str(), answer.allowed_now), ("", false));
         for part in ["/sa/orders is quarantined (it scans)", "kith quarantine remove orders"] {
             assert!(answer.no_suggestion.contains(part), "{}", answer.no_suggestion);
@@ -148,8 +213,42 @@ fn a_quarantine_is_lifted_and_not_allowed_around() {
     // A default denial of somebody who was quarantined since.
     let answer = answer_to(&cut, &line("DELETE", "/charge/7", "default_deny"));
     assert!(answer.no_suggestion.contains("kith quarantine remove orders"), "{}", answer.no_suggestion);
-    assert!(answer_to(&open, &denied).allowed_now);
-    assert!(answer_to(&open, &outbound).no_suggestion.contains("lifted since"));
+}
+
+#[test]
+fn a_quarantine_that_was_lifted_is_judged_again_whichever_side_had_refused() {
+    let open = world(&[ALLOW_ORDERS]);
+    let denied = |path| line("POST", path, "quarantined");
+    for (path, allowed) in [("/charge/7", true), ("/refund", false)] {
+        for answer in [answer_to(&open, &denied(path)), answer_to_own(&open, &outbound(&denied(path)))] {
+            assert_eq!((answer.allowed_now, answer.judged), (allowed, true), "{}", answer.no_suggestion);
+            assert_eq!(answer.suggestion.contains("/refund"), !allowed);
+        }
+    }
+    // A sidecar speaks for its own workload, and the policies of others are not known here.
+    let elsewhere = {
+        let mut line = outbound(&denied("/charge/7"));
+        line["kith.destination.identity"] = "spiffe://far.example/ns/a/sa/b".into();
+        line
+    };
+    for answer in [answer_to(&open, &outbound(&denied("/charge/7"))), answer_to_own(&open, &elsewhere)] {
+        assert_eq!((answer.allowed_now, answer.judged), (false, false));
+        assert!(answer.no_suggestion.contains("lifted since"), "{}", answer.no_suggestion);
+    }
+}
+
+#[test]
+fn a_session_that_a_quarantine_refused_is_not_said_to_be_let_in_while_it_holds() {
+    let mut refused = line("", "", "quarantined");
+    refused["event"] = "session_refused".into();
+    for field in ["kith.source.identity", "kith.destination.identity"] {
+        refused.as_object_mut().unwrap().remove(field);
+    }
+    let open = world(&[ALLOW_ORDERS]);
+    let cut = open.quarantine(&id("orders"), UNIX_EPOCH, &Arc::from("it scans")).unwrap();
+    let answer = answer_to(&cut, &refused);
+    assert!(answer.no_suggestion.contains("kith quarantine remove orders"), "{}", answer.no_suggestion);
+    assert!(answer_to(&open, &refused).no_suggestion.contains("lifted since"));
 }
 
 #[test]
@@ -178,6 +277,7 @@ fn what_no_policy_mends_is_answered_with_what_does() {
     for (line, expected) in table {
         let answer = answer_to(&world(&[ALLOW_ORDERS]), &line);
         assert!(answer.no_suggestion.contains(expected), "{:?} for {line}", answer.no_suggestion);
+        assert_eq!(answer.judged, line["kith.denial.reason"] == "ambiguous_path", "{line}");
         assert_eq!((answer.suggestion.as_str(), answer.allowed_now), ("", false));
     }
 }

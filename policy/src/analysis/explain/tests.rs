@@ -92,3 +92,23 @@ fn a_quarantined_call_shows_the_rules_that_were_not_asked() {
     );
     assert!(explanation.considered[0].matched, "the rule would have allowed it");
 }
+
+#[test]
+fn the_nearest_miss_may_name_another_source_and_is_the_first_with_the_most_fields() {
+    let rule = |name: &str, source: &str, method: &str| {
+        format!(
+            r#"{{ rules: [{{ name: {name}, sources: [{{ type: ServiceAccount, serviceAccount: {{ name: {source} }} }}],
+                 operations: [{{ http: {{ methods: [{method}], paths: ["/c"] }} }}] }}] }}"#
+        )
+    };
+    let deny = "{ action: DENY, rules: [{ operations: [{ http: { methods: [GET], paths: [/c/d] } }] }] }";
+    let rules = [rule("far", "orders", "PUT"), rule("near", "wbe", "GET"), rule("equal", "orders", "GET")];
+    let set = set(&[deny, &rules[0], &rules[1], &rules[2]]);
+    let source = identity("web");
+    let miss = asked(&set, &source, http("GET", "/c")).nearest_miss().unwrap();
+    assert_eq!((miss.by.rule(), miss.field, miss.got.as_str()), ("near", Field::Source, source.as_str()));
+    assert!(miss.wants.ends_with("/sa/wbe") && miss.origin.is_some(), "{miss}");
+    // One that holds in full was not missed.
+    assert_eq!(asked(&set, &identity("wbe"), http("GET", "/c")).nearest_miss().unwrap().by.rule(), "equal");
+    assert_eq!(asked(&PolicySet::refuse_all("starting"), &source, http("GET", "/c")).nearest_miss(), None);
+}

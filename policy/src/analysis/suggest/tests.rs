@@ -1,6 +1,6 @@
 //! A suggestion allows the call that it was made for, and no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use kith_identity::SpiffeId;
@@ -9,7 +9,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{NoSuggestion, Port, allow};
+use super::{Carries, NoSuggestion, Place, Port, allow};
 use crate::compile::PathTemplate;
 use crate::document::{self, AuthorizationPolicy};
 use crate::tests::support::{REVISION, grpc, http, identity, own};
@@ -21,9 +21,15 @@ fn spiffe(text: &str) -> SpiffeId {
     SpiffeId::parse(text).unwrap()
 }
 
+/// Where nothing stands in the way of a suggestion.
+fn named() -> Place<'static> {
+    static NONE: BTreeSet<&str> = BTreeSet::new();
+    Place { port: Port::Named, carries: Carries::OpaqueOnly, taken: &NONE }
+}
+
 /// For a call to payments.
 fn suggested(source: &SpiffeId, request: Request<'_>) -> Result<AuthorizationPolicy, NoSuggestion> {
-    allow(&Call { source, destination: &identity("payments"), port: PORT, request }, Port::Named)
+    allow(&Call { source, destination: &identity("payments"), port: PORT, request }, &named())
 }
 
 /// As it comes back from the person who put it into a file.
@@ -127,7 +133,7 @@ fn asked() -> impl Strategy<Value = Asked> {
 
 fn suggested_for(asked: &Asked) -> Result<AuthorizationPolicy, NoSuggestion> {
     let (destination, request) = (identity("payments"), asked.request());
-    allow(&Call { source: &asked.source, destination: &destination, port: asked.port, request }, Port::Named)
+    allow(&Call { source: &asked.source, destination: &destination, port: asked.port, request }, &named())
 }
 
 /// So that each case is one of a suggestion.
@@ -187,7 +193,9 @@ proptest! {
                 let matches_more = reading.contains(['{', '*']);
                 prop_assert!(matches_more || PathTemplate::parse(&reading).is_err(), "{path}");
             }
-            NoSuggestion::Destination { .. } | NoSuggestion::Port { .. } => panic!("{because}"),
+            NoSuggestion::Destination { .. } | NoSuggestion::Port { .. } | NoSuggestion::Unread { .. } => {
+                panic!("{because}")
+            }
         }
     }
 }
@@ -257,9 +265,37 @@ fn what_calls_itself_grpc_but_is_not_gets_its_method_and_path() {
 }
 
 #[test]
-fn an_opaque_call_gets_its_port() {
+fn an_opaque_call_gets_its_port_where_nothing_else_comes_there() {
     let policy = suggested(&identity("web"), Request::Opaque).unwrap();
     assert!(policy.to_yaml().ends_with("    networkAttributes:\n      ports: [8080]\n"));
+    // The same rule lets in every HTTP call, where they are told apart.
+    assert!(allows(&in_force(&policy), &identity("web"), PORT, http("DELETE", "/all")));
+    let (source, destination) = (identity("web"), identity("payments"));
+    let call = |request| Call { source: &source, destination: &destination, port: PORT, request };
+    for port in [Port::Named, Port::Only] {
+        let mixed = Place { port, carries: Carries::Anything, ..named() };
+        let because = allow(&call(Request::Opaque), &mixed).unwrap_err();
+        let told = because.to_string();
+        assert!(told.contains("would allow every call of spiffe://") && told.contains("/sa/web;"), "{told}");
+        assert!(told.contains("declare protocol: tcp for spiffe://"), "{told}");
+        assert!(allow(&call(http("GET", "/")), &mixed).is_ok());
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_gets_the_first_number_that_is_not() {
+    let (source, destination) = (identity("web"), identity("payments"));
+    let call = Call { source: &source, destination: &destination, port: PORT, request: http("GET", "/") };
+    let plain = "allow-web-to-payments";
+    let (two, three) = (format!("{plain}-2"), format!("{plain}-3"));
+    let name = |taken: &[&str]| {
+        let taken = taken.iter().copied().collect();
+        allow(&call, &Place { taken: &taken, ..named() }).unwrap().name.to_string()
+    };
+    assert_eq!(name(&["allow-web-to-orders", &two]), plain);
+    assert_eq!(name(&[plain]), two);
+    assert_eq!(name(&[plain, &two]), three);
+    assert_eq!(name(&[plain, &three]), two);
 }
 
 #[test]
@@ -301,7 +337,7 @@ fn an_encoded_brace_is_a_text_like_any_other() {
 #[test]
 fn what_no_rule_can_name_has_no_suggestion_and_a_reason() {
     let told = |source: &SpiffeId, destination: &SpiffeId, port, request| {
-        allow(&Call { source, destination, port, request }, Port::Named).unwrap_err().to_string()
+        allow(&Call { source, destination, port, request }, &named()).unwrap_err().to_string()
     };
     let web = identity("web");
     let rows = [
@@ -333,15 +369,15 @@ fn the_name_of_a_suggestion_is_always_a_name() {
         let destination = format!("spiffe://demo.local/ns/demo/sa/{destination}");
         let (source, destination) = (spiffe(source), spiffe(&destination));
         let call = Call { source: &source, destination: &destination, port: 1, request: Request::Opaque };
-        allow(&call, Port::Named).unwrap().name.to_string()
+        allow(&call, &named()).unwrap().name.to_string()
     };
     assert_eq!(named("spiffe://demo.local/ns/ops/sa/web", "payments"), "allow-web-to-payments");
     assert_eq!(named("spiffe://far.example/x/Web_1", "pay.v1"), "allow-web-1-to-pay-v1");
     assert_eq!(named("spiffe://far.example", "a"), "allow-far-example-to-a");
     assert_eq!(named("spiffe://far.example/---", "a"), "allow-----to-a");
-    let (long, dashed) = ("a".repeat(253), format!("{}-{}", "b".repeat(119), "b".repeat(60)));
+    let (long, dashed) = ("a".repeat(253), format!("{}-{}", "b".repeat(109), "b".repeat(60)));
     let name = named(&format!("spiffe://demo.local/ns/demo/sa/{long}"), &dashed);
-    assert_eq!(name, format!("allow-{}-to-{}", "a".repeat(120), "b".repeat(119)));
+    assert_eq!(name, format!("allow-{}-to-{}", "a".repeat(110), "b".repeat(109)));
 }
 
 #[test]
@@ -365,7 +401,8 @@ fn the_only_port_of_a_workload_is_not_named() {
     let (source, destination) = (identity("web"), identity("payments"));
     let request = Request::Http { method: "GET", path: "/", grpc: false };
     let call = |port| Call { source: &source, destination: &destination, port, request };
-    assert!(allow(&call(PORT), Port::Named).unwrap().to_yaml().contains("ports"));
-    assert!(!allow(&call(PORT), Port::Only).unwrap().to_yaml().contains("ports"));
-    assert_eq!(allow(&call(1), Port::Only), allow(&call(2), Port::Only));
+    let only = Place { port: Port::Only, ..named() };
+    assert!(allow(&call(PORT), &named()).unwrap().to_yaml().contains("ports"));
+    assert!(!allow(&call(PORT), &only).unwrap().to_yaml().contains("ports"));
+    assert_eq!(allow(&call(1), &only), allow(&call(2), &only));
 }
