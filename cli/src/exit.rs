@@ -8,7 +8,7 @@ use crate::args::UsageError;
 use crate::local::admin::AdminError;
 use crate::local::layout::LayoutError;
 use crate::local::mesh_file::MeshFileError;
-use crate::local::{KeptStateError, SpecError};
+use crate::local::{KeptStateError, SpecError, UnusablePolicies};
 use crate::render::Closed;
 
 /// How a command ended.
@@ -74,7 +74,10 @@ impl Exit {
         if error.is::<UsageError>() {
             return Self::Usage;
         }
-        let bad_input = error.is::<SpecError>() || error.is::<MeshFileError>() || error.is::<DocumentError>();
+        let bad_input = error.is::<SpecError>()
+            || error.is::<MeshFileError>()
+            || error.is::<DocumentError>()
+            || error.is::<UnusablePolicies>();
         if bad_input { Self::BadInput } else { Self::Failed }
     }
 }
@@ -125,6 +128,7 @@ mod tests {
             (SpecError::SvidSeconds { seconds: 1 }.into(), 65),
             (MeshFile::parse("kith.yaml", "").unwrap_err().into(), 65),
             (MeshFile::read(Path::new("/nonexistent")).unwrap_err().into(), 65),
+            (UnusablePolicies { reason: String::new() }.into(), 65),
             (KeptStateError::InUse { path: PathBuf::new() }.into(), 64),
             (KeptStateError::Layout(LayoutError::TooLong { path: PathBuf::new() }).into(), 65),
             // A closed pipe is how a reader says that it has seen enough.

@@ -112,14 +112,46 @@ async fn no_application_outlives_a_kith_that_was_killed() -> anyhow::Result<()> 
     let mut dev = ground.dev(&["-o", "json"])?;
     let said = dev.event(|event| event["kind"] == "log").await?;
     let application = Pid::from_raw(said["detail"].as_str().context("no text")?.parse()?);
-    ensure!(kill(application, None).is_ok());
+    ensure!(runs(application));
     dev.process.start_kill()?;
-    let gone = async {
-        while kill(application, None).is_ok() {
-            sleep(AGAIN).await;
-        }
-    };
-    timeout(SOON, gone).await.context("it is still there")
+    until_gone(application).await
+}
+
+#[tokio::test]
+async fn what_an_application_started_is_gone_after_a_crash_and_after_the_stop() -> anyhow::Result<()> {
+    let ground = Ground::new("family")?;
+    std::fs::create_dir(ground.folder.join("policies"))?;
+    ground.write(
+        "kith.yaml",
+        "trustDomain: dev.local\npolicies: ./policies\nservices:\n  shell: { run: [sh, -c, 'sleep 1000 & echo \"$$ $!\"; wait'] }\n",
+    )?;
+    let mut dev = ground.dev(&["-o", "json"])?;
+    let (shell, left) = two_pids(&dev.event(|event| event["kind"] == "log").await?)?;
+    kill(shell, Signal::SIGKILL)?;
+    until_gone(left).await?;
+    let (shell, left) = two_pids(&dev.event(|event| event["kind"] == "log").await?)?;
+    ensure!(runs(shell) && runs(left), "it came back with all that belongs to it");
+    ensure!(dev.stop().await?.success());
+    until_gone(shell).await?;
+    until_gone(left).await
+}
+
+#[tokio::test]
+async fn a_kith_that_is_an_application_does_not_outlive_its_supervisor_either() -> anyhow::Result<()> {
+    let ground = Ground::new("nested")?;
+    ground.said(&["dev", "init", &ground.folder.join("inner").display().to_string()], 0).await?;
+    std::fs::create_dir(ground.folder.join("policies"))?;
+    let file = "trustDomain: dev.local\npolicies: ./policies\nservices:\n  inner:\n    \
+                run: [kith, dev, -f, inner/kith.yaml, -o, json]\n    env: { XDG_RUNTIME_DIR: FOLDER }\n";
+    ground.write("kith.yaml", &file.replace("FOLDER", &ground.runtime.path().display().to_string()))?;
+    let mut dev = ground.dev(&["-o", "json"])?;
+    dev.event(|event| {
+        event["kind"] == "log" && event["detail"].as_str().is_some_and(|text| text.contains("stop "))
+    })
+    .await?;
+    let inner = child_of(dev.process.id().context("it ended")?, "inner/kith.yaml")?;
+    dev.process.start_kill()?;
+    until_gone(inner).await
 }
 
 #[tokio::test]
@@ -186,6 +218,12 @@ async fn what_cannot_be_run_is_refused_with_its_place_before_anything_starts() -
     let said = ground.said(&["dev", "-f", &ground.file()], 1).await?;
     ensure!(said.contains("application of web does not start (exit status: 3)"), "{said}");
     ensure!(said.contains("no config"), "its own words: {said}");
+    std::fs::create_dir(ground.folder.join("rules"))?;
+    ground.write("rules/shop.yaml", "nonsense")?;
+    ground
+        .write("kith.yaml", &file("sh, -c, 'exec sleep 1000'").replace("policies: .", "policies: ./rules"))?;
+    let said = ground.said(&["dev", "-f", &ground.file()], 65).await?;
+    ensure!(said.contains("rules/shop.yaml:1:1: ") && said.contains("--watch"), "{said}");
     ensure!(ground.runtime_is_empty()?, "nothing is left of an attempt");
     Ok(())
 }
@@ -314,6 +352,40 @@ impl Dev {
         kill(Pid::from_raw(pid), Signal::SIGINT)?;
         Ok(timeout(SOON, self.process.wait()).await.context("it does not end")??)
     }
+}
+
+/// The two numbers that an application wrote.
+fn two_pids(event: &Value) -> anyhow::Result<(Pid, Pid)> {
+    let (first, second) =
+        event["detail"].as_str().and_then(|text| text.split_once(' ')).context("no text")?;
+    Ok((Pid::from_raw(first.parse()?), Pid::from_raw(second.parse()?)))
+}
+
+/// The child of a process whose command line has this word.
+fn child_of(parent: u32, word: &str) -> anyhow::Result<Pid> {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"))?;
+    for child in children.split_whitespace() {
+        let line = std::fs::read(format!("/proc/{child}/cmdline"))?;
+        if line.split(|&byte| byte == 0).any(|part| part == word.as_bytes()) {
+            return Ok(Pid::from_raw(child.parse()?));
+        }
+    }
+    anyhow::bail!("no child of {parent} has {word:?} on its command line")
+}
+
+/// Nobody may be there to wait for a process whose parent is gone, so that it stays listed.
+fn runs(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+async fn until_gone(pid: Pid) -> anyhow::Result<()> {
+    let gone = async {
+        while runs(pid) {
+            sleep(AGAIN).await;
+        }
+    };
+    timeout(SOON, gone).await.with_context(|| format!("process {pid} is still there"))
 }
 
 fn lines(tasks: &Tasks, from: impl AsyncRead + Unpin + Send + 'static) -> UnboundedReceiver<String> {

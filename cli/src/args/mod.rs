@@ -320,6 +320,12 @@ pub struct ExplainArgs {
 /// What to become.
 #[derive(Debug, Args)]
 pub struct RunApplicationArgs {
+    /// The process id of the supervisor
+    #[arg(long)]
+    pub supervisor: i32,
+    /// What lists of processes call it
+    #[arg(long)]
+    pub title: Option<String>,
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub argv: Vec<OsString>,

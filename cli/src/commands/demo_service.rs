@@ -1,14 +1,11 @@
 //! `kith demo-service`: one service of the demo.
 
-use anyhow::Context as _;
-
 use crate::args::DemoServiceArgs;
 use crate::exit::Exit;
 use crate::local::demo_app;
 
 /// Runs it until it is asked to end.
 pub(crate) async fn run(args: DemoServiceArgs) -> anyhow::Result<Exit> {
-    kith_runtime::die_with_parent().context("cannot tie the process to its supervisor")?;
     demo_app::run(args).await?;
     Ok(Exit::Ok)
 }

@@ -1,5 +1,6 @@
 //! `kith run-application`: becomes an application of a local mesh, tied to its supervisor. Programs of others do not do
-//! that by themselves, and would outlive a supervisor that was killed, on ports that the next one wants.
+//! that by themselves, nor does every verb of Kith, and would outlive a supervisor that was killed, on ports that the next
+//! one wants.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -12,7 +13,11 @@ use crate::exit::Exit;
 /// Becomes the program, or says why not.
 pub(crate) fn run(args: &RunApplicationArgs) -> anyhow::Result<Exit> {
     let (program, arguments) = args.argv.split_first().context("there is no command to run")?;
-    kith_runtime::die_with_parent().context("cannot tie the process to its supervisor")?;
-    let error = Command::new(program).args(arguments).exec();
+    kith_runtime::die_with(args.supervisor).context("cannot tie the process to its supervisor")?;
+    let mut command = Command::new(program);
+    if let Some(title) = &args.title {
+        command.arg0(title);
+    }
+    let error = command.args(arguments).exec();
     Err(error).with_context(|| format!("cannot run {}", program.display()))
 }

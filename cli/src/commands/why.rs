@@ -1,22 +1,29 @@
 //! `kith why`: what a denial id stands for, and what would allow the call. Exit code 1 says that nobody knows it.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use kith_proto::v1::WhyResponse;
+use tokio::time::{Instant, sleep};
 
 use super::ask::{self, answered, ask};
 use crate::args::{Output, WhyArgs};
 use crate::exit::Exit;
-use crate::local::admin::AdminError;
+use crate::local::admin::{Admin, AdminError};
 use crate::render::why::Why;
 use crate::render::{self, json};
 
 /// As few digits as name a denial in the rows of `kith tap`, and as many as it has.
 const DIGITS: std::ops::RangeInclusive<usize> = 8..=32;
+/// How long a refusal may take to become known: sidecars send their lines in batches.
+const LATEST: Duration = Duration::from_millis(1_500);
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Asks, and prints the answer.
 pub(crate) async fn run(args: WhyArgs) -> anyhow::Result<Exit> {
     let id = id_in(&args.id)?;
     let socket = args.ask.find_socket()?;
-    let answer = ask(&socket, async |mut admin| admin.why(&id).await).await?;
+    let answer = ask(&socket, async |mut admin| until_known(&mut admin, &id).await).await?;
     // Without the folder, the answer only says less of where to save what it suggests.
     let folder = ask::status(&socket).await.ok().map(|status| PathBuf::from(status.policies_folder));
     let why = Why::new(&answer, folder.as_deref());
@@ -28,6 +35,17 @@ pub(crate) async fn run(args: WhyArgs) -> anyhow::Result<Exit> {
         Output::Json => json::pretty(&why.json())?,
     };
     answered(render::print(&text), Exit::Ok)
+}
+
+/// Asks until the id is known, for as long as the line of a call that has just been refused may take to arrive.
+async fn until_known(admin: &mut Admin, id: &str) -> Result<WhyResponse, AdminError> {
+    let deadline = Instant::now() + LATEST;
+    loop {
+        match admin.why(id).await {
+            Err(AdminError::UnknownDenial { .. }) if Instant::now() < deadline => sleep(AGAIN).await,
+            answer => return answer,
+        }
+    }
 }
 
 /// The id in what people copy: the id, its beginning, `#c81916ad`, or the whole line `refused, denial c81916ad...`.

@@ -55,9 +55,11 @@ impl Banner<'_> {
         let mut said = self.head(width);
         said.extend(workloads.iter().map(|workload| self.service(&workload.name, &workload.identity, width)));
         said.extend(self.policies());
+        said.extend(self.kept_quarantines());
         said.extend((self.about.hints)(self.mesh));
         let flag = name_flag(self.mesh.name());
         said.push(format!("  look    kith status{flag}      follow  kith tap{flag}"));
+        said.push(self.metrics());
         let folder = escape(&self.policies.display().to_string()).into_owned();
         said.push(if self.watched {
             format!("  edit    {folder}  (takes effect when you save)")
@@ -104,6 +106,26 @@ impl Banner<'_> {
         line
     }
 
+    /// Who is cut off before anybody has done anything here: it is easily forgotten.
+    fn kept_quarantines(&self) -> Vec<String> {
+        let cut_off = self.status.workloads.iter().filter(|workload| workload.quarantined);
+        let flag = name_flag(self.mesh.name());
+        let line = |name: &str| {
+            Tone::Bad.paint(&format!(
+                "  {name} is quarantined (kept); kith quarantine remove{flag} {name} lets it in\n"
+            ))
+        };
+        cut_off.map(|workload| line(&escape(&workload.name))).collect()
+    }
+
+    /// Where everybody's figures are: `docs/metrics.md`.
+    fn metrics(&self) -> String {
+        let control_plane = self.mesh.control_plane().facts().map(|facts| ("control", facts.health));
+        let sidecars =
+            self.mesh.services().filter_map(|name| Some((name, self.mesh.endpoints(name)?.health)));
+        metrics(control_plane.into_iter().chain(sidecars))
+    }
+
     /// How many policies there are, or why there are none.
     fn policies(&self) -> Vec<String> {
         let (count, took) = (self.status.policies, self.took.as_secs_f64());
@@ -119,15 +141,27 @@ impl Banner<'_> {
 
 /// What to try with any mesh: its fronts are in the table above, the rest can be asked.
 pub fn hints(mesh: &Supervisor) -> Vec<String> {
+    let flag = name_flag(mesh.name());
     let call = mesh.services().find_map(|source| {
         let destination = mesh.endpoints(source)?.outbounds.keys().next()?;
-        Some(format!("  why     kith explain{} {source} {destination} GET /", name_flag(mesh.name())))
+        Some(format!("  ask     kith explain{flag} {source} {destination} GET /"))
     });
-    call.into_iter().collect()
+    call.into_iter().chain([why(mesh)]).collect()
+}
+
+/// What to do with a refusal.
+pub(super) fn why(mesh: &Supervisor) -> String {
+    format!("  why     kith why{} ID          (the # of a line with DENY)", name_flag(mesh.name()))
 }
 
 fn done() -> String {
     Tone::Good.paint("✔")
+}
+
+/// One line, however many there are: they differ in nothing but the port.
+fn metrics<'a>(all: impl Iterator<Item = (&'a str, SocketAddr)>) -> String {
+    let ports: Vec<_> = all.map(|(name, health)| format!("{} {}", escape(name), health.port())).collect();
+    format!("  metrics http://127.0.0.1:PORT/metrics  ({})", ports.join(", "))
 }
 
 /// Why an address is not the one that a reader of the documents expects.
@@ -158,6 +192,14 @@ mod tests {
         assert_eq!(digest(hex), "4F:9A:00:11:22:33:44:…:C1");
         assert_eq!(digest("4f9a"), "4F:9A");
         assert_eq!(digest(""), "");
+    }
+
+    #[test]
+    fn the_figures_of_all_are_found_on_one_line() {
+        let all =
+            [("control", 4100), ("web", 4101)].map(|(name, port)| (name, ([127, 0, 0, 1], port).into()));
+        let line = "  metrics http://127.0.0.1:PORT/metrics  (control 4100, web 4101)";
+        assert_eq!(metrics(all.into_iter()), line);
     }
 
     #[test]

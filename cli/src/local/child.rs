@@ -1,19 +1,25 @@
-//! One child process: how it is started, told to end, watched. Owns the pidfd, through which alone signals are sent,
-//! so that none can ever reach a process that took over the number. Does not restart: that is `keeper`.
+//! One child process and what it starts itself: how they are started, told to end, watched. Owns the pidfd, which proves
+//! before each signal that the number still is the child's, so that none reaches a process that took it over. Does not
+//! restart: that is `keeper`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
+};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::channel::Channel;
+use super::group;
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -46,21 +52,22 @@ pub(crate) struct Started {
     pub(crate) stderr: ChildStderr,
 }
 
-/// The life of one process, from its start to its end, never another's.
+/// The life of one process, from its start to its end, never another's. It leads a group, which has everything that it
+/// starts, and that everything starts in turn, unless it takes a group of its own.
 pub struct Life {
-    pid: i32,
+    pid: Pid,
     pidfd: OwnedFd,
 }
 
 impl Life {
     /// Takes hold of a process. The caller has not waited for it yet, so the number still is its own.
     fn of(pid: Pid) -> io::Result<Self> {
-        Ok(Self { pid: pid.as_raw_nonzero().get(), pidfd: pidfd_open(pid, PidfdFlags::empty())? })
+        Ok(Self { pid, pidfd: pidfd_open(pid, PidfdFlags::empty())? })
     }
 
     /// Its process id.
     pub fn pid(&self) -> i32 {
-        self.pid
+        self.pid.as_raw_nonzero().get()
     }
 
     /// Whether it still runs. When the kernel cannot be asked, it does not.
@@ -70,14 +77,49 @@ impl Life {
         poll(&mut watched, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready == 0)
     }
 
-    /// Ends it at once (`SIGKILL`). An error means that it ended before.
+    /// Waits until it has ended, and leaves it to be waited for: until then its number is taken, and its group can be
+    /// ended.
+    pub(crate) async fn ended(&self) -> io::Result<()> {
+        // Before the first look: whoever ends from now on is told of.
+        let mut ends = signal(SignalKind::child())?;
+        while !self.has_ended()? {
+            ends.recv().await;
+        }
+        Ok(())
+    }
+
+    /// Whether it has ended. An error means that it was waited for.
+    fn has_ended(&self) -> io::Result<bool> {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        Ok(waitid(WaitId::PidFd(self.pidfd.as_fd()), look)?.is_some())
+    }
+
+    /// Whether anything of its group still runs.
+    pub(crate) fn is_group_alive(&self) -> io::Result<bool> {
+        group::is_alive(self.pid())
+    }
+
+    /// Ends it and its group at once (`SIGKILL`). An error means that it ended and was waited for before.
     pub fn kill(&self) -> io::Result<()> {
+        self.signal(Signal::KILL)?;
+        // It may have left the group that it led.
         Ok(pidfd_send_signal(&self.pidfd, Signal::KILL)?)
     }
 
-    /// Asks it to end (`SIGTERM`). An error means that it ended before.
+    /// Asks it and its group to end (`SIGTERM`). An error means that it ended and was waited for before.
     pub fn terminate(&self) -> io::Result<()> {
-        Ok(pidfd_send_signal(&self.pidfd, Signal::TERM)?)
+        self.signal(Signal::TERM)
+    }
+
+    /// Once for each process: a second request to end means "at once" to many. A number is not given away before its
+    /// process was waited for, which is looked at first; and not before all others were, so it does not change hands
+    /// between the two calls either.
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.has_ended()?;
+        match kill_process_group(self.pid, signal) {
+            Err(Errno::SRCH) => Ok(pidfd_send_signal(&self.pidfd, signal)?),
+            sent => Ok(sent?),
+        }
     }
 }
 
@@ -90,7 +132,7 @@ impl fmt::Debug for Life {
 impl Launch {
     /// Starts the child. It inherits three descriptors and no more: everything else of the supervisor closes on
     /// exec. It gets a process group of its own, so that Ctrl-C reaches the supervisor alone, which ends its
-    /// children in order.
+    /// children in order, each with what it started.
     pub(crate) fn start(&self) -> anyhow::Result<Started> {
         let (channel, stdin) = if self.with_channel {
             let (ours, theirs) = Channel::pair().context("cannot make a channel")?;
@@ -118,7 +160,7 @@ impl Launch {
             .with_context(|| format!("cannot start {}", self.program.display()))?;
         let pid = process.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         let pid = pid.context("a process that was just started has no id")?;
-        let life = Life::of(pid).context("cannot open the pidfd of a child; Linux 5.3 or newer is needed")?;
+        let life = Life::of(pid).context("cannot open the pidfd of a child; Linux 5.4 or newer is needed")?;
         let stdout = process.stdout.take().context("the child has no standard output")?;
         let stderr = process.stderr.take().context("the child has no standard error")?;
         Ok(Started { process, life, channel, stdout, stderr })

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use kith_policy::document::DocumentError;
 
+use super::banner;
 use super::layout::make_private;
 use super::mesh_file::{Ground, MeshFile};
 use super::services::MeshSpec;
@@ -63,8 +64,8 @@ pub fn hints(mesh: &Supervisor) -> Vec<String> {
     let allowed = web.map(|web| format!("  try     curl http://{web}/checkout"));
     let denied =
         intruder.map(|payments| format!("  deny    curl -i -X POST http://{payments}/charge/7   (403)"));
-    let why = format!("  why     kith explain{} intruder payments POST /charge/7", name_flag(mesh.name()));
-    allowed.into_iter().chain(denied).chain([why]).collect()
+    let ask = format!("  ask     kith explain{} intruder payments POST /charge/7", name_flag(mesh.name()));
+    allowed.into_iter().chain(denied).chain([ask, banner::why(mesh)]).collect()
 }
 
 #[cfg(test)]

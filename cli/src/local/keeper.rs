@@ -22,7 +22,9 @@ use super::events::{ChildId, Event, EventSink, Stream};
 
 /// How long a child may drain after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long what a dead child wrote may take to arrive; longer only when it left children of its own.
+/// How often the rest of a child's group is looked at, whose end nobody announces.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How long what a dead child wrote may take to arrive; longer only when it left processes outside of its group.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A child that lived this long did not fail at its start: the pause begins anew.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -109,7 +111,7 @@ impl Kept {
         self.0.life.borrow().as_ref().map(|life| life.pid())
     }
 
-    /// Ends it at once (`SIGKILL`); it is then started again, unless it is held.
+    /// Ends it and what it started at once (`SIGKILL`); it is then started again, unless it is held.
     pub fn kill(&self) -> io::Result<()> {
         match self.0.life.borrow().as_ref() {
             Some(life) => life.kill(),
@@ -275,7 +277,9 @@ impl<R: Role> Keeper<R> {
                 }
             };
             if writing && timeout(LAST_WORDS, &mut output).await.is_err() {
-                self.warn("its output is still open: it left processes of its own");
+                self.warn(
+                    "its output is still open: it left processes in a group of their own, which run on",
+                );
             }
             status
         };
@@ -294,21 +298,31 @@ impl<R: Role> Keeper<R> {
         }
     }
 
-    /// Waits for the end of the process; after the stop it is asked to end, and then made to.
+    /// Waits for the end of the process; after the stop it is asked to end, and then made to. What it started ends
+    /// with it, and before its number can be another's.
     async fn until_end(&self, process: &mut Child, life: &Life) -> io::Result<ExitStatus> {
         tokio::select! {
-            status = process.wait() => return status,
-            () = self.stop.graceful() => {}
+            // An error means that it cannot be watched any more: it ends here, too.
+            _ = life.ended() => {}
+            () = self.stop.graceful() => self.drain(life).await,
         }
-        // Errors of both signals mean that it ended by itself, which `wait` then tells.
+        // Never an error: it was not waited for.
+        let _ = life.kill();
+        process.wait().await
+    }
+
+    /// Asks the process and what it started to end, and waits until they have, or must not take longer.
+    async fn drain(&self, life: &Life) {
+        // Never an error, as above.
         let _ = life.terminate();
         tokio::select! {
-            status = process.wait() => return status,
+            gone = until_group_ended(life) => match gone {
+                Ok(()) => {}
+                Err(error) => self.warn(&format!("cannot see what it left: {error}; it is ended")),
+            },
             () = sleep(GRACE) => self.warn("it did not drain in time; it is ended"),
             () = self.stop.forced() => {}
         }
-        let _ = life.kill();
-        process.wait().await
     }
 
     async fn pass_on(&self, from: impl AsyncRead + Unpin, stream: Stream) {
@@ -352,6 +366,15 @@ impl<R: Role> Keeper<R> {
     fn warn(&self, text: &str) {
         self.events.report(Event::Warning { child: self.kept.id().clone(), text: text.into() });
     }
+}
+
+/// Waits until the process and all of its group have ended.
+async fn until_group_ended(life: &Life) -> io::Result<()> {
+    life.ended().await?;
+    while life.is_group_alive()? {
+        sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
 }
 
 /// What became of the starts of a child that was never ready. Afterwards it is started again whatever happens: its

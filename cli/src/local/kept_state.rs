@@ -16,7 +16,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand;
-use nix::libc::O_NOFOLLOW;
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
 use super::layout::{LayoutError, STATE_FOLDER, exists, io_error, make_private};
 use super::lock::Lock;
@@ -141,9 +141,10 @@ impl KeptState {
     }
 }
 
-/// The key that is there; `None` when there is none. A link is not followed, which somebody could have laid.
+/// The key that is there; `None` when there is none. A link is not followed, which somebody could have laid, nor is a pipe
+/// waited for.
 fn read(path: &Path, folder: &Path) -> Result<Option<SealKey>, KeptStateError> {
-    let mut file = match OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(path) {
+    let mut file = match OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error("open", path)(error).into()),
@@ -159,7 +160,10 @@ fn read(path: &Path, folder: &Path) -> Result<Option<SealKey>, KeptStateError> {
         return Err(bad(format!("it belongs to user {}, not {user}", metadata.uid())));
     }
     if metadata.mode() & 0o077 != 0 {
-        return Err(bad(format!("its mode is {:o}, open to others", metadata.mode() & 0o777)));
+        return Err(bad(format!(
+            "its mode is {:o}, open to others; if nobody has read it, chmod 600 it",
+            metadata.mode() & 0o777
+        )));
     }
     let wanted = u64::try_from(SealKey::BYTES).unwrap_or(u64::MAX);
     if metadata.len() != wanted {
@@ -175,13 +179,12 @@ fn make(folder: &Path, path: &Path) -> Result<SealKey, KeptStateError> {
     let key = SealKey::generate()?;
     let draft = path.with_extension("new");
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(PRIVATE)
-            .custom_flags(O_NOFOLLOW)
-            .open(&draft)?;
+        // What a crash left, or somebody else: its mode would be the key's.
+        match fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(&draft)?;
         file.write_all(&key.0)?;
         file.sync_all()?;
         fs::rename(&draft, path)?;
@@ -245,6 +248,31 @@ mod tests {
             KeptState::open(parent.path()),
             Err(KeptStateError::Layout(LayoutError::Io { .. }))
         ));
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_the_key_is_refused_and_not_waited_for() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = KeptState::open(parent.path()).unwrap().folder().to_owned();
+        fs::remove_file(folder.join(KEY)).unwrap();
+        nix::unistd::mkfifo(&folder.join(KEY), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let refused = KeptState::open(parent.path()).unwrap_err().to_string();
+        assert!(refused.contains("it is no file"), "{refused}");
+    }
+
+    #[test]
+    fn a_draft_that_a_crash_left_open_to_others_does_not_become_the_key() {
+        // C24
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join(FOLDER);
+        make_private(&folder).unwrap();
+        let draft = folder.join(KEY).with_extension("new");
+        fs::write(&draft, "begun").unwrap();
+        fs::set_permissions(&draft, Permissions::from_mode(0o666)).unwrap();
+        let state = KeptState::open(parent.path()).unwrap();
+        assert_eq!(mode(&folder.join(KEY)), 0o600);
+        assert_eq!(fs::read(folder.join(KEY)).unwrap(), state.key().bytes());
+        assert!(!draft.exists());
     }
 
     #[test]

@@ -14,6 +14,14 @@ use super::events::{Event, EventSink};
 /// How often it is asked for.
 const EVERY: Duration = Duration::from_millis(500);
 
+/// Policies that cannot be used, and of which no edit would be seen.
+#[derive(Debug, thiserror::Error)]
+#[error("the policies cannot be used; mend them and start again, or start with --watch\n{reason}")]
+pub struct UnusablePolicies {
+    /// Where and why.
+    pub reason: String,
+}
+
 /// The policies of a mesh, at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyState {

@@ -262,27 +262,15 @@ impl Supervisor {
         service: &ServiceSpec,
         process: &Process,
     ) -> anyhow::Result<Kept> {
-        let (program, arguments) = process.argv.split_first().context("the command is empty")?;
         let kept = Kept::new(ChildId::App(service.name.as_str().into()));
-        let of_kith = Path::new(program) == spec.kith_binary;
-        // Kith's own verbs tie themselves to us; everybody else's program is tied before it begins.
-        let arguments: Vec<String> = if of_kith {
-            arguments.to_vec()
-        } else {
-            ["run-application", "--", program]
-                .into_iter()
-                .map(str::to_owned)
-                .chain(arguments.to_vec())
-                .collect()
-        };
         let tier = &mut self.tiers.applications;
         tier.keep(Keeper {
             launch: Launch {
                 program: spec.kith_binary.clone(),
-                arguments,
+                arguments: tied(spec, process, kept.id())?,
                 environment: self.plan.environment(spec, service),
                 folder: process.cwd.clone(),
-                title: of_kith.then(|| title(kept.id())),
+                title: None,
                 with_channel: false,
             },
             role: Application,
@@ -348,6 +336,18 @@ fn launch_verb(spec: &MeshSpec, verb: &str, id: &ChildId) -> Launch {
         title: Some(title(id)),
         with_channel: true,
     }
+}
+
+/// The arguments under which an application begins tied to this process, whosever program it is. Others' programs keep
+/// their own names, by which they may act.
+fn tied(spec: &MeshSpec, process: &Process, id: &ChildId) -> anyhow::Result<Vec<String>> {
+    let program = process.argv.first().context("the command is empty")?;
+    let of_kith = Path::new(program) == spec.kith_binary;
+    let mut arguments = vec!["run-application".to_owned(), format!("--supervisor={}", std::process::id())];
+    arguments.extend(of_kith.then(|| format!("--title={}", title(id))));
+    arguments.push("--".to_owned());
+    arguments.extend(process.argv.iter().cloned());
+    Ok(arguments)
 }
 
 /// What `ps` shows.

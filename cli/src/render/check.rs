@@ -41,18 +41,15 @@ fn figures(figures: &Figures) -> [(&'static str, String); 9] {
         (
             "calls",
             format!(
-                "{} attempted, {} received, {} refused, {} failed",
-                calls.attempted, calls.received, calls.refused, calls.failed
+                "{} attempted, {} received, {} refused, {} failed, the slowest took {} ms",
+                calls.attempted, calls.received, calls.refused, calls.failed, calls.slowest_ms
             ),
         ),
-        ("cut", format!("{} by the logs", took(figures.cut_ms))),
         (
-            "",
-            format!(
-                "{} from the command to the end of the stream at its client",
-                took(figures.cut_client_ms)
-            ),
+            "cut",
+            format!("{} from the command to the last line about the end of the stream", took(figures.cut_ms)),
         ),
+        ("", format!("{} from the command to its end at its client", took(figures.cut_client_ms))),
         ("recovered", format!("svids issued again after: {}", took(figures.recovery_ms))),
         (
             "killed",
@@ -90,7 +87,7 @@ mod tests {
                 start_to_first_call_ms: Some(450),
                 policy_flip_ms: flip,
                 rotations: 7,
-                calls: CallFigures { attempted: 9, received: 5, refused: 3, failed: 1 },
+                calls: CallFigures { attempted: 9, received: 5, refused: 3, failed: 1, slowest_ms: 31 },
                 cut_ms: Some(2),
                 cut_client_ms: Some(9),
                 recovery_ms: None,

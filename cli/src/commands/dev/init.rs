@@ -18,12 +18,13 @@ const FILES: [(&str, &str); 2] = [
 
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
-#[error("{} there already, and is not overwritten; name another folder: kith dev init FOLDER", are(.0))]
+#[error("{}; name another folder: kith dev init FOLDER", there_already(.0))]
 struct Exists(Vec<PathBuf>);
 
-fn are(paths: &[PathBuf]) -> String {
+fn there_already(paths: &[PathBuf]) -> String {
     let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-    format!("{} {}", names.join(" and "), if names.len() == 1 { "is" } else { "are" })
+    let are = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {are} there already, and {are} not overwritten", names.join(" and "))
 }
 
 /// Writes all of them, or none.
@@ -89,11 +90,13 @@ mod tests {
         let mine = folder.path().join("policies/payments.yaml");
         fs::write(&mine, "mine").unwrap();
         let error = write(folder.path()).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("{} is there already", mine.display())), "{error}");
+        let one = format!("{} is there already, and is not overwritten; ", mine.display());
+        assert!(error.starts_with(&one), "{error}");
         assert!(!folder.path().join("kith.yaml").exists());
         assert_eq!(fs::read_to_string(mine).unwrap(), "mine");
         fs::write(folder.path().join("kith.yaml"), "mine").unwrap();
         let error = write(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("kith.yaml and ") && error.contains(" are there already"), "{error}");
+        assert!(error.contains("kith.yaml and "), "{error}");
+        assert!(error.contains(" are there already, and are not overwritten; "), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use crate::commands::stop_signals::StopSignals;
 use crate::exit::Exit;
 use crate::local::banner::{About, Banner};
 use crate::local::layout::Temporary;
-use crate::local::{Claim, KeptState, MeshSpec, Supervisor, check_mesh_name, story, sweep};
+use crate::local::{Claim, KeptState, MeshSpec, Supervisor, UnusablePolicies, check_mesh_name, story, sweep};
 use crate::render;
 
 /// Which mesh is to run.
@@ -90,6 +90,9 @@ async fn start(
     let (policies, watched) = (spec.policies_dir.clone(), spec.watch_policies);
     let mesh = Supervisor::start_claimed(spec, claim).await?;
     let status = mesh.until_programmed(story::PATIENCE).await?;
+    if !watched && !status.policies_error.is_empty() {
+        return Err(UnusablePolicies { reason: status.policies_error }.into());
+    }
     let took = began.elapsed();
     render::report(&match &about {
         Some(about) => {

@@ -6,9 +6,10 @@ use std::collections::HashMap;
 
 use kith_sidecar::identity_log::{Call, Direction, Verdict};
 
-use super::evidence::{Attempt, Evidence, Outcome};
+use super::evidence::{Attempt, Evidence, Outcome, is_late};
 use super::problems::Problems;
 use super::report::CallFigures;
+use super::times::millis;
 
 const ALLOWED: u16 = 200;
 const DENIED: u16 = 403;
@@ -54,6 +55,7 @@ impl<'a> Calls<'a> {
         let mut figures = CallFigures::default();
         for attempt in attempts {
             figures.attempted += 1;
+            figures.slowest_ms = figures.slowest_ms.max(attempt.took.map_or(0, millis));
             match self.fate(attempt, problems) {
                 Fate::Received => figures.received += 1,
                 Fate::Refused => figures.refused += 1,
@@ -79,6 +81,9 @@ impl<'a> Calls<'a> {
         match &attempt.outcome {
             Outcome::Open => failed(problems, "it was never answered"),
             Outcome::Failed(why) => failed(problems, why),
+            Outcome::Answered(_) if attempt.took.is_some_and(is_late) => {
+                failed(problems, &format!("it took {} ms", attempt.took.map_or(0, millis)))
+            }
             Outcome::Answered(ALLOWED) => {
                 differs(Hop::not_received).into_iter().for_each(|problem| problems.add_call(problem));
                 Fate::Received

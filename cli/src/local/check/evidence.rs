@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use kith_sidecar::identity_log::{Call, Event, Line};
 
+use super::times::PROMISE_MS;
+
 /// The services that the story's load passes through, caller before callee.
 pub(crate) const CHAIN: [&str; 3] = ["web", "orders", "payments"];
 /// Every service of the demo.
@@ -66,6 +68,13 @@ pub(crate) struct Attempt {
     pub(crate) must_pass: bool,
     /// What came back.
     pub(crate) outcome: Outcome,
+    /// How long that took for its client.
+    pub(crate) took: Option<Duration>,
+}
+
+/// Whether a call that took so long was answered later than promised.
+pub(crate) fn is_late(took: Duration) -> bool {
+    took > Duration::from_millis(PROMISE_MS)
 }
 
 /// What a call of the story got.
@@ -75,7 +84,7 @@ pub(crate) enum Outcome {
     Open,
     /// A status.
     Answered(u16),
-    /// No answer, or one that came too late; one sentence.
+    /// No answer; one sentence.
     Failed(String),
 }
 

@@ -17,7 +17,7 @@ mod times;
 
 use self::calls::Calls;
 pub(crate) use self::evidence::{
-    Attempt, CHAIN, EVENTS_PATH, Edit, Evidence, INTRUDER, Logged, Mark, Outcome,
+    Attempt, CHAIN, EVENTS_PATH, Edit, Evidence, INTRUDER, Logged, Mark, Outcome, is_late,
 };
 pub(crate) use self::moment::read as read_moment;
 use self::problems::Problems;

@@ -13,7 +13,8 @@ const BY_QUARANTINE: &str = "quarantined";
 /// A call of a few milliseconds that began before may still end; a line's time has milliseconds.
 const ROUNDING_MS: i64 = 1;
 
-/// From the moment at which the first end of the stream has the quarantine in force to the last line about its end.
+/// From the moment at which the quarantine was asked for to the last line about the end of the stream: sidecars say that
+/// it is in force when they have cut what was open, so that no line of theirs has its begin.
 pub(super) fn cut(evidence: &Evidence<'_>, problems: &mut Problems) -> Option<u64> {
     let took = logged_cut(evidence, problems);
     too_late("by the logs", took, problems);
@@ -21,7 +22,7 @@ pub(super) fn cut(evidence: &Evidence<'_>, problems: &mut Problems) -> Option<u6
 }
 
 fn logged_cut(evidence: &Evidence<'_>, problems: &mut Problems) -> Option<u64> {
-    let in_force = in_force(evidence, problems)?;
+    in_force(evidence, problems);
     let asked = evidence.when(&Mark::Quarantined)?;
     let ends = [(PAYMENTS, Direction::Inbound), (INTRUDER, Direction::Outbound)];
     let mut last = None;
@@ -48,7 +49,7 @@ fn logged_cut(evidence: &Evidence<'_>, problems: &mut Problems) -> Option<u64> {
     if !because {
         problems.add("no line says that the quarantine cut the stream".to_owned());
     }
-    since(Some(in_force), last)
+    since("the cut", Some(asked), last, problems)
 }
 
 /// The same from the command to the end of the stream at the intruder's application.

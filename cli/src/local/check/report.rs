@@ -60,4 +60,5 @@ pub struct CallFigures {
     pub(crate) received: u64,
     pub(crate) refused: u64,
     pub(crate) failed: u64,
+    pub(crate) slowest_ms: u64,
 }

@@ -19,8 +19,8 @@ fn every_figure_is_recomputed_from_the_lines() {
             start_to_first_call_ms: Some(450),
             policy_flip_ms: FlipFigures { open: Some(50), close: Some(60) },
             rotations: 6,
-            calls: CallFigures { attempted: 9, received: 5, refused: 4, failed: 0 },
-            cut_ms: Some(3),
+            calls: CallFigures { attempted: 9, received: 5, refused: 4, failed: 0, slowest_ms: 9 },
+            cut_ms: Some(13),
             cut_client_ms: Some(20),
             recovery_ms: Some(800),
             quarantine_held_after_kill: true,
@@ -77,7 +77,12 @@ fn whatever_is_wrong_with_a_call_or_its_lines_is_a_problem() {
         ),
         (
             "a call that failed",
-            |story| story.attempts[0].outcome = Outcome::Failed("it took 1200 ms".to_owned()),
+            |story| story.attempts[0].outcome = Outcome::Failed("no answer".to_owned()),
+            "web → orders /orders/1 failed: no answer",
+        ),
+        (
+            "a call that took long",
+            |story| story.attempts[0].took = Some(Duration::from_millis(1_200)),
             "web → orders /orders/1 failed: it took 1200 ms",
         ),
         (
@@ -127,6 +132,14 @@ fn whatever_is_wrong_with_times_or_steps_is_a_problem() {
             "the control plane's recovery took 800 ms by the logs, and 1301 ms by the story",
         ),
         (
+            "an end before its begin",
+            |story| {
+                story.forget(|mark| *mark == Mark::Started);
+                story.mark(1_500, Mark::Started);
+            },
+            "the first call ended 50 ms before it began",
+        ),
+        (
             "more rotations than there were",
             |story| {
                 story.forget(|mark| matches!(mark, Mark::Rotated(_)));
@@ -149,7 +162,12 @@ fn whatever_is_wrong_with_the_quarantine_is_a_problem() {
         (
             "a late cut",
             |story| story.move_line("payments", "/events", 8_010),
-            "the stream was cut after 1000 ms by the logs",
+            "the stream was cut after 1010 ms by the logs",
+        ),
+        (
+            "a quarantine that took long to come into force",
+            |story| story.shift(7_010..=7_013, 3_000),
+            "the stream was cut after 3013 ms by the logs",
         ),
         (
             "a late cut for the client",

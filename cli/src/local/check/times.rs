@@ -8,7 +8,7 @@ use super::evidence::{CHAIN, Edit, Evidence, Logged, Mark};
 use super::problems::Problems;
 use super::report::FlipFigures;
 
-/// An edit is in force, and an open stream is cut, before this.
+/// An edit is in force, an open stream is cut, and a call is answered before this.
 pub(super) const PROMISE_MS: u64 = 1_000;
 /// How far the two sides may be apart: the story's side has a turn of its own to wait for on a busy machine.
 const APART_MS: u64 = 500;
@@ -22,11 +22,11 @@ impl Times<'_, '_> {
         let first = self.0.calls().filter(|(_, call)| {
             call.direction == Direction::Inbound && call.verdict == Verdict::Allow && call.error.is_none()
         });
-        let found = since(self.0.when(&Mark::Started), first.map(|(logged, _)| logged.at).min());
-        if found.is_none() {
+        let first = first.map(|(logged, _)| logged.at).min();
+        if first.is_none() {
             problems.add("no call was ever allowed".to_owned());
         }
-        found
+        since("the first call", self.0.when(&Mark::Started), first, problems)
     }
 
     /// How long two edits took.
@@ -50,7 +50,7 @@ impl Times<'_, '_> {
                     Verdict::Deny => !edit.allows() && call.denial_reason.as_deref() == Some("default_deny"),
                 }
         });
-        let took = since(edited, judged.map(|(logged, _)| logged.at).min());
+        let took = since(&what, edited, judged.map(|(logged, _)| logged.at).min(), problems);
         let seen = self.0.seen(|mark| match mark {
             Mark::Flipped(of, took) if *of == edit => Some(millis(*took)),
             _ => None,
@@ -105,7 +105,8 @@ impl Times<'_, '_> {
             own.map(|logged| logged.at).min()
         };
         let all: Option<Vec<i64>> = CHAIN.into_iter().map(first).collect();
-        let took = since(released, all.and_then(|all| all.into_iter().max()));
+        let what = "the control plane's recovery";
+        let took = since(what, released, all.and_then(|all| all.into_iter().max()), problems);
         if took.is_none() {
             problems.add("not every service had a new svid after the control plane came back".to_owned());
         }
@@ -113,7 +114,7 @@ impl Times<'_, '_> {
             Mark::Recovered(took) => Some(millis(*took)),
             _ => None,
         });
-        compare("the control plane's recovery", took, seen, problems);
+        compare(what, took, seen, problems);
         took
     }
 }
@@ -129,9 +130,18 @@ fn compare(what: &str, logged: Option<u64>, seen: Option<u64>, problems: &mut Pr
     }
 }
 
-/// How long after; nothing when one of the two is not there.
-pub(super) fn since(begin: Option<i64>, end: Option<i64>) -> Option<u64> {
-    Some(u64::try_from(end? - begin?).unwrap_or(0))
+/// How long after; nothing when one of the two is not there. An end before its begin is no duration.
+pub(super) fn since(
+    what: &str,
+    begin: Option<i64>,
+    end: Option<i64>,
+    problems: &mut Problems,
+) -> Option<u64> {
+    let took = end? - begin?;
+    if took < 0 {
+        problems.add(format!("{what} ended {} ms before it began", took.unsigned_abs()));
+    }
+    u64::try_from(took).ok()
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {

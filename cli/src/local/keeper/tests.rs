@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use kith_runtime::{Stopper, Tasks};
+use nix::sys::signal;
+use nix::unistd::Pid;
 
 use super::super::events::Events;
 use super::*;
@@ -145,6 +147,62 @@ async fn a_program_that_is_not_there_is_not_waited_for() {
     let kit = keep_program("/nonexistent/kith");
     let error = timeout(SOON / 2, kit.kept.until_ready(SOON)).await.expect("long before the deadline");
     assert!(error.unwrap_err().to_string().contains("cannot start /nonexistent/kith"));
+    kit.stopper.begin();
+    assert_eq!(kit.tasks.finish(SOON).await, 0);
+}
+
+/// A process of a child: `$!` of its shell.
+fn another(event: &Event) -> Option<i32> {
+    if let Event::Raw { text, .. } = event { text.parse().ok() } else { None }
+}
+
+/// Nobody may be there to wait for a process whose parent is gone, so that it stays listed.
+fn runs(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+async fn until_gone(pid: i32) {
+    let gone = async {
+        while runs(pid) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON / 2, gone).await.expect("it is still there");
+}
+
+#[tokio::test]
+async fn what_a_child_started_is_asked_to_end_with_it_and_may_drain() {
+    let drains = "trap 'sleep 0.3; echo drained; exit' TERM; echo up; while :; do sleep 0.05; done";
+    let mut kit = keep(&format!("({drains}) & wait"));
+    kit.until(said).await;
+    kit.stopper.begin();
+    // The shell itself ends long before.
+    kit.until(|event| said(event).filter(|(_, text)| text == "drained")).await;
+    assert_eq!(kit.tasks.finish(SOON).await, 0);
+}
+
+#[tokio::test]
+async fn what_a_child_started_and_does_not_end_when_asked_is_made_to() {
+    let mut kit = keep("(trap '' TERM; exec sleep 1000) & echo $!; wait");
+    let pid = kit.until(another).await;
+    kit.stopper.begin();
+    kit.stopper.force();
+    assert_eq!(kit.tasks.finish(SOON).await, 0);
+    until_gone(pid).await;
+}
+
+#[tokio::test]
+async fn what_a_crashed_child_had_started_is_gone_when_it_comes_back() {
+    let mut kit = keep("sleep 1000 & echo $!; wait");
+    let left = kit.until(another).await;
+    let leader = Pid::from_raw(kit.kept.pid().unwrap());
+    signal::kill(leader, signal::Signal::SIGKILL).unwrap();
+    kit.until(restarted).await;
+    until_gone(left).await;
+    let left = kit.until(another).await;
+    kit.kept.kill().unwrap();
+    until_gone(left).await;
     kit.stopper.begin();
     assert_eq!(kit.tasks.finish(SOON).await, 0);
 }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use kith_identity::TrustDomain;
 use kith_policy::Origin;
 use kith_policy::document::DocumentError;
-use kith_policy::document::yaml::{Place, Text};
+use kith_policy::document::yaml::{Field, Place, Text};
 
 pub use self::ground::Ground;
 use self::raw::{RawCertificates, RawFile};
@@ -85,7 +85,11 @@ impl MeshFile {
         if let Some(second) = documents.next() {
             return Err(text.error(second.place(), "a second document; a file describes one mesh"));
         }
-        let (raw, place) = document.required("the mesh", Place::START, &text)?;
+        let Field::Present(raw, place) = document else {
+            return Err(
+                text.error(Place::START, "the file is empty; kith dev init FOLDER writes one to begin with")
+            );
+        };
         Self::from_raw(raw, place, &text)
     }
 

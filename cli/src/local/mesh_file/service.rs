@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kith_identity::TrustDomain;
+use kith_identity::{SpiffeId, TrustDomain};
 use kith_policy::Origin;
 use kith_policy::document::DocumentError;
 use kith_policy::document::yaml::{Field, Place, Text};
@@ -65,12 +65,13 @@ pub(super) fn all(
 ) -> Result<Vec<Declared>, DocumentError> {
     let mut services: Vec<Declared> = Vec::new();
     let mut called = Vec::new();
-    let mut ports = BTreeMap::new();
+    let (mut ports, mut identities) = (BTreeMap::new(), BTreeMap::new());
     for (name, raw) in raw.0 {
         let (name, at) = name.required("a service's name", Place::START, text)?;
         checked(check_service_name(&name), at, text)?;
         let (raw, _) = raw.required(&format!("services.{name}"), at, text)?;
-        let mut reader = Reader { name, at, text, ports: &mut ports, called: &mut called };
+        let mut reader =
+            Reader { name, at, text, ports: &mut ports, identities: &mut identities, called: &mut called };
         services.push(reader.read(raw, defaults)?);
     }
     let names: BTreeSet<&str> = services.iter().map(Declared::name).collect();
@@ -91,6 +92,7 @@ struct Reader<'a, 't> {
     at: Place,
     text: &'a Text<'t>,
     ports: &'a mut BTreeMap<u16, Place>,
+    identities: &'a mut BTreeMap<SpiffeId, String>,
     called: &'a mut Vec<(String, Place)>,
 }
 
@@ -118,7 +120,13 @@ impl Reader<'_, '_> {
             port: expose.or(port).unwrap_or(0),
             protocol,
         };
-        checked(spec.identity(defaults.trust_domain), at, text)?;
+        let identity = checked(spec.identity(defaults.trust_domain), at, text)?;
+        if let Some(other) = self.identities.insert(identity.clone(), self.name.clone()) {
+            let message = format!(
+                "{identity} is the identity of {other} already; give this service a serviceAccount of its own"
+            );
+            return Err(text.error(at, message));
+        }
         let listens = expose.is_some() || port.is_some();
         let front = expose.or(port).filter(|&port| port != 0 && protocol != Protocol::Tcp);
         Ok(Declared { spec, command, env, cwd, listens, front })

@@ -104,7 +104,13 @@ fn a_refusal_shows_the_place_and_the_line() {
 #[test]
 fn what_is_wrong_with_the_file_is_refused_where_it_stands() {
     for (text, place, said) in [
-        ("", "1:1", "the mesh is missing"),
+        ("", "1:1", "the file is empty; kith dev init FOLDER writes one to begin with"),
+        ("# nothing yet\n", "1:1", "the file is empty"),
+        (
+            "trustDomain: demo.local\npolicies: .\nservices:\n  a: { run: [x] }\n  b:\n    run: [x]\n    serviceAccount: a\n",
+            "7:21",
+            "spiffe://demo.local/ns/default/sa/a is the identity of a already",
+        ),
         ("trustDomain: demo.local\nservices: {}\npolicies: .\n", "2:11", "at least one service"),
         ("services: { web: { run: [web] } }\npolicies: .\n", "1:1", "trustDomain is missing"),
         ("trustDomain: demo.local\npolicies: .\n", "1:1", "services is missing"),

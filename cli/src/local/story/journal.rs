@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use kith_proto::convert::to_millis;
 use kith_runtime::Clock;
+use tokio::time::Instant;
 
 use crate::local::check::{Attempt, Mark, Outcome};
 use crate::local::http_call::Answer;
@@ -35,6 +37,7 @@ pub(super) struct Begun {
     journal: Journal,
     index: usize,
     path: String,
+    at: Instant,
 }
 
 impl Journal {
@@ -52,8 +55,9 @@ impl Journal {
     pub(super) fn begin(&self, from: &'static str, to: &'static str, what: &str, must_pass: bool) -> Begun {
         let path = format!("/{what}/{}", self.0.next.fetch_add(1, Ordering::Relaxed));
         let mut written = self.written();
-        written.attempts.push(Attempt { from, to, path: path.clone(), must_pass, outcome: Outcome::Open });
-        Begun { journal: self.clone(), index: written.attempts.len() - 1, path }
+        let (path_of_it, outcome) = (path.clone(), Outcome::Open);
+        written.attempts.push(Attempt { from, to, path: path_of_it, must_pass, outcome, took: None });
+        Begun { journal: self.clone(), index: written.attempts.len() - 1, path, at: Instant::now() }
     }
 
     /// Everything so far.
@@ -73,16 +77,37 @@ impl Begun {
         &self.path
     }
 
-    /// What it got.
-    pub(super) fn ended(self, answer: &anyhow::Result<Answer>) {
-        self.ended_as(match answer {
+    /// What it got; how long that took.
+    pub(super) fn ended(self, answer: &anyhow::Result<Answer>) -> Duration {
+        let took = self.at.elapsed();
+        let mut written = self.journal.written();
+        let attempt = &mut written.attempts[self.index];
+        attempt.took = Some(took);
+        attempt.outcome = match answer {
             Ok(answer) => Outcome::Answered(answer.status),
             Err(error) => Outcome::Failed(format!("{error:#}")),
-        });
+        };
+        took
     }
+}
 
-    /// What counts as what it got.
-    pub(super) fn ended_as(self, outcome: Outcome) {
-        self.journal.written().attempts[self.index].outcome = outcome;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_has_its_answer_and_how_long_it_took() {
+        let journal = Journal::new(Clock::system());
+        let (begun, _open) =
+            (journal.begin("web", "orders", "orders", true), journal.begin("a", "b", "c", true));
+        let took = Duration::from_millis(1_300);
+        tokio::time::advance(took).await;
+        assert_eq!(begun.ended(&Err(anyhow::anyhow!("no answer"))), took);
+        journal.with(|_, attempts| {
+            let [ended, open] = attempts else { panic!("{attempts:?}") };
+            assert_eq!((&ended.outcome, ended.took), (&Outcome::Failed("no answer".to_owned()), Some(took)));
+            assert_eq!((&open.outcome, open.took), (&Outcome::Open, None));
+            assert_ne!(open.path, ended.path);
+        });
     }
 }

@@ -1,4 +1,5 @@
-//! Calls from web at a steady rate, whatever becomes of the ones before: no retry, every attempt counted.
+//! Calls from web at a steady rate, whatever becomes of the ones before: no retry, every attempt counted, a late
+//! answer as a failure.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,17 +7,15 @@ use std::time::Duration;
 
 use http::Method;
 use kith_runtime::Tasks;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::journal::Begun;
 use super::stage::Stage;
 use super::{ALLOWED, LIMIT};
-use crate::local::check::Outcome;
+use crate::local::check::is_late;
 use crate::local::http_call::call;
 
 const EVERY: Duration = Duration::from_millis(20);
-/// A call over this counts as failed: a busy machine delays one by a second, a mesh that hangs does by more.
-const TOO_SLOW: Duration = Duration::from_secs(3);
 
 /// What became of the calls.
 #[derive(Debug, Default)]
@@ -74,15 +73,10 @@ pub(super) async fn during<T>(
 }
 
 async fn attempt(url: String, begun: Begun, counts: Arc<Counts>) {
-    let began = Instant::now();
     let answer = call(Method::GET, url, LIMIT).await;
-    let took = began.elapsed();
+    let took = begun.ended(&answer);
     counts.slowest_us.fetch_max(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    if took > TOO_SLOW {
-        return begun.ended_as(Outcome::Failed(format!("it took {} ms", took.as_millis())));
-    }
-    if answer.as_ref().is_ok_and(|answer| answer.status == ALLOWED) {
+    if answer.is_ok_and(|answer| answer.status == ALLOWED) && !is_late(took) {
         counts.good.fetch_add(1, Ordering::Relaxed);
     }
-    begun.ended(&answer);
 }

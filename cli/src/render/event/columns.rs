@@ -23,8 +23,8 @@ const STATUS: usize = 3;
 const LONG_TIME: usize = 12;
 const SHORT_TIME: usize = 8;
 const TOOK: usize = 7;
-/// The narrowest terminal that shows which denial it was.
-const WITH_ID: usize = 100;
+/// The narrowest terminal that shows why in a few words, and then which denial it was.
+const WITH_REASON: usize = 100;
 /// The narrowest terminal that shows milliseconds, latency and TLS.
 const WIDE: usize = 110;
 /// The narrowest terminal that shows why in a whole sentence.
@@ -80,7 +80,7 @@ impl Columns {
 
     fn widths(self) -> Vec<usize> {
         let time = if self.wide { LONG_TIME } else { SHORT_TIME };
-        let call = if self.has(WITH_ID) { CALL } else { NARROW_CALL };
+        let call = if self.has(WITH_REASON) { CALL } else { NARROW_CALL };
         let mut widths = vec![time, SIDE, SIDE, call, VERDICT, STATUS];
         widths.extend(self.wide.then_some(TOOK));
         let used: usize = widths.iter().map(|width| width + 1).sum();
@@ -123,13 +123,14 @@ impl Columns {
         table::line(&cells, &self.widths(), self.width)
     }
 
-    /// Why a call was refused: the reason in a word, and with more room which denial it was and the whole sentence.
+    /// Which denial it was, and why the call was refused: in a word, or with more room in the whole sentence. Where both
+    /// do not fit, the id comes first: `kith why` has the rest.
     fn refusal(self, shown: &Shown) -> String {
+        let id = shown.denial_id.as_deref().map(|id| format!("#{}", id.get(..ID_DIGITS).unwrap_or(id)));
         let sentence = shown.detail.as_deref().filter(|_| self.has(WITH_SENTENCE) && shown.policy.is_none());
-        let mut text = short_reason(shown, sentence.is_some());
-        if let Some(id) = shown.denial_id.as_deref().filter(|_| self.has(WITH_ID)) {
-            text.push_str(&format!(" #{}", id.get(..ID_DIGITS).unwrap_or(id)));
-        }
+        let reason = short_reason(shown, sentence.is_some());
+        let words = if self.has(WITH_REASON) { [Some(reason), id] } else { [id, Some(reason)] };
+        let mut text = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
         if let Some(sentence) = sentence {
             text.push_str(&format!(": {sentence}"));
         }

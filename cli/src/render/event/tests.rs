@@ -28,6 +28,7 @@ fn inbound() -> Call {
         method: "GET".into(),
         path: "/orders/42".into(),
         protocol: "2".into(),
+        rpc_system: None,
         status: Some(200),
         verdict: Verdict::Allow,
         policy: Some("demo/web-to-orders".into()),
@@ -171,18 +172,18 @@ fn the_table_at_140_columns() {
 }
 
 #[test]
-fn the_reason_of_a_refusal_is_there_at_80_columns() {
+fn the_id_of_a_refusal_is_there_at_80_columns_and_with_more_its_reason() {
     let intruder = Some("spiffe://demo.local/ns/demo/sa/intruder".to_owned());
     let shown = call(Call { source: intruder, ..denied("default_deny") }).unwrap();
     let row = |width| anstream::adapter::strip_str(&Columns::new(Some(width)).row(&shown)).to_string();
-    assert!(row(80).ends_with(" no rule allows it"), "{}", row(80));
+    assert!(row(80).ends_with(" #01234567 no rule all…"), "{}", row(80));
     assert!(row(100).ends_with(" no rule allows it #01234567"), "{}", row(100));
     assert!(row(110).ends_with(" no rule allows it #01234567"), "{}", row(110));
     // A rule names intruder as a source, and failed on the method: it is not said to be missing.
     let detail = Some("demo/refunds rule refund failed on method: got GET, wants DELETE".to_owned());
     let shown = call(Call { denial_detail: detail, ..denied("default_deny") }).unwrap();
     let row = |width| anstream::adapter::strip_str(&Columns::new(Some(width)).row(&shown)).to_string();
-    assert!(row(80).ends_with(" no rule allows it"), "{}", row(80));
+    assert!(row(100).ends_with(" no rule allows it #01234567"), "{}", row(100));
     assert!(
         row(140).contains(" default #01234567: demo/refunds rule refund failed on method"),
         "{}",
@@ -190,7 +191,7 @@ fn the_reason_of_a_refusal_is_there_at_80_columns() {
     );
     let unknown = refused(Direction::Inbound, "no_client_certificate");
     let row = anstream::adapter::strip_str(&Columns::new(Some(80)).row(&unknown)).to_string();
-    assert!(row.ends_with(" no_client_certificate"), "{row}");
+    assert!(row.ends_with(" #ffffffff no_client_c…"), "{row}");
 }
 
 #[test]

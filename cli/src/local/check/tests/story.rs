@@ -32,6 +32,7 @@ pub(super) fn call(direction: Direction, from: &str, to: &str, path: &str) -> Ca
         method: "GET".to_owned(),
         path: path.to_owned(),
         protocol: "1.1".to_owned(),
+        rpc_system: None,
         status: Some(200),
         verdict: Verdict::Allow,
         policy: None,
@@ -127,7 +128,9 @@ impl Story {
         must_pass: bool,
     ) {
         let outcome = Outcome::Answered(status);
-        self.attempts.push(Attempt { from, to, path: path.to_owned(), must_pass, outcome });
+        // As many milliseconds as there are calls by then.
+        let took = Some(Duration::from_millis(self.attempts.len() as u64 + 1));
+        self.attempts.push(Attempt { from, to, path: path.to_owned(), must_pass, outcome, took });
     }
 
     pub(super) fn hop(&mut self, at: i64, from: &str, to: &str, path: &str) {
@@ -211,6 +214,14 @@ impl Story {
     pub(super) fn move_line(&mut self, service: &str, path: &str, to: i64) {
         let at = self.at(service, path);
         self.lines[at].at = to;
+    }
+
+    /// All lines of this time come so much later.
+    pub(super) fn shift(&mut self, times: std::ops::RangeInclusive<i64>, later: i64) {
+        self.lines
+            .iter_mut()
+            .filter(|logged| times.contains(&logged.at))
+            .for_each(|logged| logged.at += later);
     }
 
     pub(super) fn forget(&mut self, forgotten: impl Fn(&Mark) -> bool) {
