@@ -140,8 +140,10 @@ fn a_denial_is_explained_and_mended_and_a_caller_is_cut_off_and_let_in_again() {
     let path = why["suggestion_file"].as_str().unwrap();
     std::fs::write(path, why["suggestion"].as_str().unwrap()).unwrap();
     demo.until(|event| charge(event) && event["verdict"] == "allow");
-    let (_, now, _) = runtime.run(&["why", id, "-o", "json"]);
-    assert_eq!(json(&now)["allowed_now"], true);
+    support::soon(|| {
+        let (_, now, _) = runtime.run(&["why", id, "-o", "json"]);
+        (json(&now)["allowed_now"] == true).then_some(())
+    });
 
     let (code, stdout, stderr) = runtime.run(&["quarantine", "add", "intruder", "-o", "json"]);
     assert_eq!((code, json(&stdout)["waiting_for"].as_array().unwrap().len()), (0, 0), "{stdout}{stderr}");
