@@ -6,7 +6,8 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use super::resolve::resolve;
+use super::once_more::{self, Unanswered};
+use super::resolve::{permitted, resolve};
 use super::websocket;
 use crate::answer;
 use crate::body::Body;
@@ -14,7 +15,7 @@ use crate::forward;
 use crate::http_call::{is_grpc, protocol};
 use crate::identity_log::{Direction, Head, OpenCall};
 use crate::refusal::{DENIAL_HEADER, DenialId, Refusal};
-use crate::session::{Calls, OpenSession, SessionTarget};
+use crate::session::{Calls, Carrier, SessionTarget};
 use crate::worker::{Shared, Worker};
 
 /// Answers one request. Every path ends in a response and in exactly one line of the log.
@@ -35,10 +36,7 @@ pub(super) async fn call(
     }
     let mut open = OpenCall::begin(&worker.shared.log, head);
     open.decided_at(enforced.revision().map(|revision| revision.to_string()));
-    let target = target.and_then(|target| {
-        enforced.check_pair(&worker.shared.identity, &target.identity)?;
-        Ok(target)
-    });
+    let target = target.and_then(|target| permitted(&enforced, &worker.shared.identity, target));
     if let (Some(on_upgrade), Ok(target)) = (on_upgrade, &target) {
         // On the heap: calls that are none would carry its size along.
         return match Box::pin(websocket::call(worker, target, parts, on_upgrade, open)).await {
@@ -98,38 +96,25 @@ async fn carry(
 ) -> Result<Response<Incoming>, Failed> {
     let authority = forward::checked(&parts)?;
     let target = target?;
-    let session = session(worker, &target).await?;
     let came_in = parts.version;
     forward::into_session(&mut parts, authority);
     let request = Request::from_parts(parts, Body::through(body, came_in));
-    open.carried_by(&session.state);
-    let unsent = match send(session, request).await {
-        Ok(response) => return Ok(response),
-        Err(Unsent::No) => return Err(cut_or_broken(open)),
-        Err(Unsent::Yes(request)) => request,
-    };
-    // The session closed before it took the request: a new one carries it. Once is enough to step over a session
-    // that just ended; more would hide a peer that closes every one.
-    let session = self::session(worker, &target).await?;
-    open.carried_by(&session.state);
-    send(session, *unsent).await.map_err(|_| cut_or_broken(open))
+    let sent = once_more::send(&worker.calls, &target, open, request, send).await;
+    sent.map_err(|failed| match failed {
+        once_more::Failed::Refused(refusal) => Failed::Refused(refusal),
+        once_more::Failed::Unsent | once_more::Failed::Sent(()) => cut_or_broken(open),
+    })
 }
 
-async fn session(worker: &Worker, target: &SessionTarget) -> Result<OpenSession<Calls>, Failed> {
-    worker.calls.session(target).await.map_err(|error| Failed::Refused(error.refusal()))
-}
+type Sender = <Calls as Carrier>::Sender;
 
-enum Unsent {
-    /// It never left.
-    Yes(Box<Request<Body>>),
-    /// It may have.
-    No,
-}
-
-async fn send(mut session: OpenSession<Calls>, request: Request<Body>) -> Result<Response<Incoming>, Unsent> {
-    session.sender.try_send_request(request).await.map_err(|mut error| {
+async fn send(
+    mut sender: Sender,
+    request: Request<Body>,
+) -> Result<Response<Incoming>, Unanswered<Request<Body>, ()>> {
+    sender.try_send_request(request).await.map_err(|mut error| {
         tracing::debug!(error = %error.error(), "Call not answered by the session");
-        error.take_message().map_or(Unsent::No, |request| Unsent::Yes(Box::new(request)))
+        error.take_message().map_or(Unanswered::Sent(()), Unanswered::Unsent)
     })
 }
 

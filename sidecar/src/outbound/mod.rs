@@ -6,6 +6,7 @@
 //! ```
 
 mod http;
+mod once_more;
 mod opaque;
 mod resolve;
 mod stream;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use http::StatusCode;
 use tokio::net::TcpStream;
 
-use super::resolve::resolve;
+use super::resolve::{permitted, resolve};
 use super::stream::{self, Opened};
 use crate::detect::Replayed;
 use crate::identity_log::{BY_PEER, Direction, Head, OpenCall};
@@ -45,10 +45,7 @@ pub(super) async fn connection(
         },
     );
     open.decided_at(enforced.revision().map(|revision| revision.to_string()));
-    let target = target.and_then(|target| {
-        enforced.check_pair(&shared.identity, &target.identity)?;
-        Ok(target)
-    });
+    let target = target.and_then(|target| permitted(&enforced, &shared.identity, target));
     let opened = match target {
         Ok(target) => answered(worker, &target, &mut open).await,
         Err(refusal) => Err(Failed::Refused(refusal)),
@@ -72,7 +69,7 @@ enum Failed {
 
 async fn answered(worker: &Worker, target: &SessionTarget, open: &mut OpenCall) -> Result<Opened, Failed> {
     let request = stream_request::opaque(target).map_err(Failed::Refused)?;
-    let opened = stream::open(worker, target, &request, open).await.map_err(Failed::Refused)?;
+    let opened = stream::open(worker, target, request, open).await.map_err(Failed::Refused)?;
     let (status, headers) = (opened.response.status(), opened.response.headers());
     open.answered(status.as_u16());
     if status == StatusCode::OK {

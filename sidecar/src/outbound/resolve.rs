@@ -1,5 +1,7 @@
 //! Whom a call is for: the endpoint, and the identity that it must prove.
 
+use kith_identity::SpiffeId;
+
 use crate::enforced::Enforced;
 use crate::refusal::Refusal;
 use crate::session::SessionTarget;
@@ -21,4 +23,14 @@ pub(super) fn resolve(enforced: &Enforced, destination: &str) -> Result<SessionT
             format!("destination {destination} is not in the snapshot; is it declared under calls?"),
         )),
     }
+}
+
+/// The same endpoint, unless one of the two is cut off.
+pub(super) fn permitted(
+    enforced: &Enforced,
+    own: &SpiffeId,
+    target: SessionTarget,
+) -> Result<SessionTarget, Refusal> {
+    enforced.check_pair(own, &target.identity)?;
+    Ok(target)
 }

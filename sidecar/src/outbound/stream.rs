@@ -5,13 +5,14 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
 use tokio::time::timeout;
 
+use super::once_more::{self, Failed, Unanswered};
 use crate::identity_log::OpenCall;
 use crate::refusal::Refusal;
-use crate::session::{Carrier, OpenSession, SessionTarget, Streams};
+use crate::session::{Carrier, SessionTarget, Streams};
 use crate::worker::Worker;
 
 /// The other side answers when its application has taken the connection, or has answered the upgrade.
@@ -25,60 +26,83 @@ pub(super) struct Opened {
 
 type Sender = <Streams as Carrier>::Sender;
 
-enum Failed {
-    /// The session closed before it took the request.
-    Unsent,
-    /// It was sent, and the session broke.
-    Broken(h2::Error),
-    /// It was sent, and no answer came in time.
+enum Broken {
+    /// The session broke.
+    Session(h2::Error),
+    /// No answer came in time.
     Late,
-}
-
-impl Failed {
-    fn refusal(&self, open: &OpenCall) -> Refusal {
-        let failed = |detail: String| Refusal::unavailable("session_broke_off", detail);
-        match self {
-            Self::Late => Refusal::unavailable("not_answered", "the peer did not answer in time"),
-            Self::Unsent => {
-                open.cut_because().unwrap_or_else(|| failed("the session closed twice".to_owned()))
-            }
-            Self::Broken(error) => open.cut_because().unwrap_or_else(|| failed(error.to_string())),
-        }
-    }
 }
 
 /// Sends the request and waits for the answer.
 pub(super) async fn open(
     worker: &Worker,
     target: &SessionTarget,
-    request: &Request<()>,
+    request: Request<()>,
     open: &mut OpenCall,
 ) -> Result<Opened, Refusal> {
-    let session = session(worker, target).await?;
-    open.carried_by(&session.state);
-    match send(session.sender, request.clone()).await {
-        Ok(opened) => return Ok(opened),
-        Err(Failed::Unsent) => {}
-        Err(failed) => return Err(failed.refusal(open)),
+    let sent = once_more::send(&worker.streams, target, open, request, send).await;
+    let broke_off = |detail: String| {
+        open.cut_because().unwrap_or_else(|| Refusal::unavailable("session_broke_off", detail))
+    };
+    sent.map_err(|failed| match failed {
+        Failed::Refused(refusal) => refusal,
+        Failed::Unsent => broke_off("the session closed twice".to_owned()),
+        Failed::Sent(Broken::Session(error)) => broke_off(error.to_string()),
+        Failed::Sent(Broken::Late) => Refusal::unavailable("not_answered", "the peer did not answer in time"),
+    })
+}
+
+async fn send(mut sender: Sender, request: Request<()>) -> Result<Opened, Unanswered<Request<()>, Broken>> {
+    if poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
+        return Err(Unanswered::Unsent(request));
     }
-    // Once is enough to step over a session that just ended; more would hide a peer that closes every one.
-    let session = self::session(worker, target).await?;
-    open.carried_by(&session.state);
-    send(session.sender, request.clone()).await.map_err(|failed| failed.refusal(open))
+    let Ok((response, send)) = sender.send_request(request.clone(), false) else {
+        return Err(Unanswered::Unsent(request));
+    };
+    match timeout(ANSWER_LIMIT, response).await {
+        Ok(Ok(response)) => Ok(Opened { response, send }),
+        Ok(Err(error)) if never_looked_at(&error) => Err(Unanswered::Unsent(request)),
+        Ok(Err(error)) => Err(Unanswered::Sent(Broken::Session(error))),
+        Err(_) => Err(Unanswered::Sent(Broken::Late)),
+    }
 }
 
-async fn session(worker: &Worker, target: &SessionTarget) -> Result<OpenSession<Streams>, Refusal> {
-    worker.streams.session(target).await.map_err(|error| error.refusal())
+/// Whether the peer says so: it refused the stream, or left in peace before it. A session that it ended for an error may
+/// have taken the request before.
+fn never_looked_at(error: &h2::Error) -> bool {
+    match error.reason() {
+        Some(Reason::REFUSED_STREAM) => true,
+        Some(Reason::NO_ERROR) => error.is_go_away(),
+        _ => false,
+    }
 }
 
-async fn send(mut sender: Sender, request: Request<()>) -> Result<Opened, Failed> {
-    poll_fn(|cx| sender.poll_ready(cx)).await.map_err(|_| Failed::Unsent)?;
-    let (response, send) = sender.send_request(request, false).map_err(|_| Failed::Unsent)?;
-    let answered = timeout(ANSWER_LIMIT, response).await.map_err(|_| Failed::Late)?;
-    let response = answered.map_err(|error| {
-        // The peer says that it never looked at it.
-        let unsent = error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        if unsent { Failed::Unsent } else { Failed::Broken(error) }
-    })?;
-    Ok(Opened { response, send })
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+    /// DATA belongs to a stream, and this has none.
+    const NONSENSE: &[u8] = b"\0\0\x01\0\0\0\0\0\0\0";
+
+    #[tokio::test]
+    async fn a_request_that_the_peer_may_have_taken_before_the_session_broke_is_not_sent_again() {
+        let (client, mut peer) = tokio::io::duplex(64 * 1024);
+        let (sender, connection) = h2::client::handshake(client).await.unwrap();
+        let request = Request::builder().method(Method::CONNECT).uri("db:80").body(()).unwrap();
+        let peer = async {
+            peer.write_all(SETTINGS).await.unwrap();
+            let mut seen = Vec::new();
+            // Until a frame of type HEADERS has begun.
+            while !seen.windows(4).any(|window| window.starts_with(&[0, 0]) && window[3] == 1) {
+                assert!(peer.read_buf(&mut seen).await.unwrap() > 0);
+            }
+            peer.write_all(NONSENSE).await.unwrap();
+        };
+        let (sent, _, ()) = tokio::join!(send(sender, request), connection, peer);
+        assert!(matches!(sent.err(), Some(Unanswered::Sent(Broken::Session(_)))));
+    }
 }

@@ -35,7 +35,7 @@ pub(super) async fn call(
     let request = forward::checked(&parts)
         .and_then(|authority| stream_request::websocket(parts, authority, &target.identity));
     let opened = match request {
-        Ok(request) => stream::open(worker, target, &request, &mut open).await,
+        Ok(request) => stream::open(worker, target, request, &mut open).await,
         Err(refusal) => Err(refusal),
     };
     match opened {
