@@ -87,6 +87,11 @@ impl Svid {
         self.not_after
     }
 
+    /// Whether it proves anything at this time.
+    pub fn holds_at(&self, now: SystemTime) -> bool {
+        self.not_before() <= now && now <= self.not_after()
+    }
+
     /// The certificates in DER, the end certificate first.
     pub fn chain(&self) -> impl Iterator<Item = &[u8]> {
         self.certified.cert.iter().map(|der| der.as_ref())

@@ -51,6 +51,6 @@ impl Vitals {
     /// One that holds now: an svid that has ended is none.
     fn has_svid(&self) -> bool {
         let now = self.clock.now();
-        self.svid.borrow().as_ref().is_some_and(|svid| svid.not_before() <= now && now <= svid.not_after())
+        self.svid.borrow().as_ref().is_some_and(|svid| svid.holds_at(now))
     }
 }
