@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Measured: less time for each call than the system's allocator, and memory that comes back after a burst.
+/// Measured: less time for each call than the system's allocator takes, and less memory kept after a burst
+/// (docs/decisions/002).
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
