@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+func TestACallIsReportedWithItsStatusItsKithHeadersAndItsBody(t *testing.T) {
+	called := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Kith-Denial", "d-1")
+		w.Header().Set("Other", "not reported")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(r.Method))
+	}))
+	defer called.Close()
+	application := httptest.NewServer(handler(t.Context(), &counts{}))
+	defer application.Close()
+
+	var reported struct{ Calls []outcome }
+	getJSON(t, application.URL+"/call?n=2&body=x&url="+called.URL, &reported)
+	if len(reported.Calls) != 2 {
+		t.Fatalf("2 calls were asked for, reported: %+v", reported.Calls)
+	}
+	call := reported.Calls[0]
+	if call.Status != 403 || call.Body != "POST" || len(call.Headers) != 1 || call.Headers["x-kith-denial"] != "d-1" {
+		t.Fatalf("reported: %+v", call)
+	}
+}
+
+func TestACallThatReachesNobodyIsReportedAsAnError(t *testing.T) {
+	called := httptest.NewServer(http.NotFoundHandler())
+	called.Close()
+	application := httptest.NewServer(handler(t.Context(), &counts{}))
+	defer application.Close()
+
+	var reported struct{ Calls []outcome }
+	getJSON(t, application.URL+"/call?url="+called.URL, &reported)
+	if len(reported.Calls) != 1 || reported.Calls[0].Error == "" || reported.Calls[0].Status != 0 {
+		t.Fatalf("reported: %+v", reported.Calls)
+	}
+}
+
+func TestEveryAttemptedCallIsCountedAsExactlyOneThing(t *testing.T) {
+	counted := &counts{}
+	for _, each := range []outcome{{Status: 200}, {Status: 204}, {Status: 403}, {Status: 503}, {Error: "reset"}} {
+		counted.begin()
+		counted.end(each)
+	}
+	want := `{"attempted":5,"failed":{"reset":1},"ok":2,"refused":{"403":1,"503":1}}`
+	if counted.String() != want {
+		t.Fatalf("counted: %s", counted)
+	}
+}
+
+func TestAStreamEndsWhenTheApplicationDoes(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	application := httptest.NewServer(handler(ctx, &counts{}))
+	defer application.Close()
+	response, err := http.Get(application.URL + "/stream?every=1ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	lines := bufio.NewScanner(response.Body)
+	if !lines.Scan() {
+		t.Fatal("a stream without a line")
+	}
+	end()
+	for lines.Scan() {
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatalf("the stream was cut instead of ended: %s", err)
+	}
+}
+
+func getJSON(t *testing.T, target string, into any) {
+	t.Helper()
+	response, err := http.Get(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
+		t.Fatal(err)
+	}
+}
