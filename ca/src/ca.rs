@@ -15,6 +15,7 @@ use crate::authority::{Authority, AuthorityError, issuing, root};
 use crate::issue::{self, IssueError, Issued, KeyMemory, SubjectKey};
 use crate::key_store::{SealKey, SealedFile, SealedFileError};
 use crate::lifetimes::{Lifetimes, LifetimesError};
+use crate::pem;
 use crate::state::{State, StateError, StateRef, Svids};
 
 /// What it takes to open an authority.
@@ -123,6 +124,11 @@ impl Ca {
     /// The trust domain's anchors.
     pub fn bundle(&self) -> &Bundle {
         &self.bundle
+    }
+
+    /// The same as text: what is published for those who have to verify the control plane before they hold an svid.
+    pub fn roots_pem(&self) -> String {
+        self.bundle.authorities().iter().map(|authority| pem::certificate(authority.der())).collect()
     }
 
     /// SHA-256 of the root's DER certificate, in hexadecimal.

@@ -2,6 +2,7 @@
 //!
 //! Owns the keys that sign, the sealed file that keeps them, and what an svid looks like. It does not decide
 //! *who* gets which identity: attestation does, in the control plane, and hands an already proven identity over.
+//! Beside the trust domain's authorities, `web` makes certificates for one HTTPS server, by name.
 //! It knows no transport, starts no task and reads no clock: everything that depends on time takes `now`.
 //!
 //! ```text
@@ -17,12 +18,14 @@ mod ca;
 mod issue;
 mod key_store;
 mod lifetimes;
+mod pem;
 pub mod private_file;
 mod random;
 mod state;
 #[cfg(test)]
 mod testing;
 mod validity;
+mod web;
 
 pub use authority::AuthorityError;
 pub use ca::{Ca, OpenError, OpenOptions, RenewError};
@@ -32,3 +35,4 @@ pub use lifetimes::{Lifetimes, LifetimesError};
 pub use random::NoRandomness;
 pub use state::StateError;
 pub use validity::{ClockError, OutsideAuthority};
+pub use web::{WebAuthority, WebCertificate, WebError};

@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
+use kith_control_plane::kubernetes::ClusterError;
 use kith_policy::document::DocumentError;
 
 use crate::args::UsageError;
+use crate::commands::inject::InjectError;
 use crate::local::admin::AdminError;
 use crate::local::layout::LayoutError;
 use crate::local::mesh_file::MeshFileError;
 use crate::local::{KeptStateError, SpecError, UnusablePolicies};
+use crate::mesh::NoMesh;
 use crate::render::Closed;
 
 /// How a command ended.
@@ -53,6 +56,7 @@ impl Exit {
             return match error {
                 AdminError::Unreachable { .. } | AdminError::Restarting { .. } => Self::Unreachable,
                 AdminError::NotPermitted { .. } => Self::NotPermitted,
+                AdminError::Cluster(error) => Self::of_cluster(error),
                 AdminError::BadQuestion { .. } | AdminError::UnknownWorkload { .. } => Self::BadInput,
                 AdminError::UnknownDenial { .. } | AdminError::Refused { .. } | AdminError::Failed { .. } => {
                     Self::Failed
@@ -61,6 +65,16 @@ impl Exit {
         }
         if let Some(error) = error.downcast_ref::<LayoutError>() {
             return Self::of_layout(error);
+        }
+        if let Some(error) = error.downcast_ref::<ClusterError>() {
+            return Self::of_cluster(error);
+        }
+        if let Some(error) = error.downcast_ref::<NoMesh>() {
+            return match error {
+                NoMesh::Neither => Self::Unreachable,
+                NoMesh::Layout(error) => Self::of_layout(error),
+                NoMesh::Cluster(error) => Self::of_cluster(error),
+            };
         }
         if let Some(error) = error.downcast_ref::<KeptStateError>() {
             return match error {
@@ -77,12 +91,24 @@ impl Exit {
         let bad_input = error.is::<SpecError>()
             || error.is::<MeshFileError>()
             || error.is::<DocumentError>()
+            || error.is::<InjectError>()
             || error.is::<UnusablePolicies>();
         if bad_input { Self::BadInput } else { Self::Failed }
     }
 }
 
 impl Exit {
+    fn of_cluster(error: &ClusterError) -> Self {
+        match error {
+            ClusterError::Unreachable { .. }
+            | ClusterError::NotInstalled { .. }
+            | ClusterError::NotReady { .. } => Self::Unreachable,
+            ClusterError::NotPermitted { .. } | ClusterError::Unauthenticated => Self::NotPermitted,
+            ClusterError::Client(_) | ClusterError::Refused { .. } => Self::BadInput,
+            ClusterError::Failed { .. } => Self::Failed,
+        }
+    }
+
     fn of_layout(error: &LayoutError) -> Self {
         match error {
             LayoutError::NoMesh | LayoutError::NoSuchMesh { .. } => Self::Unreachable,
@@ -131,6 +157,12 @@ mod tests {
             (UnusablePolicies { reason: String::new() }.into(), 65),
             (KeptStateError::InUse { path: PathBuf::new() }.into(), 64),
             (KeptStateError::Layout(LayoutError::TooLong { path: PathBuf::new() }).into(), 65),
+            (NoMesh::Neither.into(), 69),
+            (NoMesh::Layout(LayoutError::Several { running: vec![] }).into(), 64),
+            (AdminError::Cluster(ClusterError::Unauthenticated).into(), 77),
+            (ClusterError::NotInstalled { namespace: String::new() }.into(), 69),
+            (NoMesh::Cluster(ClusterError::Unreachable { reason: String::new() }).into(), 69),
+            (ClusterError::Refused { reason: String::new() }.into(), 65),
             // A closed pipe is how a reader says that it has seen enough.
             (Closed.into(), 0),
         ] {

@@ -8,6 +8,7 @@ pub mod args;
 mod commands;
 pub mod exit;
 pub mod local;
+mod mesh;
 pub mod render;
 
 use std::ffi::OsString;

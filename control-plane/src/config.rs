@@ -1,6 +1,8 @@
 //! What the process is told: flags, and the supervisor's first message. Owns their validation; after it, every
 //! value is one of the domain.
 
+mod cluster;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,12 +12,14 @@ use kith_identity::TrustDomain;
 use kith_proto::v1;
 use zeroize::{Zeroize, Zeroizing};
 
+pub(crate) use cluster::ClusterConfig;
+
 use crate::attest::statement::{INSTANCE_BYTES, PUBLIC_KEY_BYTES};
 
 /// Design §4: 20 seconds only in local mode, which is the only one that starts this way.
 const SVID_SECONDS: std::ops::RangeInclusive<u32> = 20..=86_400;
 
-/// Flags of the control plane. Everything else comes from the supervisor, on standard input.
+/// Flags of the control plane. In local mode everything else comes from the supervisor, on standard input.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(version, about = "The Kith control plane: decides and distributes", long_about = None)]
 pub struct Args {
@@ -26,6 +30,24 @@ pub struct Args {
     /// How diagnostics are written; by default text on a terminal and JSON elsewhere
     #[arg(long, value_enum, env = "KITH_LOG_FORMAT", default_value_t = LogFormat::Auto)]
     pub log_format: LogFormat,
+    /// Where workloads and policies come from; without it, from the supervisor that started this process.
+    #[command(subcommand)]
+    pub platform: Option<Platform>,
+}
+
+/// Where workloads and policies come from.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum Platform {
+    /// From the Kubernetes cluster that this pod runs in
+    Kubernetes(KubernetesArgs),
+}
+
+/// Flags of a control plane in a cluster.
+#[derive(Debug, Clone, clap::Args)]
+pub struct KubernetesArgs {
+    /// The settings, as the chart writes them
+    #[arg(long, env = "KITH_CONFIG", default_value = "/etc/kith/config.yaml", value_name = "FILE")]
+    pub config: PathBuf,
 }
 
 /// How diagnostics are written.

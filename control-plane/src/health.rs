@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::index::Worlds;
 use crate::metrics::Figures;
+use crate::source::kubernetes::KubernetesSource;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,9 @@ mod tests;
 /// What readiness depends on.
 #[derive(Debug, Clone)]
 pub(crate) struct Vitals {
+    /// `None` in local mode. A kind that was never listed keeps it from its work; one that is silent now does not: what
+    /// is known holds, and sidecars have to renew.
+    pub(crate) cluster: Option<KubernetesSource>,
     pub(crate) worlds: Arc<Worlds>,
     pub(crate) own_svid: watch::Receiver<Option<Arc<Svid>>>,
     /// Blocked by every door that is not open yet.
@@ -44,7 +48,8 @@ impl Vitals {
             (!self.has_svid(), "svid"),
         ];
         let names = missing.into_iter().filter(|(missing, _)| *missing).map(|(_, name)| name.to_owned());
-        names.chain(self.doors.waiting_for()).collect()
+        let unlisted = self.cluster.iter().flat_map(KubernetesSource::waiting_for);
+        names.chain(self.doors.waiting_for()).chain(unlisted).collect()
     }
 
     /// One that holds now: an svid that has ended is none.

@@ -17,8 +17,11 @@ mod admin_socket;
 mod api;
 pub mod attest;
 mod config;
+pub mod crd;
 mod health;
 mod index;
+pub mod inject;
+pub mod kubernetes;
 mod metrics;
 pub mod observed;
 mod own_svid;
@@ -27,12 +30,15 @@ mod server;
 mod snapshot;
 mod source;
 mod start;
+mod status;
 mod stream;
 mod supervisor;
 mod tapped;
+mod trust;
+mod webhook;
 
 #[cfg(test)]
 mod testing;
 
-pub use config::{Args, LogFormat};
+pub use config::{Args, KubernetesArgs, LogFormat, Platform};
 pub use start::run;

@@ -36,7 +36,7 @@ use tonic::body::Body;
 
 use crate::attest::{StatementClaims, StatementSigner};
 use crate::config::Config;
-use crate::index::{World, Worlds, workloads_from_wire};
+use crate::index::{WorkloadId, World, Worlds, workloads_from_wire};
 use crate::start::ControlPlane;
 
 pub(crate) use sidecar::Sidecar;
@@ -80,6 +80,11 @@ pub(crate) fn trust_domain() -> TrustDomain {
 
 pub(crate) fn id(name: &str) -> SpiffeId {
     SpiffeId::for_service_account(&trust_domain(), "demo", name).unwrap()
+}
+
+/// As the control plane numbers workloads in local mode.
+pub(crate) fn workload_id(name: &str) -> WorkloadId {
+    WorkloadId::new(id(name).as_str())
 }
 
 pub(crate) fn workload(name: &str, calls: &[&str]) -> v1::Workload {
@@ -229,14 +234,15 @@ impl Mesh {
 
     /// As `kith quarantine add` asks.
     pub(crate) async fn quarantine(&self, workload: &str) -> Result<v1::QuarantineResponse, Status> {
-        let request =
-            v1::AddQuarantineRequest { workload: workload.into(), reason: "a test".into(), dry_run: false };
+        let (target, reason) = (Some(quarantine_target(workload)), "a test".into());
+        let request = v1::AddQuarantineRequest { target, reason, dry_run: false };
         self.admin().await.add_quarantine(request).await.map(tonic::Response::into_inner)
     }
 
     /// As `kith quarantine remove` asks.
     pub(crate) async fn lift(&self, workload: &str) -> Result<v1::QuarantineResponse, Status> {
-        let request = v1::RemoveQuarantineRequest { workload: workload.into() };
+        let request =
+            v1::RemoveQuarantineRequest { target: Some(quarantine_target(workload)), dry_run: false };
         self.admin().await.remove_quarantine(request).await.map(tonic::Response::into_inner)
     }
 
@@ -273,6 +279,11 @@ impl Mesh {
         self.tasks.spawn(async move { drop(connection.await) });
         Channel(sender)
     }
+}
+
+/// Whom `kith quarantine add NAME` means.
+pub(crate) fn quarantine_target(name: &str) -> v1::QuarantineTarget {
+    v1::QuarantineTarget { of: Some(v1::quarantine_target::Of::Workload(name.into())) }
 }
 
 fn origin() -> http::Uri {

@@ -16,7 +16,7 @@ use x509_parser::time::ASN1Time;
 use crate::svid::{KeyHash, ProfileError, Serial};
 
 /// RFC 5280 §4.1.2.2: a serial number has at most 20 octets.
-const MAX_SERIAL_OCTETS: usize = 20;
+pub(crate) const MAX_SERIAL_OCTETS: usize = 20;
 
 /// The extensions that the profiles and path validation give a meaning to. Any other that is critical refuses
 /// the certificate (RFC 5280 §4.2).

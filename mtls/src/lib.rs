@@ -15,6 +15,9 @@
 //!
 //! Always: TLS 1.3, X25519MLKEM768 first, ECDSA certificates. Never: resumption, early data, half-RTT data, SNI.
 //! Credentials are read at the start of each handshake, so a new svid or bundle needs no restart.
+//!
+//! [`WebServer`] stands apart: a DNS name instead of an identity, for the one client that cannot prove one. So does
+//! [`connect_to_own_application`], for the one server that need not prove anything.
 
 mod accept;
 mod chain;
@@ -26,13 +29,16 @@ mod handshake;
 mod key;
 mod now;
 mod path;
+mod pem;
 mod presenter;
+mod probe;
 mod provider;
 mod server;
 mod session;
 mod svid;
 mod verified_peer;
 mod verifier;
+mod web;
 
 #[cfg(test)]
 mod testing;
@@ -45,10 +51,13 @@ pub use error::{HandshakeError, Refusal, What};
 pub use facts::TlsFacts;
 pub use key::{KeyError, WorkloadKey};
 pub use now::Now;
+pub use pem::{PemError, bundle_from_pem};
+pub use probe::connect_to_own_application;
 pub use server::{ClientSvid, Server};
 pub use session::Session;
 pub use svid::{Svid, SvidError};
 pub use verified_peer::VerifiedPeer;
+pub use web::{WebIdentity, WebIdentityError, WebServer};
 
 /// The byte stream of a session that this side opened.
 pub use tokio_rustls::client::TlsStream as ClientStream;

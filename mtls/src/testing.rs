@@ -124,6 +124,11 @@ impl TestCa {
         &self.der
     }
 
+    /// The authority as a file carries it, signed by itself.
+    pub(crate) fn pem(&self) -> String {
+        self.params.self_signed(&self.key).unwrap().pem()
+    }
+
     /// This authority as the only anchor of a trust domain.
     pub(crate) fn bundle(&self, trust_domain: &str) -> Bundle {
         Bundle::parse(domain(trust_domain), &[&self.der]).unwrap()

@@ -15,6 +15,17 @@ pub struct Call<'a> {
     pub request: Request<'a>,
 }
 
+/// A call of somebody who proved no identity: it came in the clear.
+#[derive(Debug, Clone, Copy)]
+pub struct UnprovenCall<'a> {
+    /// The workload that is called.
+    pub destination: &'a SpiffeId,
+    /// The workload's port that it was opened to.
+    pub port: u16,
+    /// What it asks for.
+    pub request: Request<'a>,
+}
+
 /// What a call asks for, as far as the enforcement point can see it.
 #[derive(Debug, Clone, Copy)]
 pub enum Request<'a> {

@@ -25,13 +25,13 @@ mod truth;
 mod verdict;
 
 pub use analysis::{explain, suggest};
-pub use call::{Call, Request};
+pub use call::{Call, Request, UnprovenCall};
 pub use canonical::{AmbiguousPath, canonical_path};
 pub use closest::closest;
 pub use compile::{CompileError, PathTemplate, PathTemplateError, PolicySet};
 pub use document::{AuthorizationPolicy, DocumentError};
-pub use evaluate::evaluate;
-pub use origin::Origin;
+pub use evaluate::{denial_of_unproven, evaluate};
+pub use origin::{At, Origin};
 pub use quarantines::Quarantines;
 pub use revision::Revision;
 pub use truth::Truth;

@@ -2,6 +2,7 @@
 //! them and the domain: each is total or refused, so that a message that decodes is a value that holds.
 
 pub mod convert;
+pub mod pod;
 
 /// The generated messages and services.
 #[allow(

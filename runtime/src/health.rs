@@ -9,10 +9,12 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
 use hyper::server::conn::http1;
@@ -46,10 +48,24 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
+/// What a page says, when it has found out.
+pub type Page = Pin<Box<dyn Future<Output = (StatusCode, String)> + Send>>;
+
 /// What a process answers.
 pub struct Health {
     waiting_for: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     metrics: Registry,
+    more: Option<MorePages>,
+}
+
+/// The page that a request asks for, by its head.
+type FindPage = dyn Fn(&Parts) -> Option<Page> + Send + Sync;
+
+/// Pages that not every process has.
+struct MorePages {
+    find: Box<FindPage>,
+    /// What the slowest of them takes.
+    limit: Duration,
 }
 
 /// A port that answers until it is closed.
@@ -71,7 +87,17 @@ impl Health {
         let mut metrics = Registry::default();
         metrics.register_collector(Box::new(process));
         metrics.register_collector(Box::new(figures));
-        Self { waiting_for: Box::new(waiting_for), metrics }
+        Self { waiting_for: Box::new(waiting_for), metrics, more: None }
+    }
+
+    /// More pages: for the head of a request, the page that it asks for, if there is one. Only GET and HEAD are let
+    /// through to it; none of them takes longer than `limit`.
+    pub fn with_pages(
+        self,
+        limit: Duration,
+        find: impl Fn(&Parts) -> Option<Page> + Send + Sync + 'static,
+    ) -> Self {
+        Self { more: Some(MorePages { find: Box::new(find), limit }), ..self }
     }
 
     /// Answers from now on, whoever else waits for what.
@@ -85,13 +111,14 @@ impl Health {
     }
 
     async fn serve(self, listener: TcpListener, stop: Stop, tasks: &Tasks) {
+        let limit = CONNECTION_LIMIT + self.more.as_ref().map_or(Duration::ZERO, |more| more.limit);
         let (health, newest) = (Arc::new(self), Newest::new(CONNECTIONS));
         // More than are served at once: what is pushed out still has to be closed.
         let limits = Limits { connections: CONNECTIONS * 2 };
         let handle = move |stream, _| {
             let (health, newest) = (Arc::clone(&health), newest.clone());
             async move {
-                let answered = newest.run(timeout(CONNECTION_LIMIT, connection(&health, stream))).await;
+                let answered = newest.run(timeout(limit, connection(&health, stream))).await;
                 if !matches!(answered, Some(Ok(Ok(())))) {
                     tracing::debug!("A health connection ended without an answer");
                 }
@@ -100,23 +127,35 @@ impl Health {
         serve(listener, limits, stop, tasks, handle).await;
     }
 
-    fn answer<B>(&self, request: &Request<B>) -> Response<String> {
-        if let Err(refused) = check_host(request) {
+    async fn answer<B>(&self, request: Request<B>) -> Response<String> {
+        if let Err(refused) = check_host(&request) {
             return text(refused.0, refused.1);
         }
-        let path = request.uri().path();
-        if !matches!(path, "/live" | "/ready" | "/metrics") {
-            return text(StatusCode::NOT_FOUND, "no such page: ask for /live, /ready or /metrics");
-        }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let (head, _) = request.into_parts();
+        let path = head.uri.path();
+        let page = match path {
+            "/live" | "/ready" | "/metrics" => None,
+            _ => match self.more.as_ref().and_then(|more| (more.find)(&head)) {
+                Some(page) => Some(page),
+                None => {
+                    let line = "no such page: ask for /live, /ready or /metrics";
+                    return text(StatusCode::NOT_FOUND, line);
+                }
+            },
+        };
+        if !matches!(head.method, Method::GET | Method::HEAD) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "nothing can be changed here: use GET");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        match path {
-            "/live" => text(StatusCode::OK, "ok"),
-            "/ready" => self.ready(),
-            _ => self.metrics(),
+        match (page, path) {
+            (Some(page), _) => {
+                let (status, line) = page.await;
+                text(status, &line)
+            }
+            (None, "/live") => text(StatusCode::OK, "ok"),
+            (None, "/ready") => self.ready(),
+            (None, _) => self.metrics(),
         }
     }
 
@@ -157,7 +196,7 @@ impl fmt::Debug for Health {
 
 /// One request: a second one would only make it possible to sit on a connection.
 async fn connection(health: &Health, stream: TcpStream) -> hyper::Result<()> {
-    let service = service_fn(|request| async move { Ok::<_, Infallible>(health.answer(&request)) });
+    let service = service_fn(|request| async move { Ok::<_, Infallible>(health.answer(request).await) });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_LIMIT)

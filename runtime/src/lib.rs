@@ -27,7 +27,7 @@ pub mod telemetry;
 pub use clock::{Clock, ManualClock};
 pub use drain::{Stop, Stopper, drain};
 pub use file_limit::raise_file_limit;
-pub use health::{Health, HealthPort};
+pub use health::{Health, HealthPort, Page};
 pub use newest::Newest;
 pub use packet_socket::{Packet, PacketSocket};
 pub use parent::{die_with, die_with_parent};

@@ -1,37 +1,62 @@
-//! Settings: few from the command line, the rest from the supervisor; all validated before anything is spawned.
+//! Settings: few from the command line, the rest from the supervisor or, in a pod, from the environment; all validated
+//! before anything is spawned.
 
-use std::net::SocketAddr;
+mod pod;
+
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, bail};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use kith_identity::SpiffeId;
+use kith_proto::pod::Probes;
 use kith_proto::v1;
+
+pub(crate) use pod::HostPort;
+pub use pod::PodArgs;
+
+use crate::capture::{Applications, Capture};
 
 /// What the command line says.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "kith-sidecar", version, about = "The sidecar of one workload; its supervisor starts it")]
 pub struct Args {
+    /// Where it runs; without one, beside a supervisor that talks to it over standard input
+    #[command(subcommand)]
+    pub platform: Option<PlatformArgs>,
     /// Diagnostics to show: error, warn, info, debug, trace, or target=level
     #[arg(long, env = "KITH_LOG", default_value = "warn", value_name = "LEVEL")]
     pub log_level: String,
 }
 
-/// What the supervisor says, validated.
+/// Where a sidecar runs.
+#[derive(Debug, Clone, Subcommand)]
+pub enum PlatformArgs {
+    /// In a Kubernetes pod: settings from the environment that the injector wrote
+    Pod(PodArgs),
+}
+
+/// What the supervisor or the pod says, validated.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) identity: SpiffeId,
     pub(crate) inbound: SocketAddr,
-    pub(crate) application: SocketAddr,
+    pub(crate) applications: Applications,
+    pub(crate) capture: Capture,
     pub(crate) outbounds: Vec<Outbound>,
     pub(crate) workers: NonZeroUsize,
     pub(crate) health: SocketAddr,
+    /// Of the pod, as Kubernetes wrote them; none in local mode.
+    pub(crate) pod_ips: Vec<IpAddr>,
+    /// To be replayed.
+    pub(crate) probes: Probes,
 }
 
 /// One outbound port.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbound {
-    pub(crate) destination: String,
+    /// What it stands for; without one, each connection says itself what it is for.
+    pub(crate) destination: Option<String>,
     pub(crate) listen: SocketAddr,
 }
 
@@ -50,10 +75,13 @@ impl Settings {
         Ok(Self {
             identity,
             inbound: address("inbound_listen", &start.inbound_listen)?,
-            application: address("application", &start.application)?,
+            applications: Applications::Fixed(address("application", &start.application)?),
+            capture: Capture::Explicit,
             outbounds,
             workers: workers(start.workers)?,
             health: address("health_listen", &start.health_listen)?,
+            pod_ips: Vec::new(),
+            probes: Probes::new(),
         })
     }
 }
@@ -66,7 +94,7 @@ fn outbound(outbound: &v1::Outbound) -> anyhow::Result<Outbound> {
             outbound.destination
         );
     }
-    Ok(Outbound { destination: outbound.destination.clone(), listen })
+    Ok(Outbound { destination: Some(outbound.destination.clone()), listen })
 }
 
 fn address(field: &str, text: &str) -> anyhow::Result<SocketAddr> {

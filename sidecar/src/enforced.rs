@@ -1,91 +1,63 @@
 //! What the sidecar enforces: one immutable value, made whole from what the control plane sent and swapped whole.
 //!
-//! Two messages make it: a snapshot, which is taken whole or refused whole, and the quarantines, which hold also when a
-//! snapshot cannot be read.
+//! Two messages make it: a snapshot (`read`), which is taken whole or refused whole, and who is cut off (`cut_off`), which
+//! holds also when a snapshot cannot be read. Owns the one place where the posture turns a verdict: here, and nowhere
+//! else, a call that no rule allows may pass.
+
+mod cut_off;
+mod destination;
+mod posture;
+mod read;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::StatusCode;
-use kith_identity::{BundleSet, SpiffeId, TrustDomain};
-use kith_policy::{Call, Denial, PolicySet, Quarantines, Revision, RuleRef, Verdict, evaluate};
-use kith_proto::convert::{bundle_from_wire, identity_from_wire, policy_from_wire};
-use kith_proto::{POLICY_LANGUAGE, v1};
+use kith_identity::SpiffeId;
+use kith_identity::svid::Serial;
+use kith_policy::{
+    Call, Denial, PolicySet, Quarantines, Revision, RuleRef, UnprovenCall, Verdict, denial_of_unproven,
+    evaluate,
+};
 
 use crate::refusal::Refusal;
-use crate::session::SessionTarget;
+
+pub(crate) use cut_off::{ReadQuarantines, read_quarantines};
+pub(crate) use destination::{Destination, Endpoint, Protocol};
+pub(crate) use posture::{Egress, Posture};
+pub(crate) use read::{Read, read};
+
+use cut_off::CutOff;
 
 /// Everything that decides about a call.
 #[derive(Debug, Clone)]
 pub(crate) struct Enforced {
     policies: Arc<PolicySet>,
-    quarantines: Arc<Quarantines>,
+    /// Of the snapshot in force. Its policies may say that nothing is to be decided by them, and have none then.
+    revision: Option<Revision>,
+    cut_off: Arc<CutOff>,
     /// `None` until the control plane said who is quarantined, which may be nobody.
     quarantined_at: Option<Revision>,
     destinations: Arc<BTreeMap<String, Destination>>,
     /// What the workload itself speaks.
     protocol: Protocol,
+    /// Where that was declared for a port.
+    ports: Arc<BTreeMap<u16, Protocol>>,
+    posture: Posture,
+    /// `None`: as the posture says.
+    egress: Option<Egress>,
     /// Grows with each change: what workers acknowledge.
     generation: u64,
 }
 
-/// A service that the workload declared to call.
+/// Why a call may pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Destination {
-    pub(crate) endpoints: Vec<SessionTarget>,
-    pub(crate) protocol: Protocol,
-}
-
-/// What a destination speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    /// Told from the first bytes.
-    Detected,
-    /// Declared to be HTTP.
-    Http,
-    /// Declared to be bytes that are not looked into.
-    Opaque,
-}
-
-/// A snapshot that was read.
-#[derive(Debug)]
-pub(crate) struct Read {
-    policies: PolicySet,
-    destinations: BTreeMap<String, Destination>,
-    protocol: Protocol,
-    pub(crate) bundles: BundleSet,
-}
-
-/// Quarantines that were read. What could not be read is told upward; what could is in force.
-#[derive(Debug)]
-pub(crate) struct ReadQuarantines {
-    quarantines: Quarantines,
-    pub(crate) revision: Revision,
-    pub(crate) unreadable: Option<String>,
-}
-
-/// Why a snapshot, or a list of quarantines, is refused as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SnapshotError {
-    #[error("it has no revision")]
-    NoRevision,
-    #[error("revision {new} goes back behind {current}")]
-    GoesBack { new: Revision, current: Revision },
-    #[error("the snapshot came before it was said who is quarantined")]
-    BeforeQuarantines,
-    #[error("the snapshot is for {found}, this is {own}")]
-    Foreign { found: SpiffeId, own: SpiffeId },
-    #[error("the policies are written in language {found}, this sidecar reads {POLICY_LANGUAGE}")]
-    Language { found: u32 },
-    #[error("{0}")]
-    Wire(#[from] kith_proto::convert::WireError),
-    #[error("{0}")]
-    Compile(#[from] kith_policy::CompileError),
-    #[error("destination {name}: {address:?} is not a socket address")]
-    Address { name: String, address: String },
-    #[error("{of}: this sidecar does not know protocol {number}")]
-    Protocol { of: String, number: i32 },
+pub(crate) enum Allowed {
+    /// A rule allows it.
+    By(RuleRef),
+    /// No rule does, and the posture lets it through: what Enforce would refuse it with.
+    Observed(Refusal),
 }
 
 impl Enforced {
@@ -93,10 +65,14 @@ impl Enforced {
     pub(crate) fn nothing() -> Self {
         Self {
             policies: Arc::new(PolicySet::refuse_all("no snapshot from the control plane yet")),
-            quarantines: Arc::default(),
+            revision: None,
+            cut_off: Arc::default(),
             quarantined_at: None,
             destinations: Arc::default(),
             protocol: Protocol::Detected,
+            ports: Arc::default(),
+            posture: Posture::Enforce,
+            egress: None,
             generation: 0,
         }
     }
@@ -105,65 +81,170 @@ impl Enforced {
     #[cfg(test)]
     pub(crate) fn of(policies: PolicySet, quarantines: Quarantines) -> Self {
         Self {
+            revision: policies.revision(),
             policies: Arc::new(policies),
-            quarantines: Arc::new(quarantines),
+            cut_off: Arc::new(CutOff { identities: quarantines, ..CutOff::default() }),
             generation: 1,
             ..Self::nothing()
         }
+    }
+
+    /// The same in another posture, for tests.
+    #[cfg(test)]
+    pub(crate) fn under(self, posture: Posture) -> Self {
+        Self { posture, ..self }
     }
 
     /// The same with another snapshot.
     pub(crate) fn with_snapshot(&self, read: Read) -> Self {
         Self {
             policies: Arc::new(read.policies),
+            revision: Some(read.revision),
             destinations: Arc::new(read.destinations),
             protocol: read.protocol,
+            ports: Arc::new(read.ports),
+            posture: read.posture,
+            egress: read.egress,
             generation: self.generation + 1,
             ..self.clone()
         }
     }
 
-    /// The same with other quarantines.
+    /// The same with others cut off.
     pub(crate) fn with_quarantines(&self, read: ReadQuarantines) -> Self {
         Self {
-            quarantines: Arc::new(read.quarantines),
+            cut_off: Arc::new(read.cut_off),
             quarantined_at: Some(read.revision),
             generation: self.generation + 1,
             ..self.clone()
         }
     }
 
-    /// Decides about a call to the workload.
-    pub(crate) fn decide(&self, call: &Call<'_>, now: SystemTime) -> Result<RuleRef, Refusal> {
-        match evaluate(&self.policies, &self.quarantines, call, now) {
-            Verdict::Allow { by } => Ok(by),
-            Verdict::Deny { because } => Err(refusal(&because)),
+    /// Decides about a call to the workload, of a caller that proved who it is.
+    pub(crate) fn decide(&self, call: &Call<'_>, now: SystemTime) -> Result<Allowed, Refusal> {
+        self.check_self()?;
+        match evaluate(&self.policies, &self.cut_off.identities, call, now) {
+            Verdict::Allow { by } => Ok(Allowed::By(by)),
+            Verdict::Deny { because } => self.observe(&because, now).ok_or_else(|| refusal(&because)),
+        }
+    }
+
+    /// Decides about a call in the clear, whose caller proved nothing. No rule can allow it.
+    pub(crate) fn decide_unproven(
+        &self,
+        call: &UnprovenCall<'_>,
+        now: SystemTime,
+    ) -> Result<Allowed, Refusal> {
+        self.check_self()?;
+        if let Some(because) = denial_of_unproven(&self.policies, &self.cut_off.identities, call, now) {
+            return Err(refusal(&because));
+        }
+        self.check_plaintext(now)?;
+        let detail = "the caller proved no identity, and Enforce answers nobody without one; \
+                      inject it into the mesh before this namespace leaves Observe";
+        Ok(Allowed::Observed(Refusal::new(StatusCode::FORBIDDEN, "no_identity", detail)))
+    }
+
+    /// A denial by default is all that a posture forgives: a rule, a quarantine, a path with two readings and policies
+    /// that are missing are enforced in each.
+    fn observe(&self, because: &Denial, now: SystemTime) -> Option<Allowed> {
+        match (self.posture(now), because) {
+            (Posture::Observe { .. } | Posture::Encrypt, Denial::Default { .. }) => {
+                Some(Allowed::Observed(refusal(because)))
+            }
+            (Posture::Enforce, _)
+            | (
+                _,
+                Denial::Quarantined { .. }
+                | Denial::NotReady { .. }
+                | Denial::Rule { .. }
+                | Denial::AmbiguousPath { .. },
+            ) => None,
+        }
+    }
+
+    /// Whether calls in the clear may come in at all.
+    pub(crate) fn check_plaintext(&self, now: SystemTime) -> Result<(), Refusal> {
+        match self.posture(now) {
+            Posture::Observe { .. } => Ok(()),
+            posture @ (Posture::Encrypt | Posture::Enforce) => Err(Refusal::plaintext(posture.name())),
         }
     }
 
     /// Whether these two may have anything to do with each other; the policies of a call are its destination's.
     pub(crate) fn check_pair(&self, source: &SpiffeId, destination: &SpiffeId) -> Result<(), Refusal> {
-        self.quarantines.denial(source, destination).map_or(Ok(()), |because| Err(refusal(&because)))
+        self.check_self()?;
+        self.cut_off.identities.denial(source, destination).map_or(Ok(()), |because| Err(refusal(&because)))
     }
 
-    /// What the workload itself speaks.
-    pub(crate) fn protocol(&self) -> Protocol {
-        self.protocol
+    /// Whether the workload itself is cut off, whatever its identity: then it refuses everything, in and out.
+    pub(crate) fn check_self(&self) -> Result<(), Refusal> {
+        if self.cut_off.yourself {
+            return Err(Refusal::quarantined("this workload itself is quarantined"));
+        }
+        Ok(())
     }
 
-    /// A destination that the workload declared.
+    /// Whether the holder of this svid is cut off, though others of its identity are not.
+    pub(crate) fn check_serial(&self, serial: &Serial) -> Result<(), Refusal> {
+        if self.cut_off.serials.contains(serial) {
+            return Err(Refusal::quarantined(format!("the holder of the svid {serial} is quarantined")));
+        }
+        Ok(())
+    }
+
+    /// How strictly calls to the workload are judged at this time: Observe ends by itself.
+    pub(crate) fn posture(&self, now: SystemTime) -> Posture {
+        match self.posture {
+            Posture::Observe { until } if now >= until => Posture::Enforce,
+            posture => posture,
+        }
+    }
+
+    /// When time alone changes what is allowed; none when it does not any more.
+    pub(crate) fn next_change(&self, now: SystemTime) -> Option<SystemTime> {
+        match self.posture(now) {
+            Posture::Observe { until } => Some(until),
+            Posture::Encrypt | Posture::Enforce => None,
+        }
+    }
+
+    /// Whether calls may leave the mesh at all, such as one to there.
+    pub(crate) fn check_egress(&self, to: &str, now: SystemTime) -> Result<(), Refusal> {
+        match self.egress(now) {
+            Egress::Deny => Err(Refusal::egress_denied(to)),
+            Egress::Observe | Egress::Allow => Ok(()),
+        }
+    }
+
+    /// What becomes of calls to destinations outside the mesh, at this time: who only observes cuts nothing off, and
+    /// where nothing was said that ends with the observing.
+    pub(crate) fn egress(&self, now: SystemTime) -> Egress {
+        match (self.egress, self.posture(now)) {
+            (Some(egress), _) => egress,
+            (None, Posture::Observe { .. }) => Egress::Observe,
+            (None, Posture::Encrypt | Posture::Enforce) => Egress::Deny,
+        }
+    }
+
+    /// What the workload speaks on one of its ports.
+    pub(crate) fn protocol_of(&self, port: u16) -> Protocol {
+        self.ports.get(&port).copied().unwrap_or(self.protocol)
+    }
+
+    /// A destination by its declared name, or by its address as `10.96.0.1:80` or `[fd00::1]:80`.
     pub(crate) fn destination(&self, name: &str) -> Option<&Destination> {
         self.destinations.get(name)
     }
 
     /// The revision of the snapshot in force, once there is one.
     pub(crate) fn revision(&self) -> Option<Revision> {
-        self.policies.revision()
+        self.revision
     }
 
-    /// Who is cut off.
+    /// The identities that are cut off.
     pub(crate) fn quarantines(&self) -> &Quarantines {
-        &self.quarantines
+        &self.cut_off.identities
     }
 
     /// Grows with each change.
@@ -182,93 +263,6 @@ fn refusal(because: &Denial) -> Refusal {
     refusal.policy = because.policy().map(str::to_owned);
     refusal.rule = because.rule().map(str::to_owned);
     refusal
-}
-
-/// Reads who is quarantined.
-pub(crate) fn read_quarantines(
-    message: &v1::Quarantines,
-    current: &Enforced,
-) -> Result<ReadQuarantines, SnapshotError> {
-    let revision = newer(message.revision, current.quarantined_at)?;
-    let mut unreadable = None;
-    let identities = message.identities.iter().filter_map(|text| {
-        let identity = identity_from_wire("quarantines", text);
-        identity.inspect_err(|error| unreadable = Some(error.to_string())).ok()
-    });
-    let mut quarantines: Quarantines = identities.collect();
-    if unreadable.is_some() {
-        // One of them may be the one that cannot be read: nobody is let go by a list like this.
-        quarantines = current.quarantines.iter().chain(quarantines.iter()).cloned().collect();
-    }
-    Ok(ReadQuarantines { quarantines, revision, unreadable })
-}
-
-/// Reads a snapshot; one unreadable part refuses all of it (P41).
-pub(crate) fn read(
-    snapshot: &v1::Snapshot,
-    own: &SpiffeId,
-    current: &Enforced,
-) -> Result<Read, SnapshotError> {
-    let revision = newer(snapshot.revision, current.revision())?;
-    if current.quarantined_at.is_none() {
-        return Err(SnapshotError::BeforeQuarantines);
-    }
-    if snapshot.policy_language != POLICY_LANGUAGE {
-        return Err(SnapshotError::Language { found: snapshot.policy_language });
-    }
-    let found = identity_from_wire("identity", &snapshot.identity)?;
-    if found != *own {
-        return Err(SnapshotError::Foreign { found, own: own.clone() });
-    }
-    let bundles = snapshot.bundles.iter().map(|bundle| bundle_from_wire("bundles", Some(bundle)));
-    let bundles = bundles.collect::<Result<_, _>>()?;
-    let policies = policies(snapshot, own.trust_domain(), revision)?;
-    let destinations = snapshot.destinations.iter().map(destination).collect::<Result<_, _>>()?;
-    let protocol = protocol(snapshot.protocol, "the workload itself")?;
-    Ok(Read { policies, destinations, protocol, bundles })
-}
-
-/// A revision never goes back (R5).
-fn newer(revision: Option<v1::Revision>, current: Option<Revision>) -> Result<Revision, SnapshotError> {
-    let new: Revision = revision.ok_or(SnapshotError::NoRevision)?.into();
-    match current.filter(|current| new < *current) {
-        Some(current) => Err(SnapshotError::GoesBack { new, current }),
-        None => Ok(new),
-    }
-}
-
-fn policies(
-    snapshot: &v1::Snapshot,
-    trust_domain: &TrustDomain,
-    revision: Revision,
-) -> Result<PolicySet, SnapshotError> {
-    let policies = snapshot.policies.iter().map(policy_from_wire);
-    let policies = policies.collect::<Result<Vec<_>, _>>()?;
-    Ok(PolicySet::compile(trust_domain, &policies, revision)?)
-}
-
-fn destination(wire: &v1::Destination) -> Result<(String, Destination), SnapshotError> {
-    let name = wire.name.clone();
-    let endpoints = wire.endpoints.iter().map(|endpoint| {
-        let address = endpoint
-            .address
-            .parse()
-            .map_err(|_| SnapshotError::Address { name: name.clone(), address: endpoint.address.clone() })?;
-        let identity = identity_from_wire("destinations.endpoints.identity", &endpoint.identity)?;
-        Ok(SessionTarget { address, identity })
-    });
-    let endpoints = endpoints.collect::<Result<_, SnapshotError>>()?;
-    let protocol = protocol(wire.protocol, &format!("destination {name}"))?;
-    Ok((name, Destination { endpoints, protocol }))
-}
-
-fn protocol(wire: i32, of: &str) -> Result<Protocol, SnapshotError> {
-    match v1::Protocol::try_from(wire) {
-        Ok(v1::Protocol::Unspecified) => Ok(Protocol::Detected),
-        Ok(v1::Protocol::Http) => Ok(Protocol::Http),
-        Ok(v1::Protocol::Tcp) => Ok(Protocol::Opaque),
-        Err(_) => Err(SnapshotError::Protocol { of: of.to_owned(), number: wire }),
-    }
 }
 
 #[cfg(test)]

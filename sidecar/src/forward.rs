@@ -47,17 +47,20 @@ pub(crate) fn application_version(parts: &Parts, between_sidecars: bool) -> Vers
     }
 }
 
-/// From a session to the application, which learns from one header, ours, who calls.
+/// From a session to the application, which learns from one header, ours, who calls. There is none for a caller that
+/// proved nothing: `peer` is `None`.
 pub(crate) fn into_application(
     parts: &mut Parts,
     authority: Authority,
     version: Version,
     own: &SpiffeId,
-    peer: &SpiffeId,
+    peer: Option<&SpiffeId>,
 ) {
     strip(&mut parts.headers);
     // Neither identity can hold a character that this header would have to quote (X4).
-    if let Ok(value) = HeaderValue::from_str(&format!("By={own};URI={peer}")) {
+    if let Some(peer) = peer
+        && let Ok(value) = HeaderValue::from_str(&format!("By={own};URI={peer}"))
+    {
         parts.headers.insert(CLIENT_CERT_HEADER, value);
     }
     parts.headers.remove(HOST);

@@ -37,7 +37,7 @@ impl Vitals {
     /// What keeps a call from being carried, by name; empty when nothing does.
     fn waiting_for(&self) -> Vec<String> {
         let enforced = self.enforced.borrow();
-        let quarantined = enforced.quarantines().contains(&self.identity);
+        let quarantined = enforced.quarantines().contains(&self.identity) || enforced.check_self().is_err();
         let missing = [
             (self.stop.is_stopping(), "draining"),
             (quarantined, "quarantined"),

@@ -11,6 +11,7 @@
 
 mod answer;
 mod body;
+mod capture;
 mod config;
 mod control;
 mod detect;
@@ -25,17 +26,23 @@ mod inbound;
 mod lock;
 mod metrics;
 mod outbound;
+mod plaintext;
+mod probes;
 mod random;
+pub mod redirect;
 mod refusal;
 mod report;
 mod session;
+mod sockets;
 mod spawner;
 mod start;
 mod stream_request;
+#[cfg(test)]
+mod test_mesh;
 mod tunnel;
 mod worker;
 
-pub use config::Args;
+pub use config::{Args, PlatformArgs, PodArgs};
 
 /// Runs a sidecar until it is told to stop or its supervisor is gone.
 pub fn run(args: &Args) -> anyhow::Result<()> {

@@ -26,6 +26,7 @@ mod tests;
 const CALLS: &str = "kith_calls";
 const CALL_DURATION: &str = "kith_call_duration_seconds";
 const CALLS_OPEN: &str = "kith_calls_open";
+const WOULD_DENIALS: &str = "kith_would_denials";
 const SESSIONS_OPEN: &str = "kith_sessions_open";
 const SESSIONS_REFUSED: &str = "kith_sessions_refused";
 const SVID_NOT_AFTER: &str = "kith_svid_not_after_seconds";
@@ -49,6 +50,7 @@ pub(crate) struct Metrics {
     /// By direction and verdict.
     durations: [[Durations; 2]; 2],
     calls_open: [Open; 2],
+    would_denials: Counters<2>,
     sessions_open: [Open; 2],
     sessions_refused: Counters<2>,
     svid_renewals: AtomicU64,
@@ -76,6 +78,7 @@ impl Metrics {
             ]),
             durations: Default::default(),
             calls_open: Default::default(),
+            would_denials: Counters::new([Label::Closed(DIRECTION), Label::Open("reason")]),
             sessions_open: Default::default(),
             sessions_refused: Counters::new([Label::Closed(DIRECTION), Label::Open("reason")]),
             svid_renewals: AtomicU64::new(0),
@@ -119,6 +122,9 @@ impl Metrics {
             or_empty(&call.rule),
             or_empty(&call.denial_reason),
         ]);
+        if let Some(would_deny) = &call.would_deny {
+            self.would_denials.count([direction(call.direction), &would_deny.reason]);
+        }
         let durations = &self.durations[index(call.direction)][usize::from(call.verdict == Verdict::Deny)];
         durations.observe(Duration::from_micros(call.duration_us));
         self.calls_open[index(call.direction)].closed();
@@ -134,6 +140,8 @@ impl Metrics {
                 durations.encode(&mut family, &labels)?;
             }
         }
+        let help = "Calls that were let through, and that a stricter posture or egress would have refused";
+        self.would_denials.encode(encoder, WOULD_DENIALS, help)?;
         gauges(encoder, CALLS_OPEN, "Calls that are open now", DIRECTION, &by_direction(&self.calls_open))
     }
 
@@ -175,7 +183,9 @@ impl Collector for Figures {
         counter(encoder, LINES_LOST, "Lines of allowed calls and events that nobody read in time", lost)?;
         let lost = self.writer.lost_refusals();
         counter(encoder, REFUSALS_LOST, "Lines of refusals that nobody read in time", lost)?;
-        let dropped = metrics.calls.dropped() + metrics.sessions_refused.dropped();
+        let families =
+            [metrics.calls.dropped(), metrics.would_denials.dropped(), metrics.sessions_refused.dropped()];
+        let dropped = families.into_iter().sum();
         counter(encoder, LABEL_SETS_DROPPED, "Counted as `other`: a family had all its label sets", dropped)
     }
 }

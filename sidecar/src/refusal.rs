@@ -60,6 +60,29 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, detail)
     }
 
+    /// One of the two ends is cut off.
+    pub(crate) fn quarantined(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "quarantined", detail)
+    }
+
+    /// Nobody is answered in the clear in this posture.
+    pub(crate) fn plaintext(posture: &str) -> Self {
+        let detail = format!(
+            "the caller speaks in the clear, so it has no sidecar, and this namespace is {posture}; \
+             inject the caller, or set the posture to Observe until it is"
+        );
+        Self::new(StatusCode::FORBIDDEN, "plaintext", detail)
+    }
+
+    /// The destination has no sidecar, and the namespace's calls stay in the mesh.
+    pub(crate) fn egress_denied(to: &str) -> Self {
+        let detail = format!(
+            "{to} is outside the mesh, and egress of this namespace is Deny; \
+             inject the destination, or set kith.dev/egress to Allow"
+        );
+        Self::new(StatusCode::FORBIDDEN, "egress_denied", detail)
+    }
+
     /// The session's proof is over, and with it the session.
     pub(crate) fn svid_expired() -> Self {
         Self::unavailable("svid_expired", "the session ended with the first of its svids")

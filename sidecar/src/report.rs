@@ -49,7 +49,8 @@ struct Tap {
 }
 
 impl Reports {
-    /// Keeps a refusal under its peer; the empty peer is everybody without a verified identity.
+    /// Keeps a refusal, or one that a stricter posture would have made, under its peer; the empty peer is everybody without a
+    /// verified identity.
     pub(crate) fn denial(&self, id: &str, source: &str, line: &str) {
         let mut denials = lock(&self.denials);
         let denials = &mut *denials;
@@ -127,7 +128,8 @@ impl Reports {
                 sync_up::Kind::Hello(_)
                 | sync_up::Kind::Ack(_)
                 | sync_up::Kind::Refusal(_)
-                | sync_up::Kind::Quarantined(_) => {}
+                | sync_up::Kind::Quarantined(_)
+                | sync_up::Kind::Subscribe(_) => {}
             }
         }
     }

@@ -1,7 +1,6 @@
 //! Wiring: settings in, sockets bound, workers and control tasks started, and all of them waited for.
 
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -11,26 +10,25 @@ use anyhow::{Context, anyhow};
 use futures_util::future::select_all;
 use kith_identity::BundleSet;
 use kith_mtls::{Credentials, Now};
-use kith_proto::v1;
+use kith_proto::pod::IDENTITY_FOLDER;
 use kith_runtime::signals::{StopRequested, stop_requested};
-use kith_runtime::{Clock, Guard, Health, Readiness, Stop, Stopper, Tasks, telemetry};
-use socket2::{Domain, Socket, Type};
+use kith_runtime::{Clock, Health, Readiness, Stop, Stopper, Tasks, telemetry};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Args, Settings};
-use crate::control::{Control, Supervisor, keep_svid, keep_synced};
+use crate::config::{Args, PlatformArgs, Settings};
+use crate::control::{Control, Platform, Pod, Subscriptions, Supervisor, keep_svid, keep_synced};
 use crate::enforced::Enforced;
 use crate::health::{self, Vitals};
 use crate::identity_log::{Log, QUEUE_LINES, Writer};
 use crate::metrics::{Figures, Metrics};
+use crate::probes;
 use crate::report::Reports;
 use crate::session::SessionNumbers;
-use crate::worker::{self, Shared, Sockets};
+use crate::sockets::Bound;
+use crate::worker::Shared;
 
-/// Connections of one port that may wait to be accepted.
-const BACKLOG: i32 = 1_024;
 /// After the workers have drained, what is left of the control tasks ends at once.
 const CONTROL_LIMIT: Duration = Duration::from_millis(500);
 /// How long the last lines may take to be read. A supervisor that reads nothing must not keep the process.
@@ -38,40 +36,41 @@ const LOG_LIMIT: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     telemetry::init(&args.log_level, telemetry::Format::Auto)?;
-    kith_runtime::die_with_parent().context("asking to end with the supervisor")?;
+    if args.platform.is_none() {
+        kith_runtime::die_with_parent().context("asking to end with the supervisor")?;
+    }
     let files = kith_runtime::raise_file_limit().context("raising the limit of open files")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(supervised(io::stdout(), files));
+    let ended = runtime.block_on(life(args.platform.as_ref(), io::stdout(), files));
     // Without waiting for threads that block: the log's, when nobody reads it.
     runtime.shutdown_background();
     ended
 }
 
 /// The whole life of the process; `out` gets the identity log.
-async fn supervised(out: impl Write + Send + 'static, files: u64) -> anyhow::Result<()> {
+async fn life(
+    platform: Option<&PlatformArgs>,
+    out: impl Write + Send + 'static,
+    files: u64,
+) -> anyhow::Result<()> {
     let mut stop_signal = pin!(stop_requested());
-    let (supervisor, start) = tokio::select! {
+    let begun = tokio::select! {
         biased;
         // First, so that from here on no signal just kills.
         signal = stop_signal.as_mut() => return signal.map(drop).context("signals cannot be received"),
-        connected = Supervisor::connect() => connected?,
+        begun = Begun::at(platform) => begun?,
     };
-    let settings = Settings::read(&start).context("settings from the supervisor")?;
-    let bound = Bound::bind(&settings)?;
-    let clock = Clock::system();
+    let bound = Bound::bind(&begun.settings)?;
     let (stopper, stop) = Stop::new();
-    let reports = Arc::new(Reports::default());
-    let metrics = Arc::new(Metrics::new());
     let (writer, writing) = Writer::start(out, QUEUE_LINES)?;
-    let name = settings.identity.to_string();
-    let log = Log::new(name, clock.clone(), writer.clone(), Arc::clone(&reports), Arc::clone(&metrics));
-    let (mut control, mut shared) = wire(&settings, supervisor, log, reports, metrics, clock, stop);
+    let settings = begun.settings.clone();
+    let (mut control, mut shared) = wire(begun, &writer, stop);
     shared.streams_per_identity = streams_per_identity(files, settings.workers.get());
     let listening = Readiness::new();
     let workers = bound.start(&settings, &shared, &mut control.judged, &listening, &stopper)?;
     let control = Arc::new(control);
-    let health = health(&control, &shared, listening, writer.clone()).open(bound.health()?)?;
-    control.supervisor.ready(bound.ready()?).await?;
+    let health = health(&control, &shared, &settings, listening, writer.clone()).open(bound.health()?)?;
+    control.platform.ready(bound.ready()?).await?;
     drop((bound, shared));
     let (tasks, signals) = (Tasks::new(), Tasks::new());
     tasks.spawn(keep_svid(Arc::clone(&control)));
@@ -89,6 +88,32 @@ async fn supervised(out: impl Write + Send + 'static, files: u64) -> anyhow::Res
     }
     drop((control, writer));
     joined.and(ended).and(written(writing).await)
+}
+
+/// What the platform says at the start.
+struct Begun {
+    platform: Platform,
+    settings: Settings,
+}
+
+impl Begun {
+    async fn at(platform: Option<&PlatformArgs>) -> anyhow::Result<Self> {
+        match platform {
+            None => {
+                let (supervisor, start) = Supervisor::connect().await?;
+                let settings = Settings::read(&start).context("settings from the supervisor")?;
+                Ok(Self { platform: Platform::Supervised(supervisor), settings })
+            }
+            Some(PlatformArgs::Pod(args)) => {
+                let (settings, control_plane) = args.read().context("settings from the pod's environment")?;
+                let trust_domain = settings.identity.trust_domain().clone();
+                Ok(Self {
+                    platform: Platform::Pod(Pod::new(IDENTITY_FOLDER.into(), trust_domain, control_plane)),
+                    settings,
+                })
+            }
+        }
+    }
 }
 
 /// Each stream is a file, that of its connection to the application. All streams of one identity leave most of the files
@@ -110,7 +135,13 @@ async fn written(writing: JoinHandle<io::Result<()>>) -> anyhow::Result<()> {
 }
 
 /// What is told of this process, and when it counts as ready.
-fn health(control: &Control, shared: &Shared, listening: Readiness, writer: Writer) -> Health {
+fn health(
+    control: &Control,
+    shared: &Shared,
+    settings: &Settings,
+    listening: Readiness,
+    writer: Writer,
+) -> Health {
     let vitals = Vitals {
         identity: shared.identity.clone(),
         svid: shared.svid.clone(),
@@ -125,18 +156,15 @@ fn health(control: &Control, shared: &Shared, listening: Readiness, writer: Writ
         enforced: shared.enforced.clone(),
         writer,
     };
-    health::health(vitals, figures)
+    probes::replayed(health::health(vitals, figures), &settings.probes, &settings.pod_ips)
 }
 
-fn wire(
-    settings: &Settings,
-    supervisor: Supervisor,
-    log: Log,
-    reports: Arc<Reports>,
-    metrics: Arc<Metrics>,
-    clock: Clock,
-    stop: Stop,
-) -> (Control, Shared) {
+fn wire(begun: Begun, writer: &Writer, stop: Stop) -> (Control, Shared) {
+    let Begun { platform, settings } = begun;
+    let (clock, name) = (Clock::system(), settings.identity.to_string());
+    let (reports, metrics) = (Arc::new(Reports::default()), Arc::new(Metrics::new()));
+    let log = Log::new(name, clock.clone(), writer.clone(), Arc::clone(&reports), Arc::clone(&metrics));
+    let subscriptions = Arc::new(Subscriptions::default());
     let (svid, svid_seen) = watch::channel(None);
     let (bundles, bundles_seen) = watch::channel(Arc::new(BundleSet::default()));
     let (enforced, enforced_seen) = watch::channel(Arc::new(Enforced::nothing()));
@@ -146,7 +174,9 @@ fn wire(
     });
     let shared = Shared {
         identity: settings.identity.clone(),
-        application: settings.application,
+        capture: settings.capture,
+        applications: settings.applications,
+        subscriptions: Arc::clone(&subscriptions),
         credentials: Credentials::new(svid_seen.clone(), bundles_seen.clone(), now),
         bundles: bundles_seen,
         svid: svid_seen,
@@ -158,12 +188,13 @@ fn wire(
         stop: stop.clone(),
     };
     let control = Control {
-        identity: settings.identity.clone(),
-        supervisor: Arc::new(supervisor),
+        identity: settings.identity,
+        platform,
         svid,
         bundles,
         enforced,
         judged: Vec::new(),
+        subscriptions,
         reports,
         renew: Notify::new(),
         finished: CancellationToken::new(),
@@ -193,7 +224,7 @@ async fn wait(
             });
             Ok(())
         }
-        listened = control.supervisor.listen() => listened.context("channel to the supervisor"),
+        listened = control.platform.listen() => listened.context("channel to the supervisor"),
         () = worker_ended(&control.judged) => Err(anyhow!("a worker has ended")),
     };
     stopper.begin();
@@ -218,81 +249,6 @@ async fn join(workers: Vec<JoinHandle<anyhow::Result<()>>>) -> anyhow::Result<()
         all = all.and(ended.unwrap_or_else(|_| Err(anyhow!("a worker panicked"))));
     }
     all
-}
-
-/// The sockets of the process.
-struct Bound {
-    inbound: TcpListener,
-    outbounds: Vec<(String, TcpListener)>,
-    health: TcpListener,
-}
-
-impl Bound {
-    fn bind(settings: &Settings) -> anyhow::Result<Self> {
-        let outbounds = settings.outbounds.iter().map(|outbound| {
-            let listener = listen(outbound.listen).with_context(|| {
-                format!("outbound port for {} at {}", outbound.destination, outbound.listen)
-            })?;
-            Ok((outbound.destination.clone(), listener))
-        });
-        let outbounds = outbounds.collect::<anyhow::Result<_>>()?;
-        let inbound =
-            listen(settings.inbound).with_context(|| format!("inbound port at {}", settings.inbound))?;
-        let health = listen(settings.health).with_context(|| format!("health at {}", settings.health))?;
-        Ok(Self { inbound, outbounds, health })
-    }
-
-    fn ready(&self) -> anyhow::Result<v1::SidecarReady> {
-        let outbounds = self.outbounds.iter().map(|(destination, listener)| {
-            Ok(v1::Outbound { destination: destination.clone(), listen: listener.local_addr()?.to_string() })
-        });
-        let outbounds = outbounds.collect::<io::Result<_>>()?;
-        let (inbound, health) = (self.inbound.local_addr()?, self.health.local_addr()?);
-        Ok(v1::SidecarReady { inbound: inbound.to_string(), outbounds, health: health.to_string() })
-    }
-
-    fn health(&self) -> io::Result<tokio::net::TcpListener> {
-        tokio::net::TcpListener::from_std(self.health.try_clone()?)
-    }
-
-    /// Starts the workers. They accept from duplicates of one socket rather than from sockets that share a port
-    /// (`SO_REUSEPORT`): nobody else of this user can then join in and take connections.
-    fn start(
-        &self,
-        settings: &Settings,
-        shared: &Shared,
-        judged: &mut Vec<watch::Receiver<u64>>,
-        listening: &Readiness,
-        stopper: &Stopper,
-    ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
-        let start = |number: usize| {
-            let name = format!("worker-{number}");
-            let (shared, sockets) = (shared.clone(), self.duplicate(listening.block(&*name))?);
-            let (done, seen) = watch::channel(0);
-            let stopper = stopper.clone();
-            judged.push(seen);
-            let thread = std::thread::Builder::new().name(name);
-            Ok(thread.spawn(move || worker::run(shared, sockets, done, &stopper))?)
-        };
-        (0..settings.workers.get()).map(start).collect()
-    }
-
-    fn duplicate(&self, deaf: Guard) -> io::Result<Sockets> {
-        let outbounds = self.outbounds.iter().map(|(name, socket)| Ok((name.clone(), socket.try_clone()?)));
-        let outbounds = outbounds.collect::<io::Result<_>>()?;
-        Ok(Sockets { inbound: self.inbound.try_clone()?, outbounds, deaf })
-    }
-}
-
-/// The port can be taken again right after a restart. The standard library's listeners have 128 places, and who finds
-/// none waits a second.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
 }
 
 #[cfg(test)]

@@ -52,6 +52,15 @@ pub(crate) fn opaque(target: &SessionTarget) -> Result<Request<()>, Refusal> {
     request.map_err(|error| Refusal::unavailable("session_failed", error.to_string()))
 }
 
+/// The same stream for another endpoint of the same identity. A WebSocket's head names no endpoint.
+pub(crate) fn readdress(request: &mut Request<()>, target: &SessionTarget) {
+    let is_opaque = request.extensions().get::<Protocol>().is_none();
+    // An address has no character that an authority could not carry.
+    if let (true, Ok(uri)) = (is_opaque, Uri::builder().authority(target.address.to_string()).build()) {
+        *request.uri_mut() = uri;
+    }
+}
+
 /// Whether an application asks for a WebSocket, and for nothing beside it (RFC 6455 §4.1). Other upgrades, `h2c` above
 /// all (H31), are not carried: the request goes on without them.
 pub(crate) fn asks_for_websocket(parts: &Parts) -> bool {
@@ -146,11 +155,16 @@ pub(crate) fn mark_switched(response: &mut http::response::Parts) {
 pub(crate) fn take_switched(response: &mut http::response::Parts) -> bool {
     let switched = response.headers.remove(SWITCHED_HEADER).is_some() && response.status == StatusCode::OK;
     if switched {
-        response.status = StatusCode::SWITCHING_PROTOCOLS;
-        response.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        response.headers.insert(UPGRADE, WEBSOCKET_VALUE);
+        say_switched(response);
     }
     switched
+}
+
+/// Makes of an answer the one that switches a connection of HTTP/1.1.
+pub(crate) fn say_switched(response: &mut http::response::Parts) {
+    response.status = StatusCode::SWITCHING_PROTOCOLS;
+    response.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    response.headers.insert(UPGRADE, WEBSOCKET_VALUE);
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! Bytes between the application's connection and one HTTP/2 stream.
+//! Bytes between the application's connection and one HTTP/2 stream; `plain` has the same for two connections.
 //!
 //! Owns how an end travels: a half-close is a half-close on the other side, and everything else (a reset, a lost
 //! connection, a cut) is a reset there. Data that was cut short never looks complete: the application's connection is
 //! set to end in a reset from the start, and only a clean end of both directions takes that back.
+
+mod plain;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -16,13 +18,15 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::Notify;
 
+pub(crate) use plain::carry_plain;
+
 /// What is read at once, at first, and at most: an idle stream holds nothing, a bulk one reads in large pieces.
 const SMALLEST_READ: usize = 2 * 1024;
 const LARGEST_READ: usize = 64 * 1024;
 /// After so much without a pause, others get their turn.
 const TURN_BYTES: usize = 256 * 1024;
 
-/// The application's side.
+/// The application's side: a TCP connection. Of two it may be the other one's, too.
 #[derive(Debug)]
 pub(crate) struct Near {
     stream: TcpStream,

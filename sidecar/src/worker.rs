@@ -11,11 +11,13 @@ use kith_runtime::{Clock, Guard, Limits, Newest, Stop, Stopper, Tasks, serve};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::enforce::{Asked, Cut, Entered, InboundCall, Law, Registry, Subject, keep_judging};
+use crate::capture::{self, Applications, Capture};
+use crate::control::Subscriptions;
+use crate::enforce::{Law, Registry, keep_judging};
 use crate::enforced::Enforced;
-use crate::identity_log::Log;
+use crate::identity_log::{Direction, Log};
 use crate::inbound::{self, Application, Shares};
-use crate::outbound;
+use crate::outbound::{self, Balance};
 use crate::session::{self, Calls, Pool, SessionNumbers, Streams};
 
 /// Connections that one listener of one worker holds open at once.
@@ -35,7 +37,11 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(100);
 pub(crate) struct Shared {
     /// The identity that the svid must carry.
     pub(crate) identity: SpiffeId,
-    pub(crate) application: SocketAddr,
+    /// How it is known what a connection is for.
+    pub(crate) capture: Capture,
+    pub(crate) applications: Applications,
+    /// What the workload calls by address.
+    pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) svid: watch::Receiver<Option<Arc<Svid>>>,
     pub(crate) enforced: watch::Receiver<Arc<Enforced>>,
     pub(crate) bundles: watch::Receiver<Arc<BundleSet>>,
@@ -52,7 +58,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Sockets {
     pub(crate) inbound: TcpListener,
-    pub(crate) outbounds: Vec<(String, TcpListener)>,
+    /// Each with the destination that it stands for; without one, connections say themselves what they are for.
+    pub(crate) outbounds: Vec<(Option<String>, TcpListener)>,
     /// The process is not ready until this worker accepts.
     pub(crate) deaf: Guard,
 }
@@ -64,6 +71,7 @@ pub(crate) struct Worker {
     pub(crate) server: Server,
     pub(crate) calls: Pool<Calls>,
     pub(crate) streams: Pool<Streams>,
+    pub(crate) balance: Balance,
     pub(crate) application: Application,
     pub(crate) law: Law,
     pub(crate) registry: Registry,
@@ -112,7 +120,12 @@ pub(crate) fn run(
 }
 
 impl Worker {
-    fn new(shared: Shared, tasks: Tasks, own_connections: Tasks, drained: &CancellationToken) -> Self {
+    pub(crate) fn new(
+        shared: Shared,
+        tasks: Tasks,
+        own_connections: Tasks,
+        drained: &CancellationToken,
+    ) -> Self {
         let server = inbound::server(&shared);
         let law = Law {
             own: shared.identity.clone(),
@@ -130,9 +143,10 @@ impl Worker {
             numbers: Arc::clone(&shared.numbers),
             tasks: own_connections.clone(),
             drained: drained.clone(),
+            own_addresses: shared.capture.own().cloned(),
         };
         let (calls, streams) = (Pool::new(parts.clone()), Pool::new(parts));
-        let application = Application::new(shared.application, own_connections);
+        let application = Application::new(own_connections);
         let unproven = Newest::new(HANDSHAKES);
         let (shares, stream_shares) =
             (Shares::new(SESSIONS_PER_IDENTITY), Shares::new(shared.streams_per_identity));
@@ -141,6 +155,7 @@ impl Worker {
             server,
             calls,
             streams,
+            balance: Balance::default(),
             application,
             law,
             registry,
@@ -151,32 +166,27 @@ impl Worker {
         }
     }
 
-    /// Enters a call to the workload in the registry.
-    pub(crate) fn enter_call(
-        &self,
-        source: &SpiffeId,
-        asked: Asked,
-        session: &Cut,
-    ) -> (Arc<InboundCall>, Entered) {
-        let call = Arc::new(InboundCall {
-            source: source.clone(),
-            destination: self.shared.identity.clone(),
-            port: self.shared.application.port(),
-            asked,
-            session: session.clone(),
-        });
-        let entered = self.registry.enter(Subject::Call(Arc::clone(&call)));
-        (call, entered)
-    }
-
-    fn listen(self: &Arc<Self>, sockets: Sockets) -> anyhow::Result<()> {
+    pub(crate) fn listen(self: &Arc<Self>, sockets: Sockets) -> anyhow::Result<()> {
         let inbound = tokio::net::TcpListener::from_std(sockets.inbound)?;
-        self.accept(inbound, inbound::connection);
-        for (destination, listener) in sockets.outbounds {
+        self.accept(inbound, |worker, stream, from| async move {
+            match worker.shared.capture.inbound(&stream, from) {
+                Ok(accepted) => inbound::connection(worker, stream, accepted).await,
+                Err(refusal) => capture::refuse(&worker.shared.log, Direction::Inbound, from, refusal),
+            }
+        });
+        for (declared, listener) in sockets.outbounds {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let destination: Arc<str> = destination.into();
+            let declared: Option<Arc<str>> = declared.map(Into::into);
             self.accept(listener, move |worker, stream, from| {
-                outbound::connection(worker, Arc::clone(&destination), stream, from)
+                let declared = declared.clone();
+                async move {
+                    match worker.shared.capture.outbound(&stream, from) {
+                        Ok(accepted) => outbound::connection(worker, declared, stream, accepted).await,
+                        Err(refusal) => {
+                            capture::refuse(&worker.shared.log, Direction::Outbound, from, refusal)
+                        }
+                    }
+                }
             });
         }
         drop(sockets.deaf);

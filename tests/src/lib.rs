@@ -10,12 +10,14 @@
 mod backend;
 mod binary;
 mod client;
+pub mod cluster;
 mod load;
 mod mesh;
+pub mod page;
 mod record;
 
 pub use backend::Backend;
-pub use binary::{kith_binary, repository};
+pub use binary::{binary, kith_binary, repository};
 pub use client::{Answer, AnyBody, Connection, Version, read};
 pub use load::{Attempt, Load, Outcome};
 pub use mesh::{ALLOW_CALLER, Mesh, policy, policy_for};

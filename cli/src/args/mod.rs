@@ -3,14 +3,18 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+mod check;
+mod cluster;
 pub mod dev;
 mod verbs;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub use self::check::{CheckArgs, FailOn};
+pub use self::cluster::ClusterArgs;
 pub use self::verbs::{
-    CompletionArgs, IdentityCommand, ManArgs, QuarantineAddArgs, QuarantineCommand, ShellName, WhyArgs,
-    WorkloadArgs,
+    CompletionArgs, CrdsArgs, IdentityCommand, InjectArgs, ManArgs, QuarantineAddArgs, QuarantineCommand,
+    QuarantineRemoveArgs, ShellName, TargetArgs, WhyArgs, WorkloadArgs,
 };
 use crate::local::demo_mesh;
 use crate::local::layout::{LayoutError, MeshSocket, SocketFolder};
@@ -80,6 +84,16 @@ pub enum Command {
     /// Cut an identity off, now
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// See that an installation in a cluster is as it ought to be
+    #[command(after_help = "Example: kith check --wait 60s\n\n\
+        Before an installation: kith check --pre. What each check looks at: docs/checks.md.\n\
+        Exit code 2: something is wrong; with --fail-on warning also when something should be looked at.")]
+    Check(CheckArgs),
+    /// Make every pod of a text a member of the mesh: YAML or JSON in, the same out
+    #[command(after_help = "Example: kith inject -f shop.yaml --config config.yaml | kubectl apply -f -\n\n\
+        What was done is told on standard error. Comments and the order of fields are lost.\n\
+        Exit code 65: the text is none, or a pod in it cannot be a member as it is.")]
+    Inject(InjectArgs),
     /// Show the version of this command, and of the control plane where one runs
     #[command(after_help = "Example: kith version -o json")]
     Version(AskArgs),
@@ -89,6 +103,9 @@ pub enum Command {
     /// Write the manual pages
     #[command(after_help = "Example: kith man ~/.local/share/man/man1")]
     Man(ManArgs),
+    /// Print the definitions of the kinds of object that Kubernetes keeps for us
+    #[command(hide = true)]
+    Crds(CrdsArgs),
     /// The control plane of a local mesh; started by its supervisor
     #[command(hide = true)]
     RunControlPlane(kith_control_plane::Args),
@@ -117,6 +134,9 @@ impl Command {
             Self::Quarantine(command) => Some(command.runtime()),
             Self::Completion(_)
             | Self::Man(_)
+            | Self::Check(_)
+            | Self::Inject(_)
+            | Self::Crds(_)
             | Self::RunControlPlane(_)
             | Self::RunSidecar(_)
             | Self::DemoService(_)
@@ -254,19 +274,22 @@ pub struct AskArgs {
     /// How the answer is written
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
-    /// The mesh, when several are running
-    #[arg(long, conflicts_with = "socket")]
+    /// The mesh on this machine, when several are running
+    #[arg(long, conflicts_with_all = ["socket", "context", "kubeconfig", "namespace"])]
     pub name: Option<String>,
     /// The admin socket of the mesh
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["context", "kubeconfig", "namespace"])]
     pub socket: Option<PathBuf>,
+    /// Or a cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// Where sockets are looked for.
     #[command(flatten)]
     pub runtime: RuntimeArgs,
 }
 
 impl AskArgs {
-    /// The socket to ask.
+    /// The socket of a mesh on this machine.
     pub fn find_socket(&self) -> Result<MeshSocket, LayoutError> {
         match &self.socket {
             Some(socket) => Ok(MeshSocket::at(socket.clone())),
@@ -279,7 +302,7 @@ impl AskArgs {
         match (&self.socket, &self.name) {
             (Some(socket), _) => format!(" --socket {}", socket.display()),
             (None, Some(name)) => format!(" --name {name}"),
-            (None, None) => String::new(),
+            (None, None) => self.cluster.flags(),
         }
     }
 }
@@ -312,6 +335,9 @@ pub struct ExplainArgs {
     pub method: Option<String>,
     /// The path
     pub path: Option<String>,
+    /// The port of the destination's pod, where it has several
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
     /// Whom to ask.
     #[command(flatten)]
     pub ask: AskArgs,

@@ -7,46 +7,44 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::exit::Exit;
 use crate::local::admin::{Admin, AdminError};
-use crate::local::layout::MeshSocket;
+use crate::mesh::Mesh;
 use crate::render::Closed;
 use kith_policy::closest;
 
 /// How long a control plane that restarts may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(50);
-/// How long one answer may take.
-const LIMIT: Duration = Duration::from_secs(5);
-/// How long one may take that waits for sidecars.
-const LIMIT_OF_CHANGES: Duration = Duration::from_secs(20);
+/// How much longer one answer may take that waits for sidecars.
+const MORE_FOR_CHANGES: Duration = Duration::from_secs(15);
 
 /// The answer to a question.
 pub(super) async fn ask<T>(
-    socket: &MeshSocket,
+    mesh: &Mesh,
     question: impl AsyncFn(Admin) -> Result<T, AdminError>,
 ) -> anyhow::Result<T> {
-    patiently(socket, LIMIT, question).await
+    patiently(mesh, mesh.limit(), question).await
 }
 
 /// The answer to a request that changes something. It is sent again as a question is: done twice, each of these
 /// changes is as good as done once.
 pub(super) async fn change<T>(
-    socket: &MeshSocket,
+    mesh: &Mesh,
     request: impl AsyncFn(Admin) -> Result<T, AdminError>,
 ) -> anyhow::Result<T> {
-    patiently(socket, LIMIT_OF_CHANGES, request).await
+    patiently(mesh, mesh.limit() + MORE_FOR_CHANGES, request).await
 }
 
 async fn patiently<T>(
-    socket: &MeshSocket,
+    mesh: &Mesh,
     limit: Duration,
     question: impl AsyncFn(Admin) -> Result<T, AdminError>,
 ) -> anyhow::Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match within(socket, limit, &question).await {
-            Err(AdminError::Unreachable { .. }) if socket.is_claimed()? => {
+        match within(mesh, limit, &question).await {
+            Err(error) if mesh.may_come_back(&error)? => {
                 if Instant::now() >= deadline {
-                    return Err(AdminError::Restarting { mesh: socket.name() }.into());
+                    return Err(gone(mesh, error).into());
                 }
                 sleep(RETRY).await;
             }
@@ -55,36 +53,50 @@ async fn patiently<T>(
     }
 }
 
+/// What is said of a control plane that was waited for.
+fn gone(mesh: &Mesh, error: AdminError) -> AdminError {
+    match mesh {
+        Mesh::Local(socket) => AdminError::Restarting { mesh: socket.name() },
+        Mesh::Cluster(installation) => match error {
+            AdminError::Unreachable { socket, reason } => {
+                let advice = format!("ask again, or see: kith check -n {}", installation.namespace());
+                AdminError::Unreachable { socket, reason: format!("{reason}; {advice}") }
+            }
+            error => error,
+        },
+    }
+}
+
 /// Asks without a second try.
 pub(super) async fn once<T>(
-    socket: &MeshSocket,
+    mesh: &Mesh,
     question: impl AsyncFn(Admin) -> Result<T, AdminError>,
 ) -> Result<T, AdminError> {
-    within(socket, LIMIT, question).await
+    within(mesh, mesh.limit(), question).await
 }
 
 async fn within<T>(
-    socket: &MeshSocket,
+    mesh: &Mesh,
     limit: Duration,
     question: impl AsyncFn(Admin) -> Result<T, AdminError>,
 ) -> Result<T, AdminError> {
-    let answer = timeout(limit, async { question(Admin::connect(socket.path()).await?).await });
+    let answer = timeout(limit, async { question(mesh.connect().await?).await });
     answer.await.unwrap_or_else(|_| {
         let reason = format!("no answer within {limit:?}");
-        Err(AdminError::Unreachable { socket: socket.path().display().to_string(), reason })
+        Err(AdminError::Unreachable { socket: mesh.place(), reason })
     })
 }
 
 /// The state of the mesh.
-pub(super) async fn status(socket: &MeshSocket) -> anyhow::Result<StatusResponse> {
-    ask(socket, async |mut admin| admin.status().await).await
+pub(super) async fn status(mesh: &Mesh) -> anyhow::Result<StatusResponse> {
+    ask(mesh, async |mut admin| admin.status().await).await
 }
 
 /// Adds to the complaint about an unknown workload which one was probably meant, of the names that were given.
-pub(super) async fn suggest(socket: &MeshSocket, error: anyhow::Error, given: &[&str]) -> anyhow::Error {
+pub(super) async fn suggest(mesh: &Mesh, error: anyhow::Error, given: &[&str]) -> anyhow::Error {
     let Some(AdminError::UnknownWorkload { reason }) = error.downcast_ref() else { return error };
     // Without the names there is only nothing to suggest.
-    let Ok(status) = status(socket).await else { return error };
+    let Ok(status) = status(mesh).await else { return error };
     let names: Vec<&str> = status.workloads.iter().map(|workload| workload.name.as_str()).collect();
     let unknown = given.iter().find(|name| !names.contains(name) && !name.contains("://"));
     match unknown.and_then(|name| closest(name, &names)) {
@@ -113,13 +125,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let claim = SocketFolder::of_user(Some(folder.path())).claim("demo").unwrap();
         let began = Instant::now();
-        let error = status(claim.socket()).await.unwrap_err();
+        let mesh = Mesh::Local(claim.socket().clone());
+        let error = status(&mesh).await.unwrap_err();
         assert_eq!(error.to_string(), "the mesh \"demo\" runs, its control plane is restarting");
         assert!(began.elapsed() >= PATIENCE);
-        let socket = claim.socket().clone();
         drop(claim);
         let began = Instant::now();
-        let error = status(&socket).await.unwrap_err();
+        let error = status(&mesh).await.unwrap_err();
         assert!(matches!(error.downcast_ref(), Some(AdminError::Unreachable { .. })));
         assert!(began.elapsed() < RETRY, "nobody comes back");
     }

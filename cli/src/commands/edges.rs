@@ -3,13 +3,14 @@
 use super::ask::{answered, ask};
 use crate::args::{AskArgs, Output};
 use crate::exit::Exit;
+use crate::mesh::Mesh;
 use crate::render::name::Names;
 use crate::render::{self, edges, json, terminal_width};
 
 /// Asks, and prints the answer.
 pub(crate) async fn run(args: AskArgs) -> anyhow::Result<Exit> {
-    let socket = args.find_socket()?;
-    let both = ask(&socket, async |mut admin| Ok((admin.edges().await?, admin.status().await?)));
+    let mesh = Mesh::find(&args).await?;
+    let both = ask(&mesh, async |mut admin| Ok((admin.edges().await?, admin.status().await?)));
     let (answer, status) = both.await?;
     let names = Names::new(&status);
     let text = match args.output {

@@ -7,16 +7,17 @@ use super::ask::{answered, ask, suggest};
 use crate::args::{ExplainArgs, Output};
 use crate::exit::Exit;
 use crate::local::admin::AdminError;
+use crate::mesh::Mesh;
 use crate::render::{self, explain, json};
 
 /// Asks, and prints the answer.
 pub(crate) async fn run(args: ExplainArgs) -> anyhow::Result<Exit> {
     let output = args.ask.output;
-    let socket = args.ask.find_socket()?;
+    let mesh = Mesh::find(&args.ask).await?;
     let request = request(args)?;
-    let answer = match ask(&socket, async |mut admin| admin.explain(request.clone()).await).await {
+    let answer = match ask(&mesh, async |mut admin| admin.explain(request.clone()).await).await {
         Ok(answer) => answer,
-        Err(error) => return Err(suggest(&socket, error, &[&request.source, &request.destination]).await),
+        Err(error) => return Err(suggest(&mesh, error, &[&request.source, &request.destination]).await),
     };
     let text = match output {
         Output::Table => explain::table(&request, &answer),
@@ -27,7 +28,7 @@ pub(crate) async fn run(args: ExplainArgs) -> anyhow::Result<Exit> {
 
 /// The question. What nobody could send is refused here: an answer to it would be about another call.
 fn request(args: ExplainArgs) -> Result<ExplainRequest, AdminError> {
-    let ExplainArgs { source, destination, method, path, .. } = args;
+    let ExplainArgs { source, destination, method, path, port, .. } = args;
     let bad = |reason: String| Err(AdminError::BadQuestion { reason });
     if let Some(method) = method.as_deref().filter(|method| Method::from_bytes(method.as_bytes()).is_err()) {
         return bad(format!("the method {method:?} is none of HTTP's; name one, such as GET"));
@@ -40,6 +41,7 @@ fn request(args: ExplainArgs) -> Result<ExplainRequest, AdminError> {
         destination,
         method: method.unwrap_or_default(),
         path: path.unwrap_or_default(),
+        port: port.unwrap_or_default().into(),
     })
 }
 

@@ -6,6 +6,7 @@ use super::ask::{answered, ask, change};
 use crate::args::{AskArgs, IdentityCommand, Output, WorkloadArgs};
 use crate::exit::Exit;
 use crate::local::admin::AdminError;
+use crate::mesh::Mesh;
 use crate::render::identity::{self, IdentitiesJson, IdentityJson, RotatedJson};
 use crate::render::{self, json, terminal_width};
 
@@ -20,8 +21,8 @@ pub(crate) async fn run(command: IdentityCommand) -> anyhow::Result<Exit> {
 }
 
 async fn list(args: AskArgs) -> anyhow::Result<String> {
-    let socket = args.find_socket()?;
-    let answer = ask(&socket, async |mut admin| admin.identities("").await).await?;
+    let mesh = Mesh::find(&args).await?;
+    let answer = ask(&mesh, async |mut admin| admin.identities("").await).await?;
     match args.output {
         Output::Table => Ok(identity::list(&answer, Clock::system().now(), terminal_width())),
         Output::Json => json::pretty(&IdentitiesJson::new(&answer)),
@@ -29,11 +30,12 @@ async fn list(args: AskArgs) -> anyhow::Result<String> {
 }
 
 async fn show(args: WorkloadArgs) -> anyhow::Result<String> {
-    let socket = args.ask.find_socket()?;
-    let answer = ask(&socket, async |mut admin| admin.identities(&args.workload).await).await?;
+    let mesh = Mesh::find(&args.ask).await?;
+    let answer = ask(&mesh, async |mut admin| admin.identities(&args.workload).await).await?;
     let [one] = answer.identities.as_slice() else {
-        let count = answer.identities.len();
-        let reason = format!("{:?} names {count} workloads, where one was asked for", args.workload);
+        let names: Vec<_> = answer.identities.iter().map(|one| one.name.as_str()).collect();
+        let (count, names) = (names.len(), names.join(", "));
+        let reason = format!("{:?} names {count} workloads; name one of them: {names}", args.workload);
         return Err(AdminError::UnknownWorkload { reason }.into());
     };
     match args.ask.output {
@@ -43,8 +45,8 @@ async fn show(args: WorkloadArgs) -> anyhow::Result<String> {
 }
 
 async fn rotate(args: WorkloadArgs) -> anyhow::Result<String> {
-    let socket = args.ask.find_socket()?;
-    let answer = change(&socket, async |mut admin| admin.rotate(&args.workload).await).await?;
+    let mesh = Mesh::find(&args.ask).await?;
+    let answer = change(&mesh, async |mut admin| admin.rotate(&args.workload).await).await?;
     match args.ask.output {
         Output::Table => Ok(identity::rotated(&answer, Clock::system().now())),
         Output::Json => json::pretty(&RotatedJson::from(&answer)),

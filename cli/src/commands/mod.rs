@@ -2,13 +2,16 @@
 //! questions, `rows` for the live table, `stop_signals`.
 
 mod ask;
+mod check;
 mod completion;
+mod crds;
 mod demo;
 mod demo_service;
 mod dev;
 mod edges;
 mod explain;
 mod identity;
+pub(crate) mod inject;
 mod man;
 mod quarantine;
 mod rows;
@@ -40,11 +43,14 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Explain(args) => block_on(explain::run(args)),
         Command::Why(args) => block_on(why::run(args)),
         Command::Edges(args) => block_on(edges::run(args)),
+        Command::Check(args) => block_on(check::run(args)),
         Command::Identity(command) => block_on(identity::run(command)),
         Command::Quarantine(command) => block_on(quarantine::run(command)),
         Command::Version(args) => block_on(version::run(args)),
         Command::Completion(args) => completion::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Inject(args) => inject::run(&args),
+        Command::Crds(args) => crds::run(&args),
         Command::DemoService(args) => block_on(demo_service::run(args)),
         Command::RunApplication(args) => run_application::run(&args),
         // These two have threads of their own choice.

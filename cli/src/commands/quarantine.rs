@@ -1,13 +1,20 @@
 //! `kith quarantine add`, `list` and `remove`: who is cut off. An emergency tool: it asks nothing back, says on standard
-//! error what it hits, and exit code 1 says that a connected sidecar did not confirm.
+//! error what it hits, and exit code 1 says that a connected sidecar did not confirm. In a cluster a quarantine is an
+//! object that is written and deleted here, with the rights of whoever does it; the control plane says what it did.
 
-use kith_proto::v1::{AddQuarantineRequest, QuarantineResponse};
+use kith_control_plane::kubernetes::{Installation, QuarantineTarget as ObjectTarget};
+use kith_identity::SpiffeId;
+use kith_proto::v1::quarantine_target::Of;
+use kith_proto::v1::{
+    AddQuarantineRequest, NamespacedName, QuarantineResponse, QuarantineTarget, RemoveQuarantineRequest,
+};
 use kith_runtime::Clock;
 
 use super::ask::{answered, ask, change};
-use crate::args::{AskArgs, Output, QuarantineAddArgs, QuarantineCommand, WorkloadArgs};
+use crate::args::{AskArgs, Output, QuarantineAddArgs, QuarantineCommand, QuarantineRemoveArgs, TargetArgs};
 use crate::exit::Exit;
-use crate::local::admin::AdminError;
+use crate::local::admin::{AdminError, named};
+use crate::mesh::Mesh;
 use crate::render::quarantine::{self, Change, EffectJson, QuarantinesJson};
 use crate::render::{self, json, terminal_width};
 
@@ -21,10 +28,10 @@ pub(crate) async fn run(command: QuarantineCommand) -> anyhow::Result<Exit> {
 }
 
 async fn add(args: QuarantineAddArgs) -> anyhow::Result<Exit> {
-    let QuarantineAddArgs { reason, dry_run, workload: WorkloadArgs { workload, ask: whom } } = args;
-    let socket = whom.find_socket()?;
-    let request = AddQuarantineRequest { workload, reason, dry_run: true };
-    let preview = ask(&socket, async |mut admin| admin.add_quarantine(request.clone()).await).await?;
+    let QuarantineAddArgs { reason, dry_run, target, ask: whom } = args;
+    let mesh = Mesh::find(&whom).await?;
+    let request = AddQuarantineRequest { target: Some(wanted(target)), reason, dry_run: true };
+    let preview = ask(&mesh, async |mut admin| admin.add_quarantine(request.clone()).await).await?;
     if dry_run {
         let text = match whom.output {
             Output::Table => quarantine::hits(&preview),
@@ -33,19 +40,96 @@ async fn add(args: QuarantineAddArgs) -> anyhow::Result<Exit> {
         return answered(render::print(&text), Exit::Ok);
     }
     render::report(&quarantine::hits(&preview));
-    let request = AddQuarantineRequest { dry_run: false, ..request };
-    let answer = change(&socket, async |mut admin| admin.add_quarantine(request.clone()).await).await;
-    let answer = answer.map_err(|error| in_doubt(error, &whom))?;
+    let request =
+        AddQuarantineRequest { target: Some(exactly(request.target, &preview)), dry_run: false, ..request };
+    if let Some(installation) = mesh.installation() {
+        write(installation, &request, &preview).await?;
+    }
+    let answer = change(&mesh, async |mut admin| admin.add_quarantine(request.clone()).await).await;
+    let mut answer = answer.map_err(|error| in_doubt(error, &whom))?;
+    if mesh.installation().is_some() {
+        // The object that was written here may have been seen before it was asked about.
+        answer.unchanged = preview.unchanged;
+    }
     let exit = done(Change::Add, whom.output, &answer);
-    render::report(&format!("undo it with: kith quarantine remove{} {}", whom.flags(), answer.identity));
+    render::report(&format!(
+        "undo it with: kith quarantine remove{} {}",
+        whom.flags(),
+        flag(&request.target)
+    ));
     exit
 }
 
-async fn remove(args: WorkloadArgs) -> anyhow::Result<Exit> {
-    let WorkloadArgs { workload, ask: whom } = args;
-    let socket = whom.find_socket()?;
-    let answer = change(&socket, async |mut admin| admin.remove_quarantine(&workload).await).await;
-    done(Change::Remove, whom.output, &answer.map_err(|error| in_doubt(error, &whom))?)
+/// In a cluster it is an object, which whoever wants it writes.
+async fn write(
+    installation: &Installation,
+    request: &AddQuarantineRequest,
+    preview: &QuarantineResponse,
+) -> anyhow::Result<()> {
+    if !preview.objects.is_empty() {
+        render::report(&format!("kith: cut off already by the Quarantine {}", preview.objects.join(", ")));
+        return Ok(());
+    }
+    let target = object_target(request.target.as_ref(), &preview.identity)?;
+    let written = installation.write_quarantine(&target, &request.reason).await?;
+    let verb = if written.unchanged { "is there already" } else { "was written" };
+    render::report(&format!("kith: the Quarantine {} {verb}", written.name));
+    Ok(())
+}
+
+async fn remove(args: QuarantineRemoveArgs) -> anyhow::Result<Exit> {
+    let QuarantineRemoveArgs { target, ask: whom } = args;
+    let mesh = Mesh::find(&whom).await?;
+    let mut request = RemoveQuarantineRequest { target: Some(wanted(target)), dry_run: false };
+    if let Some(installation) = mesh.installation() {
+        let dry_run = RemoveQuarantineRequest { dry_run: true, ..request.clone() };
+        let preview = ask(&mesh, async |mut admin| admin.remove_quarantine(dry_run.clone()).await).await?;
+        installation.delete_quarantines(&preview.objects).await?;
+        render::report(&format!("kith: the Quarantine {} was deleted", preview.objects.join(", ")));
+        request.target = Some(exactly(request.target, &preview));
+    }
+    let answer = change(&mesh, async |mut admin| admin.remove_quarantine(request.clone()).await).await;
+    let mut answer = answer.map_err(|error| in_doubt(error, &whom))?;
+    // In a cluster it was deleted before it was asked about.
+    answer.unchanged &= mesh.installation().is_none();
+    done(Change::Remove, whom.output, &answer)
+}
+
+fn wanted(args: TargetArgs) -> QuarantineTarget {
+    let TargetArgs { workload, service_account, pod, node } = args;
+    let of = workload.map(Of::Workload).or(service_account.map(Of::ServiceAccount)).or(pod.map(Of::Pod));
+    QuarantineTarget { of: of.or(node.map(Of::Node)) }
+}
+
+/// The same, with the identity that a name was found to stand for: a name may mean somebody else in a moment.
+fn exactly(target: Option<QuarantineTarget>, preview: &QuarantineResponse) -> QuarantineTarget {
+    if preview.identity.is_empty() { target.unwrap_or_default() } else { named(&preview.identity) }
+}
+
+/// Whom an object has to name.
+fn object_target(target: Option<&QuarantineTarget>, identity: &str) -> Result<ObjectTarget, AdminError> {
+    match target.and_then(|target| target.of.as_ref()) {
+        Some(Of::Pod(NamespacedName { namespace, name })) => {
+            Ok(ObjectTarget::Pod { namespace: namespace.clone(), name: name.clone() })
+        }
+        Some(Of::Node(name)) => Ok(ObjectTarget::Node(name.clone())),
+        Some(Of::Workload(_) | Of::ServiceAccount(_)) | None => {
+            let wrong =
+                |error| AdminError::BadQuestion { reason: format!("{identity:?} is no identity: {error}") };
+            SpiffeId::parse(identity).map(ObjectTarget::Identity).map_err(wrong)
+        }
+    }
+}
+
+/// The arguments that name the same again.
+fn flag(target: &Option<QuarantineTarget>) -> String {
+    match target.as_ref().and_then(|target| target.of.as_ref()) {
+        Some(Of::Workload(name)) => name.clone(),
+        Some(Of::ServiceAccount(name)) => format!("--service-account {}/{}", name.namespace, name.name),
+        Some(Of::Pod(name)) => format!("--pod {}/{}", name.namespace, name.name),
+        Some(Of::Node(name)) => format!("--node {name}"),
+        None => String::new(),
+    }
 }
 
 /// A request that was sent may have been carried out although nobody answered.
@@ -70,8 +154,8 @@ fn done(change: Change, output: Output, answer: &QuarantineResponse) -> anyhow::
 }
 
 async fn list(args: AskArgs) -> anyhow::Result<Exit> {
-    let socket = args.find_socket()?;
-    let answer = ask(&socket, async |mut admin| admin.quarantines().await).await?;
+    let mesh = Mesh::find(&args).await?;
+    let answer = ask(&mesh, async |mut admin| admin.quarantines().await).await?;
     let text = match args.output {
         Output::Table => quarantine::list(&answer, Clock::system().now(), terminal_width()),
         Output::Json => json::pretty(&QuarantinesJson::new(&answer))?,

@@ -10,7 +10,8 @@ use super::ask::{self, answered, ask};
 use crate::args::{Output, WhyArgs};
 use crate::exit::Exit;
 use crate::local::admin::{Admin, AdminError};
-use crate::render::why::Why;
+use crate::mesh::Mesh;
+use crate::render::why::{Place, Why};
 use crate::render::{self, json};
 
 /// As few digits as name a denial in the rows of `kith tap`, and as many as it has.
@@ -22,11 +23,10 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Asks, and prints the answer.
 pub(crate) async fn run(args: WhyArgs) -> anyhow::Result<Exit> {
     let id = id_in(&args.id)?;
-    let socket = args.ask.find_socket()?;
-    let answer = ask(&socket, async |mut admin| until_known(&mut admin, &id).await).await?;
-    // Without the folder, the answer only says less of where to save what it suggests.
-    let folder = ask::status(&socket).await.ok().map(|status| PathBuf::from(status.policies_folder));
-    let why = Why::new(&answer, folder.as_deref());
+    let mesh = Mesh::find(&args.ask).await?;
+    let answer = ask(&mesh, async |mut admin| until_known(&mut admin, &id).await).await?;
+    let place = place(&mesh).await;
+    let why = Why::new(&answer, &place);
     if !why.is_readable() {
         render::report("kith: the line of this refusal is of another version");
     }
@@ -35,6 +35,15 @@ pub(crate) async fn run(args: WhyArgs) -> anyhow::Result<Exit> {
         Output::Json => json::pretty(&why.json())?,
     };
     answered(render::print(&text), Exit::Ok)
+}
+
+/// Where what is suggested may be written. Without the folder, the answer only says less of it.
+async fn place(mesh: &Mesh) -> Place {
+    if mesh.installation().is_some() {
+        return Place::Cluster;
+    }
+    let folder = ask::status(mesh).await.ok().map(|status| PathBuf::from(status.policies_folder));
+    Place::Folder(folder)
 }
 
 /// Asks until the id is known, for as long as the line of a call that has just been refused may take to arrive.

@@ -1,17 +1,22 @@
-//! The socket on which the control plane answers people, from the asking side. Owns the connection and what its
-//! failures mean; what the answers look like is `render`'s business.
+//! What the control plane answers people, from the asking side: over a socket of this machine, or over any connection that
+//! leads there. Owns the connection and what its failures mean; what the answers look like is `render`'s business.
 
 use std::error::Error as _;
+use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use hyper_util::rt::TokioIo;
+use kith_control_plane::kubernetes::ClusterError;
 use kith_proto::v1::admin_client::AdminClient;
+use kith_proto::v1::quarantine_target::Of;
 use kith_proto::v1::{
     AddQuarantineRequest, EdgesRequest, EdgesResponse, ExplainRequest, ExplainResponse, IdentitiesRequest,
     IdentitiesResponse, ListQuarantinesRequest, ListQuarantinesResponse, QuarantineResponse,
-    RemoveQuarantineRequest, RotateRequest, RotateResponse, StatusRequest, StatusResponse, TapLines,
-    TapRequest, WhyRequest, WhyResponse,
+    QuarantineTarget, RemoveQuarantineRequest, RotateRequest, RotateResponse, StatusRequest, StatusResponse,
+    TapLines, TapRequest, WhyRequest, WhyResponse,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Streaming};
@@ -28,6 +33,9 @@ pub enum AdminError {
         /// Why.
         reason: String,
     },
+    /// The cluster does not lead to it.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// It is gone for a moment.
     #[error("the mesh {mesh:?} runs, its control plane is restarting")]
     Restarting {
@@ -88,7 +96,7 @@ impl Admin {
         // Asked first with a plain connection: its error says what is wrong, which the transport's does not.
         if let Err(error) = UnixStream::connect(socket).await {
             return Err(match error.kind() {
-                std::io::ErrorKind::PermissionDenied => AdminError::NotPermitted { reason: shown },
+                io::ErrorKind::PermissionDenied => AdminError::NotPermitted { reason: shown },
                 _ => AdminError::Unreachable { socket: shown, reason: error.to_string() },
             });
         }
@@ -103,6 +111,27 @@ impl Admin {
         let channel = channel
             .map_err(|error| AdminError::Unreachable { socket: shown.clone(), reason: error.to_string() })?;
         Ok(Self { client: AdminClient::new(channel), socket: shown })
+    }
+
+    /// Asks over a connection; when it is lost, everything asked over it is unreachable. `place` is told then.
+    pub async fn over<S>(stream: S, place: &str) -> Result<Self, AdminError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let once = Mutex::new(Some(stream));
+        let connector = service_fn(move |_| {
+            // The transport would connect anew; whoever asks does that, and finds the control plane again first.
+            let stream = once.lock().unwrap_or_else(PoisonError::into_inner).take();
+            std::future::ready(
+                stream.map(TokioIo::new).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)),
+            )
+        });
+        let channel = Endpoint::from_static("http://admin.kith").connect_with_connector(connector).await;
+        let channel = channel.map_err(|error| AdminError::Unreachable {
+            socket: place.to_owned(),
+            reason: innermost(&error),
+        })?;
+        Ok(Self { client: AdminClient::new(channel), socket: place.to_owned() })
     }
 
     /// The state of the mesh.
@@ -158,7 +187,7 @@ impl Admin {
         self.answer(answer)
     }
 
-    /// Cuts an identity off, or with `dry_run` says what that would hit.
+    /// Cuts somebody off, or with `dry_run` says what that would hit.
     pub async fn add_quarantine(
         &mut self,
         request: AddQuarantineRequest,
@@ -167,9 +196,11 @@ impl Admin {
         self.answer(answer)
     }
 
-    /// Lets an identity in again.
-    pub async fn remove_quarantine(&mut self, workload: &str) -> Result<QuarantineResponse, AdminError> {
-        let request = RemoveQuarantineRequest { workload: workload.to_owned() };
+    /// Lets somebody in again, or with `dry_run` says whom.
+    pub async fn remove_quarantine(
+        &mut self,
+        request: RemoveQuarantineRequest,
+    ) -> Result<QuarantineResponse, AdminError> {
         let answer = self.client.remove_quarantine(request).await;
         self.answer(answer)
     }
@@ -194,13 +225,25 @@ impl Admin {
     }
 }
 
+/// What is wrong, of an error that only says where.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |&error| error.source())
+        .last()
+        .map_or_else(String::new, ToString::to_string)
+}
+
 /// Whether the connection failed, not the control plane: its own statuses arrive without a cause, those that are
 /// made on this side have the error of the transport as theirs.
 fn is_broken_off(status: &tonic::Status) -> bool {
     let mut causes = std::iter::successors(status.source(), |&cause| cause.source());
     causes.any(|cause| {
-        cause.is::<tonic::transport::Error>() || cause.is::<hyper::Error>() || cause.is::<std::io::Error>()
+        cause.is::<tonic::transport::Error>() || cause.is::<hyper::Error>() || cause.is::<io::Error>()
     })
+}
+
+/// Whom a quarantine of a workload's name, or of an identity, means.
+pub fn named(workload: &str) -> QuarantineTarget {
+    QuarantineTarget { of: Some(Of::Workload(workload.to_owned())) }
 }
 
 /// Lines that arrive while somebody watches.
@@ -223,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_status_counts_as_broken_off_by_its_cause_and_never_by_its_text() {
-        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
         assert!(is_broken_off(&tonic::Status::from_error(Box::new(reset))));
         let told = tonic::Status::unknown("transport error: connection reset");
         assert!(!is_broken_off(&told));

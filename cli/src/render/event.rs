@@ -6,6 +6,7 @@ mod columns;
 
 use kith_sidecar::identity_log::{
     Call, Direction, Event, Line, Quarantine, QuarantineChange, SessionRefused, SvidRenewed, Verdict,
+    WouldDeny,
 };
 use serde::Serialize;
 
@@ -23,6 +24,9 @@ const BY_APPLICATION: &str = "application_";
 const EDIT_REFUSED: &str = "policies_error";
 /// A refusal with this status says that the mesh could not carry the call.
 const UNAVAILABLE: u16 = 503;
+
+/// The verdict of a call that was let through, and that a stricter posture or egress would have refused.
+pub const WOULD_DENY: &str = "would_deny";
 
 /// What kind of thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -86,7 +90,7 @@ pub struct Shown {
     pub method: Option<String>,
     /// The path, without the query.
     pub path: Option<String>,
-    /// `allow` or `deny`.
+    /// `allow`, `deny`, or `would_deny`: let through, and a stricter posture would refuse it.
     pub verdict: Option<&'static str>,
     /// The policy that decided, as `namespace/name`.
     pub policy: Option<String>,
@@ -142,7 +146,10 @@ impl Shown {
     /// interest by itself.
     pub fn of_line(line: &Line) -> Option<Self> {
         match &line.event {
-            Event::Call(call) => is_shown(call).then(|| Self::of_call(line, call)),
+            Event::Call(call) => is_shown(call).then(|| match &call.would_deny {
+                Some(would_deny) => Self::of_would_deny(line, call, would_deny),
+                None => Self::of_call(line, call),
+            }),
             Event::SessionRefused(refused) => Some(Self::of_refused(line, refused)),
             // The first svid is no renewal.
             Event::SvidRenewed(renewed) => Self::of_renewal(line, renewed),
@@ -151,10 +158,12 @@ impl Shown {
         }
     }
 
-    /// A refusal that was asked for, whichever side wrote of it; `None` when the line tells of no refusal.
+    /// A refusal that was asked for, whichever side wrote of it, or one that a stricter posture would have made; `None` when
+    /// the line tells of neither.
     pub fn of_refusal(line: &Line) -> Option<Self> {
         match &line.event {
             Event::Call(call) if call.verdict == Verdict::Deny => Some(Self::of_call(line, call)),
+            Event::Call(call) => Some(Self::of_would_deny(line, call, call.would_deny.as_ref()?)),
             Event::SessionRefused(refused) => Some(Self::of_refused(line, refused)),
             _ => None,
         }
@@ -192,6 +201,8 @@ impl Shown {
             (Kind::SessionRefused, _) => Some(Outcome::Denied),
             (Kind::Call, Some("deny")) if self.status == Some(UNAVAILABLE) => Some(Outcome::Failed),
             (Kind::Call, Some("deny")) => Some(Outcome::Denied),
+            // Its reason is that of the refusal which was not made.
+            (Kind::Call, Some(WOULD_DENY)) => Some(Outcome::Allowed),
             (Kind::Call, _) if self.reason.as_deref().is_some_and(is_by_application) => {
                 Some(Outcome::Unanswered)
             }
@@ -229,6 +240,16 @@ impl Shown {
             serial: call.session.as_ref().map(|facts| facts.peer_serial.clone()),
             denial_id: call.denial_id.clone(),
             ..Self::empty(&line.time, Kind::Call)
+        }
+    }
+
+    fn of_would_deny(line: &Line, call: &Call, would_deny: &WouldDeny) -> Self {
+        Self {
+            verdict: Some(WOULD_DENY),
+            reason: Some(would_deny.reason.clone()),
+            detail: Some(would_deny.detail.clone()),
+            denial_id: Some(would_deny.id.clone()),
+            ..Self::of_call(line, call)
         }
     }
 
@@ -286,7 +307,10 @@ fn is_shown(call: &Call) -> bool {
     match (call.direction, call.verdict) {
         (Direction::Inbound, _) => true,
         (Direction::Outbound, Verdict::Deny) => call.denial_reason.as_deref() != Some(MIRRORED),
-        (Direction::Outbound, Verdict::Allow) => call.error.as_deref().is_some_and(is_failure),
+        // What egress would refuse nobody else sees.
+        (Direction::Outbound, Verdict::Allow) => {
+            call.would_deny.is_some() || call.error.as_deref().is_some_and(is_failure)
+        }
     }
 }
 

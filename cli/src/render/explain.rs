@@ -1,12 +1,12 @@
 //! What would become of a call, and why: `kith explain`.
 
-use kith_proto::v1::{Check, Considered, ExplainRequest, ExplainResponse, Origin};
+use kith_proto::v1::{Check, Considered, ExplainRequest, ExplainResponse};
 use serde::Serialize;
 
 use super::escape::escape;
 use super::json::{known, revision};
 use super::name::short;
-use super::snippet::{place, snippet};
+use super::snippet::{field_of, line_of, place, snippet};
 use super::table::Tone;
 
 /// For people.
@@ -103,9 +103,8 @@ fn hint(answer: &ExplainResponse) -> Option<String> {
     {
         return Some(format!("send {method}"));
     }
-    let Origin { file, line, .. } = considered.origin.as_ref()?;
-    let Considered { rule, .. } = considered;
-    Some(format!("let {rule} ({file}:{line}) accept {field} {got}"))
+    let place = line_of(considered.origin.as_ref()?);
+    Some(format!("let {} ({place}) accept {field} {got}", considered.rule))
 }
 
 /// For programs.
@@ -114,6 +113,7 @@ fn hint(answer: &ExplainResponse) -> Option<String> {
 pub struct ExplainJson<'a> {
     source: &'a str,
     destination: &'a str,
+    port: Option<u32>,
     method: Option<&'a str>,
     path: Option<&'a str>,
     verdict: &'static str,
@@ -133,6 +133,8 @@ struct ConsideredJson<'a> {
     file: Option<&'a str>,
     line: Option<u32>,
     column: Option<u32>,
+    /// In an object that Kubernetes stores, which has no lines.
+    field: Option<&'a str>,
     matched: bool,
     checks: Vec<CheckJson<'a>>,
 }
@@ -152,6 +154,7 @@ impl<'a> ExplainJson<'a> {
         Self {
             source: &answer.source,
             destination: &answer.destination,
+            port: Some(answer.port).filter(|port| *port != 0),
             method: known(&request.method),
             path: known(&request.path),
             verdict: if answer.allowed { "allow" } else { "deny" },
@@ -167,6 +170,7 @@ impl<'a> ExplainJson<'a> {
 impl<'a> From<&'a Considered> for ConsideredJson<'a> {
     fn from(considered: &'a Considered) -> Self {
         let origin = considered.origin.as_ref();
+        let in_file = origin.filter(|origin| origin.line > 0);
         let check =
             |Check { field, outcome, got, wanted }: &'a Check| CheckJson { field, outcome, got, wanted };
         Self {
@@ -174,8 +178,9 @@ impl<'a> From<&'a Considered> for ConsideredJson<'a> {
             action: &considered.action,
             rule: &considered.rule,
             file: origin.map(|origin| origin.file.as_str()),
-            line: origin.map(|origin| origin.line),
-            column: origin.map(|origin| origin.column),
+            line: in_file.map(|origin| origin.line),
+            column: in_file.map(|origin| origin.column),
+            field: origin.and_then(field_of),
             matched: considered.matched,
             checks: considered.checks.iter().map(check).collect(),
         }

@@ -6,6 +6,7 @@ pub mod edges;
 pub mod escape;
 pub mod event;
 pub mod explain;
+pub mod findings;
 pub mod identity;
 pub mod json;
 pub mod name;
@@ -19,5 +20,6 @@ pub mod table;
 pub mod time;
 pub mod version;
 pub mod why;
+pub mod yaml;
 
 pub use output::{Closed, print, print_json, report, terminal_width};

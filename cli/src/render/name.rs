@@ -30,18 +30,26 @@ pub fn near<'a>(identity: &'a str, trust_domain: &str) -> &'a str {
     own.and_then(|rest| rest.strip_prefix("/ns/")).unwrap_or(identity)
 }
 
-/// The names of the workloads of a mesh.
+/// What the identities of a mesh are called.
 #[derive(Debug, Default)]
 pub struct Names<'a>(BTreeMap<&'a str, &'a str>);
 
 impl<'a> Names<'a> {
-    /// As its control plane knows them.
+    /// As its control plane knows them. What several workloads have is called by none of them.
     pub fn new(status: &'a StatusResponse) -> Self {
-        let pairs = status.workloads.iter();
-        Self(pairs.map(|workload| (workload.identity.as_str(), workload.name.as_str())).collect())
+        let mut names = BTreeMap::new();
+        for workload in &status.workloads {
+            let several = || near(&workload.identity, &status.trust_domain);
+            names
+                .entry(workload.identity.as_str())
+                .and_modify(|name| *name = several())
+                .or_insert(&*workload.name);
+        }
+        Self(names)
     }
 
-    /// The name of the workload with this identity, if one has it.
+    /// The name of the workload with this identity; of several, their namespace and service account; `None` when there is
+    /// none.
     pub fn of(&self, identity: &str) -> Option<&'a str> {
         self.0.get(identity).copied()
     }
@@ -81,5 +89,26 @@ mod tests {
         ] {
             assert_eq!(near(identity, "demo.local"), want);
         }
+    }
+
+    #[test]
+    fn an_identity_of_several_workloads_is_called_by_its_service_account() {
+        let workload = |name: &str, identity: &str| kith_proto::v1::WorkloadStatus {
+            name: name.to_owned(),
+            identity: identity.to_owned(),
+            ..Default::default()
+        };
+        let other = "spiffe://demo.local/ns/shop/sa/other";
+        let status = StatusResponse {
+            trust_domain: "demo.local".to_owned(),
+            workloads: vec![
+                workload("demo/web-0", WEB),
+                workload("demo/web-1", WEB),
+                workload("shop/other-0", other),
+            ],
+            ..StatusResponse::default()
+        };
+        let names = Names::new(&status);
+        assert_eq!((names.of(WEB), names.of(other)), (Some("demo/sa/web"), Some("shop/other-0")));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use kith_proto::v1::{Edge, ListQuarantinesResponse, Quarantine, QuarantineResponse};
+use kith_proto::v1::{Edge, HitWorkload, ListQuarantinesResponse, Quarantine, QuarantineResponse};
 use serde::Serialize;
 
 use super::edges::EdgeJson;
@@ -13,6 +13,8 @@ use super::table::{Cell, Tone, facts, whole};
 use super::time;
 
 const HEADINGS: [&str; 4] = ["IDENTITY", "SINCE", "REVISION", "REASON"];
+/// Where each is an object, and may mean pods and nodes as well.
+const HEADINGS_OF_OBJECTS: [&str; 5] = ["OBJECT", "WHO", "SINCE", "WORKLOADS", "REASON"];
 
 /// What is done to an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +32,13 @@ pub fn hits(answer: &QuarantineResponse) -> String {
         (true, false) => "runs here, its sidecar is not connected",
         (false, _) => "no workload of this mesh; it is refused wherever it appears",
     };
-    let mut text = format!("{}: {who}\n", escape(&answer.identity));
+    let mut text = format!("{}: {who}\n", escape(target(answer)));
     if answer.unchanged {
         text.push_str("  it is in quarantine already\n");
+    }
+    text.push_str(&workloads(answer));
+    if answer.identity.is_empty() {
+        return text.trim_end().to_owned();
     }
     let own = answer.identity.as_str();
     let (calls, called): (Vec<&Edge>, Vec<&Edge>) = answer.edges.iter().partition(|edge| edge.source == own);
@@ -49,6 +55,21 @@ pub fn hits(answer: &QuarantineResponse) -> String {
         }
     }
     text.trim_end().to_owned()
+}
+
+/// Who is cut off. A control plane of an older version says no more than the identity.
+fn target(answer: &QuarantineResponse) -> &str {
+    known(&answer.target).unwrap_or(&answer.identity)
+}
+
+/// The workloads that are meant, where that is more than the identity says.
+fn workloads(answer: &QuarantineResponse) -> String {
+    let several = answer.workloads.len() > 1 || answer.identity.is_empty();
+    let each = answer.workloads.iter().filter(|_| several).map(|workload| {
+        let connected = if workload.connected { "connected" } else { "not connected" };
+        format!("  workload  {} ({}), {connected}\n", escape(&workload.name), escape(&workload.identity))
+    });
+    each.collect()
 }
 
 /// What was done, and where it is in force, for people.
@@ -72,7 +93,7 @@ pub fn done(change: Change, answer: &QuarantineResponse, now: SystemTime) -> Str
             format!("a sidecar that is not connected may accept it until {until} ({left})"),
         ));
     }
-    let title = format!("{}  {}{already}", tone.paint(verb), escape(&answer.identity));
+    let title = format!("{}  {}{already}", tone.paint(verb), escape(target(answer)));
     let lines = facts(lines).lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n");
     format!("{title}\n{lines}")
 }
@@ -90,6 +111,10 @@ pub fn list(answer: &ListQuarantinesResponse, now: SystemTime, width: Option<usi
     if answer.quarantines.is_empty() {
         return "nobody is in quarantine".to_owned();
     }
+    if answer.quarantines.iter().any(|quarantine| !quarantine.object.is_empty()) {
+        let rows: Vec<_> = answer.quarantines.iter().map(|quarantine| object_row(quarantine, now)).collect();
+        return whole(&HEADINGS_OF_OBJECTS, &rows, width);
+    }
     let row = |quarantine: &Quarantine| {
         vec![
             Cell::new(&quarantine.identity, Tone::Bad),
@@ -99,6 +124,26 @@ pub fn list(answer: &ListQuarantinesResponse, now: SystemTime, width: Option<usi
         ]
     };
     whole(&HEADINGS, &answer.quarantines.iter().map(row).collect::<Vec<_>>(), width)
+}
+
+/// Who is cut off, in words.
+fn who(quarantine: &Quarantine) -> &str {
+    known(&quarantine.target).unwrap_or(&quarantine.identity)
+}
+
+fn object_row(quarantine: &Quarantine, now: SystemTime) -> Vec<Cell> {
+    let workloads = match quarantine.workloads.as_slice() {
+        [] => "none now".to_owned(),
+        [only] => only.clone(),
+        several => several.len().to_string(),
+    };
+    vec![
+        Cell::from(&quarantine.object),
+        Cell::new(who(quarantine), Tone::Bad),
+        Cell::from(time::left(now, quarantine.since_ms)),
+        Cell::from(workloads),
+        Cell::from(known(&quarantine.reason).unwrap_or("-")),
+    ]
 }
 
 /// Who is cut off, for programs.
@@ -111,7 +156,10 @@ pub struct QuarantinesJson<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct QuarantineJson<'a> {
-    identity: &'a str,
+    target: &'a str,
+    identity: Option<&'a str>,
+    object: Option<&'a str>,
+    workloads: &'a [String],
     since: Option<String>,
     revision: Option<String>,
     reason: Option<&'a str>,
@@ -121,7 +169,10 @@ impl<'a> QuarantinesJson<'a> {
     /// The answer.
     pub fn new(answer: &'a ListQuarantinesResponse) -> Self {
         let one = |quarantine: &'a Quarantine| QuarantineJson {
-            identity: &quarantine.identity,
+            target: who(quarantine),
+            identity: known(&quarantine.identity),
+            object: known(&quarantine.object),
+            workloads: &quarantine.workloads,
             since: moment(quarantine.since_ms),
             revision: revision(quarantine.revision),
             reason: known(&quarantine.reason),
@@ -134,7 +185,10 @@ impl<'a> QuarantinesJson<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EffectJson<'a> {
-    identity: &'a str,
+    target: &'a str,
+    identity: Option<&'a str>,
+    workloads: Vec<HitJson<'a>>,
+    objects: &'a [String],
     change: &'static str,
     dry_run: bool,
     unchanged: bool,
@@ -148,11 +202,28 @@ pub struct EffectJson<'a> {
     others_until: Option<String>,
 }
 
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct HitJson<'a> {
+    name: &'a str,
+    identity: &'a str,
+    connected: bool,
+}
+
+impl<'a> From<&'a HitWorkload> for HitJson<'a> {
+    fn from(HitWorkload { name, identity, connected }: &'a HitWorkload) -> Self {
+        Self { name, identity, connected: *connected }
+    }
+}
+
 impl<'a> EffectJson<'a> {
     /// The answer to a change, or to the question what it would do.
     pub fn new(change: Change, dry_run: bool, answer: &'a QuarantineResponse) -> Self {
         Self {
-            identity: &answer.identity,
+            target: target(answer),
+            identity: known(&answer.identity),
+            workloads: answer.workloads.iter().map(HitJson::from).collect(),
+            objects: &answer.objects,
             change: match change {
                 Change::Add => "add",
                 Change::Remove => "remove",

@@ -8,13 +8,14 @@ use clap::{Command, CommandFactory as _};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use super::{edges, event, explain, identity, quarantine, status, version, why};
+use super::{edges, event, explain, findings, identity, quarantine, status, version, why};
 use crate::args::Cli;
 use crate::local::check::Report;
 use crate::local::story::Finding;
 
 /// A verb that takes `-o json`, with the flag that gives it another form, and the form of what it then prints.
 const VERBS: &[(&str, &str)] = &[
+    ("check", "findings"),
     ("demo", "event"),
     ("demo --check", "check"),
     ("demo --story", "story-step"),
@@ -33,12 +34,13 @@ const VERBS: &[(&str, &str)] = &[
     ("why", "why"),
 ];
 
-fn schemas() -> [(&'static str, Schema); 13] {
+fn schemas() -> [(&'static str, Schema); 14] {
     [
         ("check", of::<Report>()),
         ("edges", of::<edges::EdgesJson<'_>>()),
         ("event", of::<event::Shown>()),
         ("explain", of::<explain::ExplainJson<'_>>()),
+        ("findings", of::<findings::FindingsJson<'_>>()),
         ("identities", of::<identity::IdentitiesJson<'_>>()),
         ("identity", of::<identity::IdentityJson<'_>>()),
         ("quarantine-change", of::<quarantine::EffectJson<'_>>()),

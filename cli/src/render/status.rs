@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use kith_proto::v1::{StatusResponse, WorkloadStatus};
+use kith_proto::v1::{NamespaceStatus, RefusedPolicy, StatusResponse, WorkloadStatus};
 use serde::Serialize;
 
-use super::escape::source_line;
+use super::escape::{escape, source_line};
 use super::json::{known, moment, revision};
 use super::table::{Cell, Tone, facts, fitting, whole};
 use super::{name, time};
@@ -35,9 +35,34 @@ pub fn table(mesh: &str, status: &StatusResponse, now: SystemTime, width: Option
         let lines = status.policies_error.lines().map(|line| format!("  {}\n", source_line(line)));
         text.extend(lines);
     }
+    for RefusedPolicy { name, generation, error } in &status.refused_policies {
+        let title = format!("the policy {name} is not in force as it is written (generation {generation}):");
+        text.push_str(&format!("\n{}\n", Tone::Bad.paint(&escape(&title))));
+        text.extend(error.lines().map(|line| format!("  {}\n", source_line(line))));
+    }
     text.push('\n');
+    if !status.namespaces.is_empty() {
+        text.push_str(&format!("{}\n\n", namespaces(status, now, width)));
+    }
     text.push_str(&workloads(status, now, width, whole_serials));
     text
+}
+
+fn namespaces(status: &StatusResponse, now: SystemTime, width: Option<usize>) -> String {
+    let row = |namespace: &NamespaceStatus| {
+        let until = match namespace.observe_until_ms {
+            0 => String::new(),
+            millis => format!(", ends {}", time::left(now, millis)),
+        };
+        let posture = match namespace.refuse_all.as_str() {
+            "" => Cell::from(format!("{}{until}", namespace.posture)),
+            reason => Cell::new(format!("refuses everything: {reason}"), Tone::Bad),
+        };
+        let workloads = Cell::from(namespace.workloads.to_string());
+        vec![Cell::from(&namespace.name), workloads, Cell::from(&namespace.egress), posture]
+    };
+    let rows: Vec<_> = status.namespaces.iter().map(row).collect();
+    whole(&["NAMESPACE", "WORKLOADS", "EGRESS", "POSTURE"], &rows, width)
 }
 
 fn head(mesh: &str, status: &StatusResponse, now: SystemTime, whole_serials: bool) -> String {
@@ -139,7 +164,28 @@ pub struct StatusJson<'a> {
     policies_folder: &'a str,
     policies_error: Option<&'a str>,
     nothing_in_force: bool,
+    refused_policies: Vec<RefusedPolicyJson<'a>>,
+    namespaces: Vec<NamespaceJson<'a>>,
     workloads: Vec<WorkloadJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct RefusedPolicyJson<'a> {
+    name: &'a str,
+    generation: i64,
+    error: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct NamespaceJson<'a> {
+    name: &'a str,
+    posture: &'a str,
+    observe_until: Option<String>,
+    egress: &'a str,
+    refuse_all: Option<&'a str>,
+    workloads: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -172,7 +218,28 @@ impl<'a> StatusJson<'a> {
             policies_folder: &status.policies_folder,
             policies_error: known(&status.policies_error),
             nothing_in_force: status.nothing_in_force,
+            refused_policies: status.refused_policies.iter().map(RefusedPolicyJson::from).collect(),
+            namespaces: status.namespaces.iter().map(NamespaceJson::from).collect(),
             workloads: status.workloads.iter().map(WorkloadJson::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a RefusedPolicy> for RefusedPolicyJson<'a> {
+    fn from(RefusedPolicy { name, generation, error }: &'a RefusedPolicy) -> Self {
+        Self { name, generation: *generation, error }
+    }
+}
+
+impl<'a> From<&'a NamespaceStatus> for NamespaceJson<'a> {
+    fn from(namespace: &'a NamespaceStatus) -> Self {
+        Self {
+            name: &namespace.name,
+            posture: &namespace.posture,
+            observe_until: moment(namespace.observe_until_ms),
+            egress: &namespace.egress,
+            refuse_all: known(&namespace.refuse_all),
+            workloads: namespace.workloads,
         }
     }
 }

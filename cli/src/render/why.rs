@@ -1,6 +1,6 @@
 //! What a denial id stands for, and what would allow the call: `kith why`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kith_policy::document;
 use kith_proto::v1::{Origin, WhyResponse};
@@ -8,10 +8,10 @@ use kith_sidecar::identity_log::{Event, Line};
 use serde::Serialize;
 
 use super::escape::{deceives, escape, lines};
-use super::event::Shown;
+use super::event::{Shown, WOULD_DENY};
 use super::json::known;
 use super::name::short;
-use super::snippet::{place, snippet};
+use super::snippet::{field_of, place, snippet};
 use super::table::{Tone, facts};
 
 /// A refusal that was looked up.
@@ -21,20 +21,35 @@ pub struct Why<'a> {
     /// `None` when the line is of another version.
     refusal: Option<Shown>,
     revision: Option<String>,
+    place: &'a Place,
     /// Where the suggestion may be saved.
     file: Option<String>,
 }
 
+/// Where policies are written, for whoever wants to follow a suggestion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Files of a folder, where it is known.
+    Folder(Option<PathBuf>),
+    /// Objects of a cluster.
+    Cluster,
+}
+
 impl<'a> Why<'a> {
-    /// The answer; the folder is that of the policies in force, where it is known.
-    pub fn new(answer: &'a WhyResponse, policies: Option<&Path>) -> Self {
+    /// The answer; the place is that of the policies in force.
+    pub fn new(answer: &'a WhyResponse, place: &'a Place) -> Self {
         let line = Line::from_json(&answer.line).ok();
         let revision = match line.as_ref().map(|line| &line.event) {
             Some(Event::Call(call)) => call.revision.clone(),
             _ => None,
         };
-        let file = policies.and_then(|folder| file_for(&answer.suggestion, folder));
-        Self { answer, refusal: line.as_ref().and_then(Shown::of_refusal), revision, file }
+        let file = match place {
+            Place::Folder(folder) => {
+                folder.as_deref().and_then(|folder| file_for(&answer.suggestion, folder))
+            }
+            Place::Cluster => None,
+        };
+        Self { answer, refusal: line.as_ref().and_then(Shown::of_refusal), revision, place, file }
     }
 
     /// Whether the line could be read.
@@ -44,7 +59,9 @@ impl<'a> Why<'a> {
 
     /// For people.
     pub fn table(&self) -> String {
-        let mut text = format!("{}  {}\n", Tone::Bad.paint("DENY"), escape(&self.call()));
+        let would = self.refusal.as_ref().is_some_and(|refusal| refusal.verdict == Some(WOULD_DENY));
+        let title = if would { "WOULD DENY" } else { "DENY" };
+        let mut text = format!("{}  {}\n", Tone::Bad.paint(title), escape(&self.call()));
         text.push_str(&indented(&facts(self.facts())));
         text.push_str(&self.closest());
         if let Some(allowed) = self.allowed_now() {
@@ -114,7 +131,8 @@ impl<'a> Why<'a> {
             None => String::new(),
         };
         if let Some(origin) = &self.answer.origin {
-            text.push_str(&format!("  {}\n{}\n", place(origin), snippet(origin, "")));
+            text.push_str(&format!("  {}\n", place(origin)));
+            text.extend(known(&snippet(origin, "")).map(|line| format!("{line}\n")));
         }
         text
     }
@@ -129,14 +147,21 @@ impl<'a> Why<'a> {
             let reason = known(no_suggestion).unwrap_or("the control plane suggests none");
             return format!("  no policy is suggested: {}\n", escape(reason));
         }
-        let place = match &self.file {
-            Some(file) => {
-                format!("save this as {}, or add it to a file there below a line \"---\"", escape(file))
+        let (allows, suggested) = (self.allows(), lines(suggestion.trim_end()));
+        let mut text = match (self.place, &self.file) {
+            (Place::Cluster, _) => {
+                format!("\nto allow {allows}:\n\nkubectl apply -f - <<'EOF'\n{suggested}\nEOF\n")
             }
-            None => "save this as a file in the folder of the policies".to_owned(),
+            (Place::Folder(_), Some(file)) => format!(
+                "\nto allow {allows}, save this as {}, or add it to a file there below a line \"---\":\n\n{suggested}\n",
+                escape(file)
+            ),
+            (Place::Folder(_), None) => {
+                format!(
+                    "\nto allow {allows}, save this as a file in the folder of the policies:\n\n{suggested}\n"
+                )
+            }
         };
-        let mut text =
-            format!("\nto allow {}, {place}:\n\n{}\n", self.allows(), lines(suggestion.trim_end()));
         if suggestion.chars().any(|c| c != '\n' && deceives(c)) {
             text.push_str("\nit has characters that are shown by their number here; copy it from -o json\n");
         }
@@ -201,15 +226,23 @@ pub struct WhyJson<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct OriginJson<'a> {
     file: &'a str,
-    line: u32,
-    column: u32,
-    text: &'a str,
+    line: Option<u32>,
+    column: Option<u32>,
+    text: Option<&'a str>,
+    /// In an object that Kubernetes stores, which has no lines.
+    field: Option<&'a str>,
 }
 
 impl<'a> From<&'a Origin> for OriginJson<'a> {
     fn from(origin: &'a Origin) -> Self {
-        let Origin { file, line, column, text } = origin;
-        Self { file, line: *line, column: *column, text }
+        let in_file = (origin.line > 0).then_some(origin);
+        Self {
+            file: &origin.file,
+            line: in_file.map(|origin| origin.line),
+            column: in_file.map(|origin| origin.column),
+            text: in_file.map(|origin| origin.text.as_str()),
+            field: field_of(origin),
+        }
     }
 }
 

@@ -9,11 +9,13 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use kith_proto::v1::admin_server::{Admin, AdminServer};
+use kith_proto::v1::quarantine_target::Of;
 use kith_proto::v1::{
     AddQuarantineRequest, Edge, EdgesRequest, EdgesResponse, ExplainRequest, ExplainResponse,
     IdentitiesRequest, IdentitiesResponse, Identity, ListQuarantinesRequest, ListQuarantinesResponse,
-    Quarantine, QuarantineResponse, RemoveQuarantineRequest, Revision, RotateRequest, RotateResponse,
-    StatusRequest, StatusResponse, TapLines, TapRequest, WhyRequest, WhyResponse, WorkloadStatus,
+    Quarantine, QuarantineResponse, QuarantineTarget, RemoveQuarantineRequest, Revision, RotateRequest,
+    RotateResponse, StatusRequest, StatusResponse, TapLines, TapRequest, WhyRequest, WhyResponse,
+    WorkloadStatus,
 };
 use tempfile::TempDir;
 use tokio::net::UnixListener;
@@ -52,7 +54,7 @@ impl Told {
             denied: 1,
             failed: 0,
         };
-        let waiting_for = if name == "laggard" { vec!["web".to_owned()] } else { Vec::new() };
+        let waiting_for = if identity.ends_with("/laggard") { vec!["web".to_owned()] } else { Vec::new() };
         Ok(QuarantineResponse {
             identity,
             revision: Some(Revision { epoch: 2, counter: 6 }),
@@ -156,7 +158,7 @@ impl Admin for Told {
             identity: identity("intruder"),
             since_ms: 1,
             reason: "leaked".to_owned(),
-            revision: None,
+            ..Quarantine::default()
         };
         Ok(Response::new(ListQuarantinesResponse { quarantines: vec![one] }))
     }
@@ -166,7 +168,7 @@ impl Admin for Told {
         request: Request<AddQuarantineRequest>,
     ) -> Result<Response<QuarantineResponse>, Status> {
         let request = request.into_inner();
-        let effect = Self::effect(&request.workload)?;
+        let effect = Self::effect(&workload(request.target))?;
         let preview =
             QuarantineResponse { revision: None, in_force_at: vec![], took_ms: 0, ..effect.clone() };
         Ok(Response::new(if request.dry_run { preview } else { effect }))
@@ -176,8 +178,16 @@ impl Admin for Told {
         &self,
         request: Request<RemoveQuarantineRequest>,
     ) -> Result<Response<QuarantineResponse>, Status> {
-        let effect = Self::effect(&request.into_inner().workload)?;
+        let effect = Self::effect(&workload(request.into_inner().target))?;
         Ok(Response::new(QuarantineResponse { edges: vec![], ..effect }))
+    }
+}
+
+/// The name or the identity that is meant.
+fn workload(target: Option<QuarantineTarget>) -> String {
+    match target.and_then(|target| target.of) {
+        Some(Of::Workload(name)) => name,
+        _ => String::new(),
     }
 }
 

@@ -10,9 +10,10 @@ use kith_proto::convert::considered_to_wire;
 use kith_proto::v1;
 use tonic::Status;
 
-use super::in_force::{Uncompilable, policies_of, quarantines};
-use super::named::{find, names};
-use crate::index::World;
+use super::in_force::{Uncompilable, are_alike, policies_of, quarantines};
+use super::named::{self, NoSuch};
+use super::port::{self, WhichPort};
+use crate::index::{Workload, World};
 
 /// What is wrong with a question.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,12 @@ pub(super) enum BadQuestion {
     Source { name: String, names: String },
     #[error("there is no workload {name:?} to call; there are: {names}")]
     Destination { name: String, names: String },
+    #[error("not the same policies are for all of {name:?}; name one of them: {names}")]
+    Differing { name: String, names: String },
+    #[error(transparent)]
+    Named(#[from] NoSuch),
+    #[error(transparent)]
+    Port(#[from] WhichPort),
     #[error("a path needs a method: name one, such as GET")]
     PathWithoutMethod,
     #[error("the path {0:?} does not begin with \"/\"")]
@@ -34,7 +41,11 @@ impl From<BadQuestion> for Status {
         let text = error.to_string();
         match error {
             BadQuestion::Source { .. } | BadQuestion::Destination { .. } => Self::not_found(text),
-            BadQuestion::PathWithoutMethod | BadQuestion::Path(_) => Self::invalid_argument(text),
+            BadQuestion::Named(error) => error.into(),
+            BadQuestion::PathWithoutMethod
+            | BadQuestion::Path(_)
+            | BadQuestion::Port(_)
+            | BadQuestion::Differing { .. } => Self::invalid_argument(text),
             BadQuestion::Uncompilable(error) => error.into(),
         }
     }
@@ -46,17 +57,11 @@ pub(super) fn explain(
     now: SystemTime,
 ) -> Result<v1::ExplainResponse, BadQuestion> {
     let source = source(world, &question.source)?;
-    let destination = find(world, &question.destination).ok_or_else(|| BadQuestion::Destination {
-        name: question.destination.clone(),
-        names: names(world),
-    })?;
+    let destination = destination(world, &question.destination)?;
+    let port = port::asked(world, destination, question.port)?;
     let (set, quarantines) = (policies_of(world, destination)?, quarantines(world));
-    let call = Call {
-        source: &source,
-        destination: &destination.identity,
-        port: destination.port,
-        request: request(question)?,
-    };
+    let call =
+        Call { source: &source, destination: &destination.identity, port, request: request(question)? };
     let explanation = explain_call(&set, &quarantines, &call);
     let (allowed, because, policy, rule) = match evaluate(&set, &quarantines, &call, now) {
         Verdict::Allow { by } => {
@@ -78,15 +83,29 @@ pub(super) fn explain(
         rule,
         revision: Some(world.revision.into()),
         considered: explanation.considered.iter().map(considered_to_wire).collect(),
+        port: port.into(),
     })
+}
+
+/// A policy may select by labels, so that workloads of one identity may differ in what they allow.
+fn destination<'a>(world: &'a World, name: &str) -> Result<&'a Workload, BadQuestion> {
+    let Some(found) = named::find(world, name)? else {
+        return Err(BadQuestion::Destination { name: name.to_owned(), names: named::names(world) });
+    };
+    if are_alike(world, &found) {
+        return Ok(found[0]);
+    }
+    let names = named::list(found.iter().map(|workload| workload.name.as_str()));
+    Err(BadQuestion::Differing { name: name.to_owned(), names })
 }
 
 /// A source need not run, nor even be of this mesh: an identity is enough.
 fn source(world: &World, name: &str) -> Result<SpiffeId, BadQuestion> {
-    if let Some(workload) = find(world, name) {
-        return Ok(workload.identity.clone());
+    if let Some(found) = named::find(world, name)? {
+        return Ok(found[0].identity.clone());
     }
-    SpiffeId::parse(name).map_err(|_| BadQuestion::Source { name: name.to_owned(), names: names(world) })
+    SpiffeId::parse(name)
+        .map_err(|_| BadQuestion::Source { name: name.to_owned(), names: named::names(world) })
 }
 
 fn request(question: &v1::ExplainRequest) -> Result<Request<'_>, BadQuestion> {

@@ -7,19 +7,22 @@ use super::AdminService;
 use super::named::{self, NoSuch};
 use crate::index::{Workload, World};
 
-/// One workload's, or all.
+/// Those that a name means, or all.
 pub(super) fn identities(service: &AdminService, name: &str) -> Result<v1::IdentitiesResponse, NoSuch> {
     let world = service.worlds.now();
     let identities = match name {
         "" => world.workloads().map(|workload| identity(service, &world, workload)).collect(),
-        name => vec![identity(service, &world, named::workload(&world, name)?)],
+        name => {
+            let named = named::workloads(&world, name)?;
+            named.into_iter().map(|workload| identity(service, &world, workload)).collect()
+        }
     };
     Ok(v1::IdentitiesResponse { identities })
 }
 
 fn identity(service: &AdminService, world: &World, workload: &Workload) -> v1::Identity {
-    let standing = service.acks.standing(&workload.identity);
-    let issued = service.issued.newest(&workload.identity);
+    let standing = service.acks.standing(&workload.id);
+    let issued = service.issued.newest(&workload.id);
     let (serial, not_after_ms) = match &standing.svid {
         Some((serial, not_after)) => (serial.to_string(), to_millis(*not_after)),
         None => (String::new(), 0),
@@ -31,7 +34,7 @@ fn identity(service: &AdminService, world: &World, workload: &Workload) -> v1::I
         not_after_ms,
         issued: issued.as_ref().map_or(0, |svid| svid.issued),
         connected: standing.connected,
-        quarantined: world.is_quarantined(&workload.identity),
+        quarantined: world.is_cut_off(workload),
         ..v1::Identity::default()
     };
     // What is known of one svid is not said of another.

@@ -33,6 +33,12 @@ pub(super) fn policies_of(world: &World, workload: &Workload) -> Result<PolicySe
         .map_err(|error| Uncompilable { identity: workload.identity.clone(), error: error.into() })
 }
 
+/// Whether the same policies are for all of these, so that an answer about one of them is about the others.
+pub(super) fn are_alike(world: &World, workloads: &[&Workload]) -> bool {
+    let of = |workload: &&Workload| world.policies_of(workload).map(std::ptr::from_ref).collect::<Vec<_>>();
+    workloads.windows(2).all(|pair| of(&pair[0]) == of(&pair[1]))
+}
+
 /// Who is cut off, as every sidecar is told.
 pub(super) fn quarantines(world: &World) -> Quarantines {
     world.quarantines.keys().cloned().collect()

@@ -6,13 +6,13 @@ mod explain;
 mod identities;
 mod in_force;
 mod named;
+mod port;
 mod quarantine;
 mod rotate;
 mod status;
 mod tap;
 mod why;
 
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -25,20 +25,30 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use crate::index::Worlds;
+use crate::index::cluster::Facts;
 use crate::observed::Observed;
-use crate::quarantine::Ledger;
+use crate::quarantine::Quarantining;
 use crate::stream::acks::Acks;
 use crate::stream::issued::IssuedSvids;
 use crate::tapped::TapHub;
+
+/// Where policies are written.
+#[derive(Debug, Clone)]
+pub(crate) enum PoliciesFrom {
+    /// Files of this folder.
+    Folder(String),
+    /// Objects of the cluster; each may be wrong by itself.
+    Objects(watch::Receiver<Arc<Facts>>),
+}
 
 /// The `Admin` service.
 #[derive(Clone)]
 pub(crate) struct AdminService {
     pub(crate) ca: Arc<Ca>,
     pub(crate) worlds: Arc<Worlds>,
-    pub(crate) policies_folder: PathBuf,
+    pub(crate) policies_from: PoliciesFrom,
     pub(crate) policies_error: watch::Receiver<Option<Arc<str>>>,
-    pub(crate) ledger: Ledger,
+    pub(crate) quarantining: Quarantining,
     pub(crate) acks: Acks,
     pub(crate) issued: IssuedSvids,
     /// Until when an svid may hold that was issued before this start; `None` when none was.
@@ -114,7 +124,7 @@ impl v1::admin_server::Admin for AdminService {
         &self,
         request: Request<v1::RemoveQuarantineRequest>,
     ) -> Result<Response<v1::QuarantineResponse>, Status> {
-        let answer = quarantine::remove(self, &request.get_ref().workload).await;
+        let answer = quarantine::remove(self, request.into_inner()).await;
         answer.map(Response::new).map_err(Status::from)
     }
 }

@@ -1,5 +1,16 @@
-//! What people call things: a workload by its name or its identity. Owns the search, and what is said when there is
-//! no such thing.
+//! What people call things: a workload by its name or its identity, and in a cluster also by a part of its name, by its
+//! service account, or by whatever made its pod. Owns the search, and what is said when there is no such thing or more
+//! than one. Where several workloads are meant they share one identity: no answer is ever about two.
+//!
+//! | tried in this order | means |
+//! | --- | --- |
+//! | `spiffe://...` | that identity |
+//! | `web` in local mode | the workload of that name |
+//! | `shop/web-6b9c7d5f4d-x2x4z`, `web-6b9c7d5f4d-x2x4z` | that pod |
+//! | `shop/web`, `web` | all pods of the service account (with its namespace), and of a Deployment, a StatefulSet, ... |
+//! | `shop/we`, `we` | the pods whose names begin so |
+//!
+//! The third and the fourth are tried together: whoever may make a pod must not take a name away by it.
 
 use kith_identity::{SpiffeId, SpiffeIdError};
 use kith_policy::closest;
@@ -12,13 +23,15 @@ const MAX_NAMES: usize = 20;
 /// What an identity begins with; no name of a workload is taken for one.
 const IDENTITY: &str = "spiffe://";
 
-/// Nothing is called so.
+/// Nothing is called so, or more than one thing.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoSuch {
     #[error("there is no workload {name:?}{meant}; there are: {names}")]
     Workload { name: String, meant: String, names: String },
     #[error("{text:?} is not an identity: {error}")]
     Identity { text: String, error: SpiffeIdError },
+    #[error("{name:?} may mean workloads of different identities: {candidates}; give more of the name")]
+    Ambiguous { name: String, candidates: String },
 }
 
 impl From<NoSuch> for Status {
@@ -26,37 +39,110 @@ impl From<NoSuch> for Status {
         let text = error.to_string();
         match error {
             NoSuch::Workload { .. } => Self::not_found(text),
-            NoSuch::Identity { .. } => Self::invalid_argument(text),
+            NoSuch::Identity { .. } | NoSuch::Ambiguous { .. } => Self::invalid_argument(text),
         }
     }
 }
 
-/// The workload that a person means: its name, or its identity.
-pub(super) fn find<'a>(world: &'a World, name: &str) -> Option<&'a Workload> {
-    world.workloads().find(|workload| workload.name == name || workload.identity.as_str() == name)
+/// The workloads that a person means, at least one, all of one identity; `None` when nothing is called so.
+pub(super) fn find<'a>(world: &'a World, name: &str) -> Result<Option<Vec<&'a Workload>>, NoSuch> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    for means in MEANINGS {
+        let found: Vec<_> = world.workloads().filter(|workload| means(workload, name)).collect();
+        if found.is_empty() {
+            continue;
+        }
+        return if share_identity(&found) { Ok(Some(found)) } else { Err(ambiguous(name, &found)) };
+    }
+    Ok(None)
 }
 
-/// The workload that a person means, or which there are.
-pub(super) fn workload<'a>(world: &'a World, name: &str) -> Result<&'a Workload, NoSuch> {
-    find(world, name).ok_or_else(|| NoSuch::Workload {
-        name: name.to_owned(),
-        meant: meant(name, world.workloads().map(|workload| workload.name.as_str())),
-        names: names(world),
-    })
+/// The workloads that a person means, or which there are.
+pub(super) fn workloads<'a>(world: &'a World, name: &str) -> Result<Vec<&'a Workload>, NoSuch> {
+    find(world, name)?.ok_or_else(|| no_workload(world, name))
 }
 
-/// The identity that a person means: a workload's, or any that is written out, whether it runs or not.
+/// One of the workloads that a person means: for questions whose answer is the same for all of an identity.
+pub(super) fn any<'a>(world: &'a World, name: &str) -> Result<&'a Workload, NoSuch> {
+    workloads(world, name).map(|found| found[0])
+}
+
+/// The identity that a person means: that of workloads, or any that is written out, whether it runs or not.
 pub(super) fn identity(world: &World, text: &str) -> Result<SpiffeId, NoSuch> {
     if text.starts_with(IDENTITY) {
         let wrong = |error| NoSuch::Identity { text: text.to_owned(), error };
         return SpiffeId::parse(text).map_err(wrong);
     }
-    workload(world, text).map(|workload| workload.identity.clone())
+    any(world, text).map(|workload| workload.identity.clone())
 }
 
-/// What people call an identity: its workload's name, if it runs.
+/// What people call an identity: the name of its workload, if it runs. Where it has several it is none of them.
 pub(super) fn name_of(world: &World, identity: &SpiffeId) -> String {
-    world.workload(identity).map_or_else(|_| identity.to_string(), |workload| workload.name.clone())
+    match world.workloads_of(identity).as_deref() {
+        Ok([only]) => only.name.clone(),
+        _ => identity.to_string(),
+    }
+}
+
+/// The ways in which a text may mean a workload, the exact ones first.
+const MEANINGS: [fn(&Workload, &str) -> bool; 3] = [
+    |workload, text| workload.identity.as_str() == text,
+    |workload, text| is_called(workload, text) || is_account(workload, text) || is_made_by(workload, text),
+    begins,
+];
+
+fn is_called(workload: &Workload, text: &str) -> bool {
+    workload.name == text || pod_name(workload) == Some(text)
+}
+
+/// Its name without its namespace; `None` in local mode.
+fn pod_name(workload: &Workload) -> Option<&str> {
+    workload.name.strip_prefix(&*workload.namespace)?.strip_prefix('/')
+}
+
+fn is_account(workload: &Workload, text: &str) -> bool {
+    let account = text.split_once('/');
+    pod_name(workload).is_some()
+        && account.is_some_and(|(namespace, name)| {
+            workload.namespace == namespace && workload.service_account == name
+        })
+}
+
+/// What makes pods names them after itself: with one more part, or a Deployment with two.
+fn is_made_by(workload: &Workload, text: &str) -> bool {
+    let Some(pod) = pod_name(workload) else { return false };
+    let mut makers = pod.rmatch_indices('-').take(2).map(|(end, _)| &pod[..end]);
+    match text.split_once('/') {
+        Some((namespace, maker)) => namespace == workload.namespace && makers.any(|it| it == maker),
+        None => makers.any(|maker| maker == text),
+    }
+}
+
+fn begins(workload: &Workload, text: &str) -> bool {
+    pod_name(workload).is_some_and(|pod| match text.contains('/') {
+        // Of a namespace alone nobody means all of it.
+        true => !text.ends_with('/') && workload.name.starts_with(text),
+        false => pod.starts_with(text),
+    })
+}
+
+fn share_identity(found: &[&Workload]) -> bool {
+    found.windows(2).all(|pair| pair[0].identity == pair[1].identity)
+}
+
+fn ambiguous(name: &str, found: &[&Workload]) -> NoSuch {
+    let shown: Vec<_> = found.iter().map(|it| format!("{} ({})", it.name, it.identity)).collect();
+    NoSuch::Ambiguous { name: name.to_owned(), candidates: list(shown.iter().map(String::as_str)) }
+}
+
+fn no_workload(world: &World, name: &str) -> NoSuch {
+    NoSuch::Workload {
+        name: name.to_owned(),
+        meant: meant(name, world.workloads().map(|workload| workload.name.as_str())),
+        names: names(world),
+    }
 }
 
 /// The names to choose from, for an error.
@@ -79,3 +165,6 @@ pub(super) fn meant<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Str
     let known: Vec<_> = known.collect();
     closest(word, &known).map(|meant| format!(" (did you mean {meant:?}?)")).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

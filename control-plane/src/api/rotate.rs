@@ -10,6 +10,7 @@ use tonic::Status;
 
 use super::AdminService;
 use super::named::{self, NoSuch};
+use crate::index::Workload;
 
 /// A renewal takes milliseconds; a sidecar that was refused tries again within seconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) enum NotRotated {
     #[error(transparent)]
     NoSuch(#[from] NoSuch),
+    #[error("{name:?} means {count} workloads, and each has an svid of its own; name one of them: {names}")]
+    Several { name: String, count: usize, names: String },
     #[error("{0} is quarantined and gets no svid; lift that first with: kith quarantine remove {0}")]
     Quarantined(String),
     #[error(
@@ -36,6 +39,7 @@ impl From<NotRotated> for Status {
         let text = error.to_string();
         match error {
             NotRotated::NoSuch(error) => error.into(),
+            NotRotated::Several { .. } => Self::invalid_argument(text),
             NotRotated::Quarantined(_) | NotRotated::NotConnected(_) => Self::failed_precondition(text),
             NotRotated::TooLate(_) => Self::deadline_exceeded(text),
             NotRotated::Stopping => Self::unavailable(text),
@@ -43,20 +47,28 @@ impl From<NotRotated> for Status {
     }
 }
 
+impl NotRotated {
+    fn several(name: &str, named: &[&Workload]) -> Self {
+        let names = named::list(named.iter().map(|workload| workload.name.as_str()));
+        Self::Several { name: name.to_owned(), count: named.len(), names }
+    }
+}
+
 pub(super) async fn rotate(service: &AdminService, name: &str) -> Result<v1::RotateResponse, NotRotated> {
     let world = service.worlds.now();
-    let workload = named::workload(&world, name)?;
-    let (name, identity) = (&workload.name, &workload.identity);
-    if world.is_quarantined(identity) {
+    let named = named::workloads(&world, name)?;
+    let [workload] = named[..] else { return Err(NotRotated::several(name, &named)) };
+    let (name, id) = (&workload.name, &workload.id);
+    if world.is_cut_off(workload) {
         return Err(NotRotated::Quarantined(name.clone()));
     }
-    let previous = service.acks.standing(identity).svid.map(|(serial, _)| serial.to_string());
-    let before = service.issued.count(identity);
+    let previous = service.acks.standing(id).svid.map(|(serial, _)| serial.to_string());
+    let before = service.issued.count(id);
     let mut issued = service.issued.watch();
-    if !service.acks.ask_renewal(identity) {
+    if !service.acks.ask_renewal(id) {
         return Err(NotRotated::NotConnected(name.clone()));
     }
-    let renewed = issued.wait_for(|()| service.issued.count(identity) > before);
+    let renewed = issued.wait_for(|()| service.issued.count(id) > before);
     tokio::select! {
         renewed = timeout(PATIENCE, renewed) => {
             renewed.map_err(|_| NotRotated::TooLate(name.clone()))?.map_err(|_| NotRotated::Stopping)?;
@@ -64,9 +76,9 @@ pub(super) async fn rotate(service: &AdminService, name: &str) -> Result<v1::Rot
         () = service.stop.graceful() => return Err(NotRotated::Stopping),
     }
     // It is forgotten only with its workload.
-    let svid = service.issued.newest(identity).ok_or_else(|| NotRotated::NotConnected(name.clone()))?;
+    let svid = service.issued.newest(id).ok_or_else(|| NotRotated::NotConnected(name.clone()))?;
     Ok(v1::RotateResponse {
-        identity: identity.to_string(),
+        identity: workload.identity.to_string(),
         previous_serial: previous.unwrap_or_default(),
         serial: svid.serial.to_string(),
         not_after_ms: to_millis(svid.not_after),

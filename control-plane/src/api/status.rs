@@ -4,8 +4,11 @@
 use kith_proto::convert::to_millis;
 use kith_proto::v1;
 
-use super::AdminService;
-use crate::index::{Workload, World};
+use super::{AdminService, PoliciesFrom};
+use crate::index::{Egress, Namespace, Posture, Workload, World};
+
+/// What stands for a folder where there is none.
+const CLUSTER: &str = "kubernetes";
 
 pub(super) fn status(service: &AdminService) -> v1::StatusResponse {
     let world = service.worlds.now();
@@ -18,15 +21,64 @@ pub(super) fn status(service: &AdminService) -> v1::StatusResponse {
         issuing_not_after_ms: to_millis(service.ca.issuing_not_after()),
         revision: Some(world.revision.into()),
         policies: world.count_policies(),
-        policies_folder: service.policies_folder.display().to_string(),
+        policies_folder: match &service.policies_from {
+            PoliciesFrom::Folder(folder) => folder.clone(),
+            PoliciesFrom::Objects(_) => CLUSTER.to_owned(),
+        },
         policies_error: error.as_deref().unwrap_or_default().to_owned(),
         workloads: world.workloads().map(|workload| of_workload(service, &world, workload)).collect(),
         nothing_in_force: world.policies.is_none(),
+        refused_policies: refused_policies(&service.policies_from),
+        namespaces: namespaces(&world),
+    }
+}
+
+/// One that is wrong keeps its last good version, so that it is told beside what is in force.
+fn refused_policies(from: &PoliciesFrom) -> Vec<v1::RefusedPolicy> {
+    let PoliciesFrom::Objects(facts) = from else { return Vec::new() };
+    let policies = facts.borrow().policies.clone();
+    let refused = policies.iter().filter_map(|(key, object)| {
+        let error = object.read.as_ref().err()?.to_string();
+        Some(v1::RefusedPolicy { name: key.to_string(), generation: object.generation, error })
+    });
+    refused.collect()
+}
+
+/// Those with workloads, and those of which something is said that is not the default.
+fn namespaces(world: &World) -> Vec<v1::NamespaceStatus> {
+    let of = |name: &str| {
+        let count = world.workloads().filter(|workload| workload.namespace == name).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    };
+    let named = world.namespaces.iter().map(|(name, namespace)| (name, namespace, of(name)));
+    let told =
+        named.filter(|(_, namespace, workloads)| *workloads > 0 || **namespace != Namespace::default());
+    told.map(|(name, namespace, workloads)| of_namespace(name, namespace, workloads)).collect()
+}
+
+fn of_namespace(name: &str, namespace: &Namespace, workloads: u32) -> v1::NamespaceStatus {
+    let (posture, observe_until_ms) = match namespace.posture {
+        Posture::Observe { until } => ("Observe", to_millis(until)),
+        Posture::Encrypt => ("Encrypt", 0),
+        Posture::Enforce => ("Enforce", 0),
+    };
+    let egress = match (namespace.egress, namespace.posture) {
+        (Egress::Observe, _) | (Egress::ByPosture, Posture::Observe { .. }) => "Observe",
+        (Egress::Deny, _) | (Egress::ByPosture, Posture::Encrypt | Posture::Enforce) => "Deny",
+        (Egress::Allow, _) => "Allow",
+    };
+    v1::NamespaceStatus {
+        name: name.to_owned(),
+        posture: posture.to_owned(),
+        observe_until_ms,
+        egress: egress.to_owned(),
+        refuse_all: namespace.refuse_all.clone().unwrap_or_default(),
+        workloads,
     }
 }
 
 fn of_workload(service: &AdminService, world: &World, workload: &Workload) -> v1::WorkloadStatus {
-    let standing = service.acks.standing(&workload.identity);
+    let standing = service.acks.standing(&workload.id);
     let reached = service.observed.reached(&workload.identity);
     let (serial, not_after_ms) = match standing.svid {
         Some((serial, not_after)) => (serial.to_string(), to_millis(not_after)),
@@ -42,6 +94,6 @@ fn of_workload(service: &AdminService, world: &World, workload: &Workload) -> v1
         not_after_ms,
         allowed: reached.allowed,
         denied: reached.denied,
-        quarantined: world.is_quarantined(&workload.identity),
+        quarantined: world.is_cut_off(workload),
     }
 }

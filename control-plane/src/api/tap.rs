@@ -27,7 +27,7 @@ impl Filter {
     pub(super) fn new(world: &World, request: &v1::TapRequest) -> Result<Self, NoSuch> {
         let workload = match request.workload.as_str() {
             "" => None,
-            name => Some(named::workload(world, name)?.identity.clone()),
+            name => Some(named::any(world, name)?.identity.clone()),
         };
         Ok(Self { denied_only: request.denied_only, workload })
     }

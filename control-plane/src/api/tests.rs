@@ -8,7 +8,7 @@ use crate::testing::{ALLOW_ORDERS, Ground, Mesh, PATIENCE, demo_workloads, id};
 
 async fn explain(mesh: &Mesh, words: [&str; 4]) -> Result<v1::ExplainResponse, Status> {
     let [source, destination, method, path] = words.map(str::to_owned);
-    let question = v1::ExplainRequest { source, destination, method, path };
+    let question = v1::ExplainRequest { source, destination, method, path, port: 0 };
     mesh.admin().await.explain(question).await.map(Response::into_inner)
 }
 

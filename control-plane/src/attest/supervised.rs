@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use kith_identity::svid::KeyHash;
 use kith_identity::{SpiffeId, TrustDomain};
 
-use super::Attested;
 use super::statement::{FormatError, INSTANCE_BYTES, LIFETIME, Nonce, Opened, open};
 
 /// A used nonce is kept this much longer than its statement holds, so that a clock set back a little does not
@@ -65,9 +65,9 @@ impl StatementVerifier {
         Self { public_key, instance, trust_domain, used: Mutex::default() }
     }
 
-    /// Uses a statement up. Whether the identity is one of the workloads is for the caller to check: the list
-    /// changes, the statement does not.
-    pub fn verify(&self, bytes: &[u8], now: SystemTime) -> Result<Attested, StatementError> {
+    /// Uses a statement up: the identity that may have an svid over this key, and over no other. Whether it is one of
+    /// the workloads is for the caller to check: the list changes, the statement does not.
+    pub fn verify(&self, bytes: &[u8], now: SystemTime) -> Result<(SpiffeId, KeyHash), StatementError> {
         let Opened { claims, nonce } = open(&self.public_key, bytes)?;
         if claims.instance != self.instance {
             return Err(StatementError::OtherInstance);
@@ -88,7 +88,7 @@ impl StatementVerifier {
         // Last, so that only a statement which would have been accepted takes room in the memory.
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.remember(nonce, claims.expires, now, MAX_REMEMBERED)?;
-        Ok(Attested { identity: claims.identity, key_hash: claims.key_hash })
+        Ok((claims.identity, claims.key_hash))
     }
 }
 

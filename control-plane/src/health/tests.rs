@@ -11,6 +11,7 @@ async fn vitals(mesh: &Mesh) -> Vitals {
     let services = &mesh.plane.services;
     let own_svid = OwnSvid::mint(Arc::clone(&services.ca), services.clock.clone()).unwrap();
     Vitals {
+        cluster: None,
         worlds: Arc::clone(&services.worlds),
         own_svid: own_svid.newest(),
         doors: Readiness::new(),

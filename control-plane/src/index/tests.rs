@@ -39,9 +39,9 @@ fn the_revision_grows_when_the_content_changes_and_only_then() {
 #[test]
 fn before_the_list_arrives_nobody_is_a_stranger_and_after_it_the_others_are() {
     let world = world();
-    assert_eq!(world.workload(&id("orders")).err(), Some(Unknown::NotYet));
-    let world = world.replace_workloads(Workloads::new()).unwrap();
-    assert_eq!(world.workload(&id("orders")).err(), Some(Unknown::Stranger(id("orders"))));
+    assert_eq!(world.any_of(&id("orders")).err(), Some(Unknown::NotYet));
+    let world = world.replace_workloads(Workloads::default()).unwrap();
+    assert_eq!(world.any_of(&id("orders")).err(), Some(Unknown::Stranger(id("orders"))));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_quarantine_and_its_lifting_are_revisions_and_repeating_them_is_none() {
     );
 
     let lifted = cut.lift(&id("intruder")).unwrap();
-    assert_eq!(lifted, World { revision: cut.next(), ..first.clone() });
+    assert_eq!(lifted, World { revision: cut.next(), cut_since: cut.next(), ..first.clone() });
     assert_eq!(lifted.lift(&id("intruder")), None);
     assert_eq!(first.lift(&id("orders")), None);
 }
@@ -111,8 +111,75 @@ fn a_quarantine_and_its_lifting_are_revisions_and_repeating_them_is_none() {
 #[test]
 fn nothing_but_a_lifting_ends_a_quarantine() {
     let cut = world().quarantine(&id("intruder"), SystemTime::UNIX_EPOCH, &"".into()).unwrap();
-    let later = cut.replace_policies(policies()).unwrap().replace_workloads(Workloads::new()).unwrap();
+    let later = cut.replace_policies(policies()).unwrap().replace_workloads(Workloads::default()).unwrap();
     assert!(later.is_quarantined(&id("intruder")), "also when its workload is gone");
     // Whoever compares by place sees that this is the same list.
     assert!(Arc::ptr_eq(&later.quarantines, &cut.quarantines));
+}
+
+fn pod(id: &str, service_account: &str) -> Workload {
+    let list = list(vec![workload(service_account, &[])]).unwrap();
+    Workload { id: WorkloadId::new(id), name: format!("demo/{id}"), ..list.iter().next().unwrap().clone() }
+}
+
+#[test]
+fn an_identity_has_as_many_workloads_as_run_under_it() {
+    let mut workloads: Workloads =
+        [pod("b", "web"), pod("a", "web"), pod("c", "orders")].into_iter().collect();
+    let of = |workloads: &Workloads, name: &str| -> Vec<String> {
+        workloads.of_identity(&id(name)).map(|workload| workload.id.to_string()).collect()
+    };
+    assert_eq!(
+        (of(&workloads, "web"), of(&workloads, "orders")),
+        (vec!["a".into(), "b".into()], vec!["c".into()])
+    );
+
+    // A name that is given again goes to whoever has it now.
+    assert_eq!(workloads.insert(pod("a", "orders")).unwrap().identity, id("web"));
+    assert_eq!(
+        (of(&workloads, "web"), of(&workloads, "orders")),
+        (vec!["b".into()], vec!["a".into(), "c".into()])
+    );
+}
+
+#[test]
+fn a_cluster_that_says_the_same_changes_nothing_and_what_stays_is_not_told_again() {
+    let since = std::time::UNIX_EPOCH;
+    let view = || ClusterView {
+        policies: policies(),
+        workloads: [pod("a", "web")].into_iter().collect(),
+        quarantines: [(id("web"), (since, Arc::from("why")))].into(),
+        ..ClusterView::default()
+    };
+    let first = world().replace_cluster(view()).unwrap();
+    assert_eq!(first.quarantines[&id("web")].revision, first.revision);
+    assert_eq!(first.replace_cluster(view()), None);
+
+    let mut more = view();
+    more.workloads.insert(pod("b", "web"));
+    let second = first.replace_cluster(more).unwrap();
+    assert!(second.revision > first.revision);
+    assert!(Arc::ptr_eq(&second.quarantines, &first.quarantines), "streams would send them again");
+    assert_eq!(second.quarantines[&id("web")].revision, first.revision);
+    assert_eq!(second.cut_since, first.revision, "nobody else is cut off since");
+
+    let lifted = second.replace_cluster(ClusterView { quarantines: BTreeMap::new(), ..view() }).unwrap();
+    assert!(!lifted.is_quarantined(&id("web")));
+    assert_eq!(lifted.cut_since, lifted.revision);
+}
+
+#[tokio::test]
+async fn serials_of_who_is_cut_off_stay_when_the_cluster_changes() {
+    let mesh = crate::testing::Mesh::start().await;
+    let cut = || ClusterView { cut: [WorkloadId::new("a")].into(), ..ClusterView::default() };
+    let first = world().replace_cluster(cut()).unwrap();
+    let serials: BTreeSet<_> = [mesh.svid("orders").await.serial().clone()].into();
+    let second = first.replace_cut_serials(serials.clone()).unwrap();
+    assert_eq!(second.replace_cut_serials(serials.clone()), None);
+    let mut more = cut();
+    more.workloads.insert(pod("a", "web"));
+    let third = second.replace_cluster(more).unwrap();
+    assert_eq!(third.cut.serials, serials);
+    assert!(third.is_cut_off(&pod("a", "web")) && !third.is_cut_off(&pod("b", "web")));
+    mesh.stop().await;
 }

@@ -1,17 +1,20 @@
-//! A workload as the supervisor describes it, validated. The list is taken as a whole or not at all.
+//! A workload, and the supervisor's list of them, validated. The list is taken as a whole or not at all.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use kith_identity::{SpiffeId, TrustDomain};
 use kith_proto::convert::WireError;
+use kith_proto::pod::PortRange;
 use kith_proto::v1;
 
-use super::Workloads;
+use super::{WorkloadId, Workloads};
 
 /// A running thing that gets an identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Workload {
+    pub(crate) id: WorkloadId,
+    /// What people call it: as in `kith.yaml`, or `namespace/pod`.
     pub(crate) name: String,
     pub(crate) identity: SpiffeId,
     pub(crate) namespace: String,
@@ -23,8 +26,14 @@ pub(crate) struct Workload {
     pub(crate) port: u16,
     /// Names of the workloads that it declared to call.
     pub(crate) calls: Vec<String>,
-    /// What its application speaks.
+    /// What its application speaks, on ports that `ports` does not name.
     pub(crate) protocol: v1::Protocol,
+    /// What it speaks on its ports, where that was declared.
+    pub(crate) ports: BTreeMap<u16, v1::Protocol>,
+    /// Ports of it that are reached without its sidecar, in the clear.
+    pub(crate) skipped: Vec<PortRange>,
+    /// The node that it runs on; `None` in local mode.
+    pub(crate) node: Option<String>,
 }
 
 /// Why a list of workloads is refused as a whole.
@@ -49,16 +58,16 @@ pub(crate) fn workloads_from_wire(
     trust_domain: &TrustDomain,
     list: v1::Workloads,
 ) -> Result<Workloads, WorkloadsError> {
-    let mut workloads = Workloads::new();
+    let mut workloads = Workloads::default();
     for (position, entry) in list.workloads.into_iter().enumerate() {
         let workload = from_wire(trust_domain, &format!("workloads[{position}]"), entry)?;
         if workload.identity.is_reserved() {
             return Err(WorkloadsError::Reserved(workload.name));
         }
-        if workloads.values().any(|other| other.name == workload.name) {
+        if workloads.iter().any(|other| other.name == workload.name) {
             return Err(WorkloadsError::Name(workload.name));
         }
-        if let Some(same) = workloads.insert(workload.identity.clone(), workload) {
+        if let Some(same) = workloads.insert(workload) {
             return Err(WorkloadsError::Identity(same.identity));
         }
     }
@@ -84,6 +93,7 @@ fn from_wire(trust_domain: &TrustDomain, field: &str, entry: v1::Workload) -> Re
     let protocol = v1::Protocol::try_from(entry.protocol)
         .map_err(|_| wrong("protocol", format!("{} is not one that is known here", entry.protocol)))?;
     Ok(Workload {
+        id: WorkloadId::new(identity.as_str()),
         name: entry.name,
         identity,
         namespace: entry.namespace,
@@ -93,5 +103,8 @@ fn from_wire(trust_domain: &TrustDomain, field: &str, entry: v1::Workload) -> Re
         port,
         calls: entry.calls,
         protocol,
+        ports: BTreeMap::new(),
+        skipped: Vec::new(),
+        node: None,
     })
 }

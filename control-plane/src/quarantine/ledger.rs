@@ -4,11 +4,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use kith_identity::SpiffeId;
+use kith_identity::{SpiffeId, TrustDomain};
 use kith_policy::Revision;
 use tracing::info;
 
 use super::store::{Full, MAX_REASON, Store, StoreError, check_room};
+use super::target::Target;
 use crate::index::Worlds;
 
 /// The record and the world. Cheap to clone; all clones are one ledger.
@@ -39,7 +40,7 @@ pub(crate) enum ChangeError {
     #[error(
         "{identity} is not of the trust domain {ours}; only its own control plane can cut it off everywhere"
     )]
-    Foreign { identity: SpiffeId, ours: kith_identity::TrustDomain },
+    Foreign { identity: SpiffeId, ours: TrustDomain },
     #[error("{0} is a trust domain and no workload; name an identity in it")]
     NoPath(SpiffeId),
     #[error("the reason has {0} bytes; say it in at most {MAX_REASON}")]
@@ -50,6 +51,16 @@ pub(crate) enum ChangeError {
     Full(#[from] Full),
     #[error("{0} is not quarantined")]
     NotQuarantined(SpiffeId),
+    #[error(
+        "no Quarantine object cuts {0} off yet; in a cluster it is an object, written with your own rights"
+    )]
+    NoObject(Target),
+    #[error("a Quarantine object still cuts {0} off; delete it")]
+    ObjectLeft(Target),
+    #[error(
+        "{0} is nothing that this mesh has; pods and nodes are a cluster's, name a workload or an identity"
+    )]
+    OnlyInCluster(Target),
     #[error("nothing changed, because it could not be written down: {0}")]
     Store(StoreError),
     #[error("nothing changed now, but it may have after a restart of the control plane: {0}")]
@@ -73,24 +84,6 @@ impl Ledger {
         Self(Arc::new(Inner { store: Mutex::new(store), worlds }))
     }
 
-    /// Whether this identity may be cut off for this reason, by what they are.
-    pub(crate) fn check(&self, identity: &SpiffeId, reason: &str) -> Result<(), ChangeError> {
-        let ours = self.0.worlds.now().trust_domain.clone();
-        if *identity.trust_domain() != ours {
-            return Err(ChangeError::Foreign { identity: identity.clone(), ours });
-        }
-        if identity.is_reserved() {
-            return Err(ChangeError::Reserved(identity.clone()));
-        }
-        if identity.path().is_empty() {
-            return Err(ChangeError::NoPath(identity.clone()));
-        }
-        if reason.len() > MAX_REASON {
-            return Err(ChangeError::LongReason(reason.len()));
-        }
-        if reason.contains(char::is_control) { Err(ChangeError::ControlCharacter) } else { Ok(()) }
-    }
-
     /// Cuts an identity off. Once begun it is finished, also when nobody waits for it any more.
     pub(crate) async fn quarantine(
         &self,
@@ -98,7 +91,7 @@ impl Ledger {
         reason: String,
         since: SystemTime,
     ) -> Result<Change, ChangeError> {
-        self.check(&identity, &reason)?;
+        check(&self.0.worlds.now().trust_domain, &identity, &reason)?;
         let inner = Arc::clone(&self.0);
         // It writes to disk.
         tokio::task::spawn_blocking(move || inner.quarantine(&identity, &reason.into(), since)).await?
@@ -109,6 +102,28 @@ impl Ledger {
         let inner = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || inner.lift(&identity)).await?
     }
+}
+
+/// Whether an identity may be cut off for this reason, by what they are.
+pub(super) fn check(ours: &TrustDomain, identity: &SpiffeId, reason: &str) -> Result<(), ChangeError> {
+    if identity.trust_domain() != ours {
+        return Err(ChangeError::Foreign { identity: identity.clone(), ours: ours.clone() });
+    }
+    if identity.is_reserved() {
+        return Err(ChangeError::Reserved(identity.clone()));
+    }
+    if identity.path().is_empty() {
+        return Err(ChangeError::NoPath(identity.clone()));
+    }
+    check_reason(reason)
+}
+
+/// Whether a reason is one.
+pub(super) fn check_reason(reason: &str) -> Result<(), ChangeError> {
+    if reason.len() > MAX_REASON {
+        return Err(ChangeError::LongReason(reason.len()));
+    }
+    if reason.contains(char::is_control) { Err(ChangeError::ControlCharacter) } else { Ok(()) }
 }
 
 impl Inner {

@@ -6,7 +6,9 @@
 //! ```
 
 mod ledger;
+mod quarantining;
 mod store;
+mod target;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +18,9 @@ use kith_identity::SpiffeId;
 use kith_policy::Revision;
 
 pub(crate) use ledger::{Change, ChangeError, Ledger};
+pub(crate) use quarantining::Quarantining;
 pub(crate) use store::Store;
+pub use target::Target;
 
 /// One identity that is cut off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,3 +34,14 @@ pub(crate) struct Quarantine {
 
 /// Everybody who is cut off.
 pub(crate) type QuarantineList = BTreeMap<SpiffeId, Quarantine>;
+
+/// One stored quarantine of a cluster, as far as it is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CutOff {
+    pub(crate) target: Target,
+    pub(crate) since: SystemTime,
+    pub(crate) reason: Arc<str>,
+}
+
+/// All of them, by the names of their objects.
+pub(crate) type QuarantineObjects = BTreeMap<String, CutOff>;

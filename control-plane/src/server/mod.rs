@@ -5,7 +5,7 @@ mod gate;
 mod routes;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -17,11 +17,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use kith_mtls::{Server, VerifiedPeer};
 use kith_runtime::{Clock, Newest, Stop, Tasks};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tonic::Status;
 use tonic::body::Body;
 use tracing::{debug, info};
+
+use crate::attest::Connection;
 
 pub(crate) use gate::Door;
 pub(crate) use routes::Routes;
@@ -52,6 +54,8 @@ pub(crate) struct Caller {
     peer: Option<Arc<VerifiedPeer>>,
     /// The earlier end of the two svids that proved the session.
     ends_at: Option<SystemTime>,
+    /// Where it came from; `None` on a socket, and for people.
+    address: Option<IpAddr>,
 }
 
 impl Caller {
@@ -64,6 +68,11 @@ impl Caller {
     /// The verified peer, if it showed an svid.
     pub(crate) fn svid(&self) -> Option<&VerifiedPeer> {
         self.peer.as_deref()
+    }
+
+    /// For attestation: what the evidence is held against.
+    pub(crate) fn connection(&self) -> Connection<'_> {
+        Connection { peer: self.svid(), address: self.address }
     }
 
     /// The verified peer, and when its session ends; refused without one.
@@ -96,14 +105,19 @@ impl Connections {
         };
         let ends_at = session.ends_at();
         let stranger = session.peer.is_none();
-        let caller = Caller { peer: session.peer.map(Arc::new), ends_at };
+        // A listener of both families tells IPv4 addresses as IPv6.
+        let address = Some(address.ip().to_canonical());
+        let caller = Caller { peer: session.peer.map(Arc::new), ends_at, address };
         let end = connection_end(ends_at, stranger, self.clock.clone());
         self.serve(session.stream, caller, end).await;
     }
 
-    /// One connection of a person's command. The socket's mode is its authentication.
-    pub(crate) async fn serve_person(self, stream: UnixStream) {
-        self.serve(stream, Caller { peer: None, ends_at: None }, std::future::pending()).await;
+    /// One connection of a person's command. Who could connect was let in: by the socket's mode, or by the cluster.
+    pub(crate) async fn serve_person<IO>(self, stream: IO)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.serve(stream, Caller { peer: None, ends_at: None, address: None }, std::future::pending()).await;
     }
 
     async fn serve<IO>(self, io: IO, caller: Caller, end: impl Future<Output = ()>)
@@ -179,7 +193,7 @@ fn log_ended(ended: hyper::Result<()>) {
 
 /// Lets hyper run its streams as tasks that the process waits for.
 #[derive(Clone)]
-struct SpawnIn(Tasks);
+pub(crate) struct SpawnIn(pub(crate) Tasks);
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for SpawnIn {
     fn execute(&self, future: F) {

@@ -1,15 +1,16 @@
-//! Who is connected, which revision each sidecar has, and why one refused. Owns the rule that an identity has one
+//! Who is connected, which revision each sidecar has, and why one refused. Owns the rule that a workload has one
 //! stream: a newer one replaces the older, because the older is what a crashed sidecar left behind.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use kith_identity::SpiffeId;
 use kith_identity::svid::Serial;
 use kith_policy::Revision;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+
+use crate::index::WorkloadId;
 
 /// What is known of one workload's sidecar.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,7 +57,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     streams: u64,
-    sidecars: BTreeMap<SpiffeId, Entry>,
+    sidecars: BTreeMap<WorkloadId, Entry>,
 }
 
 #[derive(Debug, Default)]
@@ -76,14 +77,14 @@ struct Open {
 /// Which of the connected sidecars have a revision's quarantines in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Roll {
-    pub(crate) in_force_at: Vec<SpiffeId>,
+    pub(crate) in_force_at: Vec<WorkloadId>,
     pub(crate) waiting_for: Vec<Laggard>,
 }
 
 /// A sidecar that does not have them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Laggard {
-    pub(crate) identity: SpiffeId,
+    pub(crate) workload: WorkloadId,
     /// Why it refused them; `None` when it said nothing yet.
     pub(crate) refusal: Option<String>,
 }
@@ -92,7 +93,7 @@ pub(crate) struct Laggard {
 #[derive(Debug)]
 pub(crate) struct Registration {
     acks: Acks,
-    identity: SpiffeId,
+    workload: WorkloadId,
     number: u64,
     replaced: CancellationToken,
     renewal: Arc<Notify>,
@@ -100,12 +101,12 @@ pub(crate) struct Registration {
 
 impl Acks {
     /// A sidecar's stream began; one that it had before ends.
-    pub(crate) fn connect(&self, identity: &SpiffeId) -> Registration {
+    pub(crate) fn connect(&self, workload: &WorkloadId) -> Registration {
         let (replaced, renewal) = (CancellationToken::new(), Arc::new(Notify::new()));
         let mut state = self.lock();
         state.streams += 1;
         let number = state.streams;
-        let entry = state.sidecars.entry(identity.clone()).or_default();
+        let entry = state.sidecars.entry(workload.clone()).or_default();
         let open = Open { number, replaced: replaced.clone(), renewal: renewal.clone() };
         if let Some(older) = entry.stream.replace(open) {
             older.replaced.cancel();
@@ -116,28 +117,28 @@ impl Acks {
         entry.standing = Standing { connected: true, svid, ..Standing::default() };
         drop(state);
         self.0.changed.send_replace(());
-        Registration { acks: self.clone(), identity: identity.clone(), number, replaced, renewal }
+        Registration { acks: self.clone(), workload: workload.clone(), number, replaced, renewal }
     }
 
     /// Has a sidecar asked to renew its svid now. `false` when it is not connected.
-    pub(crate) fn ask_renewal(&self, identity: &SpiffeId) -> bool {
+    pub(crate) fn ask_renewal(&self, workload: &WorkloadId) -> bool {
         let state = self.lock();
-        let open = state.sidecars.get(identity).and_then(|entry| entry.stream.as_ref());
+        let open = state.sidecars.get(workload).and_then(|entry| entry.stream.as_ref());
         open.inspect(|open| open.renewal.notify_one()).is_some()
     }
 
     /// Which connected sidecars have the quarantines of `revision`, or newer ones, in force; in order.
     pub(crate) fn quarantines_at(&self, revision: Revision) -> Roll {
         let mut roll = Roll::default();
-        for (identity, entry) in self.lock().sidecars.iter().filter(|(_, entry)| entry.standing.connected) {
+        for (workload, entry) in self.lock().sidecars.iter().filter(|(_, entry)| entry.standing.connected) {
             if entry.standing.quarantines >= Some(revision) {
-                roll.in_force_at.push(identity.clone());
+                roll.in_force_at.push(workload.clone());
                 continue;
             }
             let refusal = entry.standing.refusals.quarantines.as_ref();
             let refusal =
                 refusal.filter(|(refused, _)| *refused >= revision).map(|(_, reason)| reason.clone());
-            roll.waiting_for.push(Laggard { identity: identity.clone(), refusal });
+            roll.waiting_for.push(Laggard { workload: workload.clone(), refusal });
         }
         roll
     }
@@ -148,22 +149,22 @@ impl Acks {
     }
 
     /// An svid was issued, or presented. The one that ends last is the newest.
-    pub(crate) fn has_svid(&self, identity: &SpiffeId, serial: &Serial, not_after: SystemTime) {
+    pub(crate) fn has_svid(&self, workload: &WorkloadId, serial: &Serial, not_after: SystemTime) {
         let mut state = self.lock();
-        let standing = &mut state.sidecars.entry(identity.clone()).or_default().standing;
+        let standing = &mut state.sidecars.entry(workload.clone()).or_default().standing;
         if standing.svid.as_ref().is_none_or(|(_, newest)| *newest <= not_after) {
             standing.svid = Some((serial.clone(), not_after));
         }
     }
 
     /// What is known of a sidecar; nothing, if it was never heard of.
-    pub(crate) fn standing(&self, identity: &SpiffeId) -> Standing {
-        self.lock().sidecars.get(identity).map(|entry| entry.standing.clone()).unwrap_or_default()
+    pub(crate) fn standing(&self, workload: &WorkloadId) -> Standing {
+        self.lock().sidecars.get(workload).map(|entry| entry.standing.clone()).unwrap_or_default()
     }
 
     /// Forgets sidecars of workloads that are gone.
-    pub(crate) fn retain(&self, mut exists: impl FnMut(&SpiffeId) -> bool) {
-        self.lock().sidecars.retain(|identity, entry| entry.stream.is_some() || exists(identity));
+    pub(crate) fn retain(&self, mut exists: impl FnMut(&WorkloadId) -> bool) {
+        self.lock().sidecars.retain(|workload, entry| entry.stream.is_some() || exists(workload));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -215,7 +216,7 @@ impl Registration {
 
     fn change_entry(&self, change: impl FnOnce(&mut Entry)) {
         let mut state = self.acks.lock();
-        if let Some(entry) = state.sidecars.get_mut(&self.identity)
+        if let Some(entry) = state.sidecars.get_mut(&self.workload)
             && entry.stream.as_ref().is_some_and(|open| open.number == self.number)
         {
             change(entry);

@@ -1,14 +1,16 @@
-//! The newest svid that was issued to each workload, and how many were. Owns what people are told about them; it
-//! decides nothing. There is an entry for each workload at most: others are not issued to, and the gone are forgotten.
+//! The svids that each workload holds: the newest that was issued, how many were, and the serials of all that still hold.
+//! Owns what people and quarantines are told about them; it decides nothing. Only attested workloads have an entry, and
+//! those that are gone are forgotten with their last svid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use kith_ca::Issued;
-use kith_identity::SpiffeId;
 use kith_identity::svid::{KeyHash, Serial};
 use tokio::sync::watch;
+
+use crate::index::WorkloadId;
 
 /// An svid, without its chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub(crate) struct IssuedSvid {
     pub(crate) not_after: SystemTime,
     pub(crate) renew_from: SystemTime,
     pub(crate) renew_until: SystemTime,
-    /// How many this start of the control plane issued to its identity, this one included.
+    /// How many this start of the control plane issued to its workload, this one included.
     pub(crate) issued: u64,
 }
 
@@ -29,16 +31,25 @@ pub(crate) struct IssuedSvids(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    newest: Mutex<BTreeMap<SpiffeId, IssuedSvid>>,
+    held: Mutex<BTreeMap<WorkloadId, Held>>,
     changed: watch::Sender<()>,
+}
+
+/// What one workload has.
+#[derive(Debug, Default)]
+struct Held {
+    newest: Option<IssuedSvid>,
+    /// Of every svid that may still hold, also of those from before this start, as they are presented.
+    serials: BTreeMap<Serial, SystemTime>,
 }
 
 impl IssuedSvids {
     /// An svid goes out.
-    pub(crate) fn record(&self, identity: &SpiffeId, issued: &Issued, key_hash: KeyHash) {
-        let mut newest = self.lock();
-        let before = newest.get(identity).map_or(0, |svid| svid.issued);
-        let svid = IssuedSvid {
+    pub(crate) fn record(&self, workload: &WorkloadId, issued: &Issued, key_hash: KeyHash) {
+        let mut held = self.lock();
+        let entry = held.entry(workload.clone()).or_default();
+        let before = entry.newest.as_ref().map_or(0, |svid| svid.issued);
+        entry.newest = Some(IssuedSvid {
             serial: issued.serial.clone(),
             key_hash,
             not_before: issued.not_before,
@@ -46,34 +57,59 @@ impl IssuedSvids {
             renew_from: issued.renew_from,
             renew_until: issued.renew_until,
             issued: before.saturating_add(1),
-        };
-        newest.insert(identity.clone(), svid);
-        drop(newest);
+        });
+        entry.serials.insert(issued.serial.clone(), issued.not_after);
+        drop(held);
         self.0.changed.send_replace(());
     }
 
-    /// The newest of an identity; `None` when it was issued none since this start.
-    pub(crate) fn newest(&self, identity: &SpiffeId) -> Option<IssuedSvid> {
-        self.lock().get(identity).cloned()
+    /// A workload proved itself by this svid.
+    pub(crate) fn presented(&self, workload: &WorkloadId, serial: &Serial, not_after: SystemTime) {
+        let mut held = self.lock();
+        let entry = held.entry(workload.clone()).or_default();
+        let new = entry.serials.insert(serial.clone(), not_after).is_none();
+        drop(held);
+        if new {
+            self.0.changed.send_replace(());
+        }
     }
 
-    /// How many were issued to an identity since this start.
-    pub(crate) fn count(&self, identity: &SpiffeId) -> u64 {
-        self.lock().get(identity).map_or(0, |svid| svid.issued)
+    /// Whether a workload was issued the svid of this serial, or proved itself by it, and it may still hold.
+    pub(crate) fn holds(&self, workload: &WorkloadId, serial: &Serial) -> bool {
+        self.lock().get(workload).is_some_and(|held| held.serials.contains_key(serial))
     }
 
-    /// Shows that an svid was issued.
+    /// The newest of a workload; `None` when it was issued none since this start.
+    pub(crate) fn newest(&self, workload: &WorkloadId) -> Option<IssuedSvid> {
+        self.lock().get(workload)?.newest.clone()
+    }
+
+    /// How many were issued to a workload since this start.
+    pub(crate) fn count(&self, workload: &WorkloadId) -> u64 {
+        self.newest(workload).map_or(0, |svid| svid.issued)
+    }
+
+    /// The serials of what these workloads hold, also of one that is gone.
+    pub(crate) fn serials_of(&self, workloads: &BTreeSet<WorkloadId>) -> BTreeSet<Serial> {
+        let held = self.lock();
+        workloads.iter().filter_map(|id| held.get(id)).flat_map(|held| held.serials.keys().cloned()).collect()
+    }
+
+    /// Shows that an svid was issued or presented.
     pub(crate) fn watch(&self) -> watch::Receiver<()> {
         self.0.changed.subscribe()
     }
 
-    /// Forgets workloads that are gone.
-    pub(crate) fn retain(&self, mut exists: impl FnMut(&SpiffeId) -> bool) {
-        self.lock().retain(|identity, _| exists(identity));
+    /// Forgets svids that have ended, and workloads that are gone and hold none.
+    pub(crate) fn forget(&self, now: SystemTime, mut exists: impl FnMut(&WorkloadId) -> bool) {
+        self.lock().retain(|workload, held| {
+            held.serials.retain(|_, not_after| *not_after > now);
+            !held.serials.is_empty() || exists(workload)
+        });
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<SpiffeId, IssuedSvid>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkloadId, Held>> {
         // Every change is of whole entries, so a panic elsewhere cannot have left half of one.
-        self.0.newest.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,21 +1,22 @@
-//! How often one identity may be issued an svid (C14). A token bucket for each identity, so that one that asks
-//! without end takes nothing from the others.
+//! How often one workload may be issued an svid (C14). A token bucket for each of them, so that one that asks without
+//! end takes nothing from the others.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use kith_identity::SpiffeId;
 use tokio::time::Instant;
+
+use crate::index::WorkloadId;
 
 /// Svids at once: enough for a sidecar that crashes and restarts.
 const BURST: u32 = 10;
 /// One more after each such time.
 const REFILL: Duration = Duration::from_secs(1);
 
-/// The buckets. An identity gets one only after it was attested, so there are as many as workloads.
+/// The buckets. A workload gets one only after it was attested, so there are as many as workloads.
 #[derive(Debug, Default)]
-pub(crate) struct IssueLimit(Mutex<BTreeMap<SpiffeId, Bucket>>);
+pub(crate) struct IssueLimit(Mutex<BTreeMap<WorkloadId, Bucket>>);
 
 /// A bucket as the time at which it will be full: nothing has to be refilled.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +24,7 @@ struct Bucket {
     full_at: Instant,
 }
 
-/// The identity asked too often.
+/// The workload asked too often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many svids were asked for; try again in {} ms", .after.as_millis())]
 pub(crate) struct TooOften {
@@ -31,17 +32,17 @@ pub(crate) struct TooOften {
 }
 
 impl IssueLimit {
-    /// Takes one from the identity's bucket.
-    pub(crate) fn take(&self, identity: &SpiffeId, now: Instant) -> Result<(), TooOften> {
+    /// Takes one from the workload's bucket.
+    pub(crate) fn take(&self, workload: &WorkloadId, now: Instant) -> Result<(), TooOften> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.retain(|_, bucket| bucket.full_at > now);
-        let full_at = buckets.get(identity).map_or(now, |bucket| bucket.full_at) + REFILL;
+        let full_at = buckets.get(workload).map_or(now, |bucket| bucket.full_at) + REFILL;
         let debt = full_at.saturating_duration_since(now);
         let most = REFILL * BURST;
         if debt > most {
             return Err(TooOften { after: debt - most });
         }
-        buckets.insert(identity.clone(), Bucket { full_at });
+        buckets.insert(workload.clone(), Bucket { full_at });
         Ok(())
     }
 }
@@ -50,13 +51,13 @@ impl IssueLimit {
 mod tests {
     use super::*;
 
-    fn id(name: &str) -> SpiffeId {
-        SpiffeId::parse(&format!("spiffe://demo.local/ns/demo/sa/{name}")).unwrap()
+    fn id(name: &str) -> WorkloadId {
+        WorkloadId::new(name)
     }
 
     // C14
     #[tokio::test(start_paused = true)]
-    async fn an_identity_that_asks_without_end_is_slowed_down_and_the_others_are_not() {
+    async fn a_workload_that_asks_without_end_is_slowed_down_and_the_others_are_not() {
         let limit = IssueLimit::default();
         let granted = (0..1000).filter(|_| limit.take(&id("flood"), Instant::now()).is_ok()).count();
         assert_eq!(granted, BURST as usize);

@@ -6,4 +6,5 @@ pub(crate) mod issue;
 pub(crate) mod issued;
 pub(crate) mod limit;
 mod report;
+mod sent;
 pub(crate) mod sync;

@@ -6,25 +6,32 @@
 //!
 //! A stream is driven by its reader: a sidecar that does not read gets, when it reads again, only the newest snapshot.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use kith_identity::SpiffeId;
+use kith_mtls::VerifiedPeer;
 use kith_policy::Revision;
 use kith_proto::v1;
 use kith_proto::v1::sync_down::Kind as Down;
 use kith_proto::v1::sync_up::Kind as Up;
 use kith_runtime::{Clock, Stop};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{debug, info, warn};
 
 use super::acks::{Acks, Refused, Registration};
+use super::issued::IssuedSvids;
 use super::report;
-use crate::index::{World, Worlds};
+use super::sent::Sent;
+use crate::attest::{Attestor, Connection};
+use crate::index::{Cut, Unknown, WorkloadId, World, Worlds};
 use crate::observed::Observed;
 use crate::quarantine::QuarantineList;
 use crate::server::Caller;
@@ -33,12 +40,18 @@ use crate::tapped::TapHub;
 
 /// A refusal's reason is for people; more than this is not one.
 const MAX_REASON: usize = 4096;
+/// Addresses that one sidecar may ask about: it keeps fewer.
+const MAX_SUBSCRIBED: usize = 2048;
+/// A sidecar says who it is at once, or is not one.
+const HELLO_LIMIT: Duration = Duration::from_secs(5);
 
 /// The `Sync` service.
 #[derive(Clone)]
 pub(crate) struct SyncService {
+    pub(crate) attestor: Arc<Attestor>,
     pub(crate) worlds: Arc<Worlds>,
     pub(crate) acks: Acks,
+    pub(crate) issued: IssuedSvids,
     pub(crate) observed: Observed,
     pub(crate) tap: TapHub,
     pub(crate) clock: Clock,
@@ -55,24 +68,50 @@ impl v1::sync_server::Sync for SyncService {
     ) -> Result<Response<Self::SyncStream>, Status> {
         let caller = Caller::of(&request)?;
         let (peer, ends_at) = caller.session()?;
-        let identity = peer.identity().clone();
+        let (peer, identity) = (peer.clone(), peer.identity().clone());
+        let mut up = request.into_inner();
         // Before anything is registered: a stranger leaves no trace.
-        self.worlds.now().workload(&identity)?;
-        self.acks.has_svid(&identity, peer.serial(), peer.not_after());
+        let workload = self.speaker(&peer, caller.connection(), &mut up).await?;
+        self.acks.has_svid(&workload, peer.serial(), peer.not_after());
+        self.issued.presented(&workload, peer.serial(), peer.not_after());
         let sidecar = SidecarStream {
-            registration: self.acks.connect(&identity),
+            registration: self.acks.connect(&workload),
             worlds: self.worlds.watch(),
             watchers: self.tap.watchers(),
             service: self.clone(),
             ends_at,
-            up: request.into_inner(),
+            up,
             quarantines: None,
-            sent: None,
+            looked_at: None,
+            sent: Sent::default(),
+            subscribed: BTreeSet::new(),
             watching: false,
+            workload,
             identity,
         };
-        info!(identity = %sidecar.identity, "Sidecar connected");
+        info!(identity = %sidecar.identity, workload = %sidecar.workload, "Sidecar connected");
         Ok(Response::new(Box::pin(unfold(Some(sidecar), step))))
+    }
+}
+
+impl SyncService {
+    /// Which workload is at the other end: the svid says whose it is, and an identity may have several.
+    async fn speaker(
+        &self,
+        peer: &VerifiedPeer,
+        connection: Connection<'_>,
+        up: &mut Streaming<v1::SyncUp>,
+    ) -> Result<WorkloadId, Status> {
+        let token = if self.attestor.asks_speakers() { hello(up).await?.pod_token } else { String::new() };
+        Ok(self.attestor.speaker(peer, token, connection, &self.worlds, self.clock.now()).await?)
+    }
+}
+
+async fn hello(up: &mut Streaming<v1::SyncUp>) -> Result<v1::Hello, Status> {
+    let first = timeout(HELLO_LIMIT, up.message()).await;
+    match first.map_err(|_| Status::deadline_exceeded("the stream did not begin with a hello in time"))?? {
+        Some(v1::SyncUp { kind: Some(Up::Hello(hello)) }) => Ok(hello),
+        _ => Err(Status::invalid_argument("a stream begins with a hello")),
     }
 }
 
@@ -97,6 +136,7 @@ async fn step(
 /// One sidecar's stream.
 struct SidecarStream {
     identity: SpiffeId,
+    workload: WorkloadId,
     registration: Registration,
     service: SyncService,
     worlds: watch::Receiver<Arc<World>>,
@@ -104,8 +144,11 @@ struct SidecarStream {
     ends_at: SystemTime,
     up: Streaming<v1::SyncUp>,
     /// What was sent last of who is cut off, and as of which revision.
-    quarantines: Option<(Revision, Arc<QuarantineList>)>,
-    sent: Option<Revision>,
+    quarantines: Option<(Revision, Arc<QuarantineList>, Arc<Cut>)>,
+    /// The newest revision that was compared with what the sidecar has; `None` when it asked about other addresses since.
+    looked_at: Option<Revision>,
+    sent: Sent,
+    subscribed: BTreeSet<SocketAddr>,
     watching: bool,
 }
 
@@ -136,7 +179,7 @@ impl SidecarStream {
                     changed.map_err(|_| Status::unavailable("the control plane stops; connect again"))?;
                 }
                 up = self.up.message() => match up? {
-                    Some(v1::SyncUp { kind: Some(up) }) => self.receive(up),
+                    Some(v1::SyncUp { kind: Some(up) }) => self.receive(up)?,
                     Some(v1::SyncUp { kind: None }) => {
                         return Err(Status::invalid_argument("a message of a kind that this version does not know"));
                     }
@@ -152,10 +195,15 @@ impl SidecarStream {
         if let Some(quarantines) = self.quarantines_due(&world) {
             return Ok(Some(Down::Quarantines(quarantines)));
         }
-        if world.policies.is_some() && self.sent != Some(world.revision) {
-            let snapshot = snapshot_for(&world, &self.identity)?;
-            self.sent = Some(world.revision);
-            return Ok(Some(Down::Snapshot(snapshot)));
+        if world.policies.is_some() && self.looked_at != Some(world.revision) {
+            let gone = |_| Unknown::Stranger(self.identity.clone());
+            let workload = world.workload(&self.workload).map_err(gone)?;
+            let snapshot = snapshot_for(&world, workload, &self.subscribed);
+            self.looked_at = Some(world.revision);
+            if let Some(snapshot) = self.sent.offer(snapshot, world.revision) {
+                return Ok(Some(Down::Snapshot(snapshot)));
+            }
+            self.told_of_what_is_in_force();
         }
         let on = *self.watchers.borrow_and_update() > 0;
         if self.watching != on {
@@ -167,22 +215,38 @@ impl SidecarStream {
 
     /// Also when nobody is cut off: the sidecar may remember somebody from before.
     fn quarantines_due(&mut self, world: &World) -> Option<v1::Quarantines> {
-        if self.quarantines.as_ref().is_some_and(|(_, sent)| Arc::ptr_eq(sent, &world.quarantines)) {
+        let is_sent = |(_, list, cut): &(Revision, Arc<QuarantineList>, Arc<Cut>)| {
+            Arc::ptr_eq(list, &world.quarantines) && Arc::ptr_eq(cut, &world.cut)
+        };
+        if self.quarantines.as_ref().is_some_and(is_sent) {
             return None;
         }
-        self.quarantines = Some((world.revision, world.quarantines.clone()));
-        let identities = world.quarantines.keys().map(ToString::to_string).collect();
-        Some(v1::Quarantines { revision: Some(world.revision.into()), identities })
+        self.quarantines = Some((world.revision, world.quarantines.clone(), world.cut.clone()));
+        Some(v1::Quarantines {
+            revision: Some(world.revision.into()),
+            identities: world.quarantines.keys().map(ToString::to_string).collect(),
+            serials: world.cut.serials.iter().map(ToString::to_string).collect(),
+            yourself: world.cut.workloads.contains(&self.workload),
+        })
     }
 
-    fn receive(&mut self, up: Up) {
+    /// The status counts revisions, and the sidecar is not told those that change nothing for it.
+    fn told_of_what_is_in_force(&self) {
+        if let Some(revision) = self.sent.in_force() {
+            self.registration.acknowledged(revision);
+        }
+    }
+
+    fn receive(&mut self, up: Up) -> Result<(), Status> {
         let (identity, service) = (&self.identity, &self.service);
         match up {
             Up::Hello(hello) => debug!(%identity, version = hello.version, "Sidecar said hello"),
             Up::Ack(v1::Ack { revision }) => {
-                if let Some(revision) = self.known(revision, self.sent) {
+                if let Some(revision) = self.known(revision, self.sent.revision()) {
                     debug!(%identity, %revision, "Revision acknowledged");
                     self.registration.acknowledged(revision);
+                    self.sent.acknowledged(revision);
+                    self.told_of_what_is_in_force();
                 }
             }
             Up::Refusal(refusal) => self.refused(refusal),
@@ -195,13 +259,31 @@ impl SidecarStream {
             Up::Denials(message) => report::denials(&service.observed, identity, message),
             Up::Edges(message) => report::edges(&service.observed, identity, message),
             // Lines that were on their way when the last watcher left.
+            Up::Subscribe(v1::Subscribe { addresses }) => self.subscribe(&addresses)?,
             Up::Tap(_) if !self.watching => {}
             Up::Tap(message) => service.tap.publish(identity, message.lines, message.lost),
         }
+        Ok(())
+    }
+
+    fn subscribe(&mut self, addresses: &[String]) -> Result<(), Status> {
+        if addresses.len() > MAX_SUBSCRIBED {
+            let text = format!("{} addresses are more than {MAX_SUBSCRIBED}", addresses.len());
+            return Err(Status::resource_exhausted(text));
+        }
+        let read = |text: &String| {
+            text.parse().map_err(|_| Status::invalid_argument(format!("{text:?} is not ADDRESS:PORT")))
+        };
+        let subscribed = addresses.iter().map(read).collect::<Result<_, _>>()?;
+        if self.subscribed != subscribed {
+            self.subscribed = subscribed;
+            self.looked_at = None;
+        }
+        Ok(())
     }
 
     fn refused(&self, v1::Refusal { revision, reason, quarantines }: v1::Refusal) {
-        let sent = if quarantines { self.quarantines_sent() } else { self.sent };
+        let sent = if quarantines { self.quarantines_sent() } else { self.sent.revision() };
         let what = match revision {
             None => Refused::Message,
             Some(_) => match self.known(revision, sent) {
@@ -216,7 +298,7 @@ impl SidecarStream {
     }
 
     fn quarantines_sent(&self) -> Option<Revision> {
-        self.quarantines.as_ref().map(|(revision, _)| *revision)
+        self.quarantines.as_ref().map(|(revision, ..)| *revision)
     }
 
     /// A revision that this stream has sent, or one before it. An acknowledgement of what nobody sent would make

@@ -68,6 +68,13 @@ impl Sidecar {
         }
     }
 
+    /// The quarantines that come next, acknowledged; `None` when something else does.
+    pub(crate) async fn quarantines_or_snapshot(&mut self) -> Option<v1::Quarantines> {
+        let Ok(Some(Down::Quarantines(quarantines))) = self.next().await else { return None };
+        self.acknowledge(&quarantines).await;
+        Some(quarantines)
+    }
+
     pub(crate) async fn end(&mut self) -> Status {
         loop {
             match self.next().await {

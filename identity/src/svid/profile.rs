@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::der::MAX_SERIAL_OCTETS;
 use crate::spiffe_id::SpiffeIdError;
 
 /// The rule of the profile that a certificate breaks.
@@ -88,9 +89,28 @@ impl Serial {
         Self(octets[zeros..].to_vec())
     }
 
+    /// Reads it as it is displayed: two lower-case hexadecimal digits for each of at most 20 octets.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if pairs.len() > MAX_SERIAL_OCTETS || !rest.is_empty() {
+            return None;
+        }
+        let octet = |[high, low]: &[u8; 2]| Some(hex_digit(*high)? << 4 | hex_digit(*low)?);
+        let serial = Self::new(&pairs.iter().map(octet).collect::<Option<Vec<u8>>>()?);
+        (!serial.0.is_empty()).then_some(serial)
+    }
+
     /// Its octets, big-endian, without leading zeros.
     pub fn octets(&self) -> &[u8] {
         &self.0
+    }
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
     }
 }
 
@@ -144,4 +164,20 @@ impl fmt::Debug for KeyHash {
 
 fn hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serial_is_read_as_it_is_displayed_and_nothing_else_is() {
+        for text in ["01", "0af3", &"f".repeat(40)] {
+            assert_eq!(Serial::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Serial::parse("000af3"), Serial::parse("0af3"), "a certificate has the zeros or not");
+        for text in ["", "0", "00", "abc", "AB", "0x01", "0 ", "gg", "\u{e9}", "-1", &"f".repeat(42)] {
+            assert_eq!(Serial::parse(text), None, "{text:?}");
+        }
+    }
 }

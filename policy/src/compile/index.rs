@@ -45,12 +45,12 @@ impl Index {
         port: u16,
         test: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let of_bucket = |bucket: &Bucket| {
-            let first = |rules: &[usize]| rules.iter().copied().find(|rule| test(*rule));
-            let on_port = bucket.by_port.get(&port).and_then(|rules| first(rules));
-            first(&bucket.any_port).into_iter().chain(on_port).min()
-        };
-        self.buckets(own, source).filter_map(of_bucket).min()
+        self.buckets(own, source).filter_map(|bucket| bucket.first(port, &test)).min()
+    }
+
+    /// The same of the rules that name no source: all that are about a caller without an identity.
+    pub(crate) fn first_for_anybody(&self, port: u16, test: impl Fn(usize) -> bool) -> Option<usize> {
+        self.anybody.first(port, &test)
     }
 
     /// Every rule that has this source, on whichever port; a rule may come more than once.
@@ -76,6 +76,12 @@ impl Index {
 }
 
 impl Bucket {
+    fn first(&self, port: u16, test: &impl Fn(usize) -> bool) -> Option<usize> {
+        let first = |rules: &[usize]| rules.iter().copied().find(|rule| test(*rule));
+        let on_port = self.by_port.get(&port).and_then(|rules| first(rules));
+        first(&self.any_port).into_iter().chain(on_port).min()
+    }
+
     fn add(&mut self, rule: usize, ports: Option<&[u16]>) {
         match ports {
             None => self.any_port.push(rule),

@@ -63,10 +63,10 @@ fn a_set_knows_its_revision_and_its_path_rules() {
 
 #[test]
 fn a_rule_is_found_among_ten_thousand_others() {
-    let others: String = (0..10_000)
-        .map(|i| format!("{{ sources: [{{ type: ServiceAccount, serviceAccount: {{ name: s{i} }} }}] }},"))
-        .collect();
-    let set = set(&[&format!("{{ rules: [{others}] }}")]);
+    let rule = |i| format!("{{ sources: [{{ type: ServiceAccount, serviceAccount: {{ name: s{i} }} }}] }},");
+    let rules = |hundred| (hundred * 100..(hundred + 1) * 100).map(rule).collect::<String>();
+    let specs: Vec<_> = (0..100).map(|hundred| format!("{{ rules: [{}] }}", rules(hundred))).collect();
+    let set = set(&specs.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(decide(&set, &identity("s9999"), 80, Request::Opaque).is_allow());
     assert!(!decide(&set, &identity("s10000"), 80, Request::Opaque).is_allow());
 }

@@ -1,9 +1,10 @@
-//! An error with its place. Owns how it is shown: `FILE:LINE:COLUMN: message`, the line, a caret.
+//! An error with its place. Owns how it is shown: `FILE:LINE:COLUMN: message`, the line, a caret; in an object, which
+//! has no lines, `OBJECT: FIELD: message`.
 
 use crate::closest::closest;
 use std::fmt;
 
-use crate::origin::Origin;
+use crate::origin::{At, Origin};
 
 /// Why a document is refused, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,10 +17,15 @@ pub struct DocumentError {
 
 impl fmt::Display for DocumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Origin { file, line, column, text } = &self.origin;
+        let Self { origin: Origin { file, at }, message } = self;
+        let (line, column, text) = match at {
+            At::Line { line, column, text } => (line, column, text),
+            At::Field(field) if field.is_empty() => return write!(f, "{file}: {message}"),
+            At::Field(field) => return write!(f, "{file}: {field}: {message}"),
+        };
         let number = line.to_string();
         let gutter = " ".repeat(number.len());
-        writeln!(f, "{file}:{line}:{column}: {}", self.message)?;
+        writeln!(f, "{file}:{line}:{column}: {message}")?;
         writeln!(f, " {number} | {text}")?;
         write!(f, " {gutter} | {}^", indent_to(text, *column))
     }

@@ -2,18 +2,26 @@
 //! file, line, column and the line itself. It does not combine policies, nor decide anything.
 //!
 //! ```text
-//! text ──► yaml (raw fields, each with its place) ──► policy, rule, source, operation (typed, valid)
-//!   ▲                                                                    │
-//!   └───────────── node (layout, quoting) ◄── write ◄────────────────────┘
+//! object ──► lines ─┐
+//! text ─────────────┴─► yaml (raw fields, each with its place) ──► policy, rule, source, operation (typed, valid)
+//!   ▲                                                                              │
+//!   └──────────────────── node (layout, quoting) ◄── write ◄───────────────────────┘
 //! ```
 
 mod error;
+mod header;
+mod limits;
+mod lines;
 mod name;
 mod node;
+pub mod object;
 mod one_or_more;
 mod operation;
 mod policy;
+pub mod quarantine;
 mod rule;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod source;
 mod target;
 mod write;
@@ -32,22 +40,26 @@ pub use rule::{Rule, RuleName, RuleNameError};
 pub use source::Source;
 pub use target::{Target, Targets};
 
-use self::policy::{Header, RawPolicy};
+use self::header::Header;
+use self::policy::RawPolicy;
 use self::yaml::Text;
 
 /// Reads every policy in a file, which may hold several documents. Nothing is skipped: one thing wrong anywhere
 /// and the whole file is refused.
 pub fn parse(file: &str, text: &str) -> Result<Vec<AuthorizationPolicy>, DocumentError> {
-    let text = Text::new(file, text);
+    read(&Text::new(file, text))
+}
+
+fn read(text: &Text<'_>) -> Result<Vec<AuthorizationPolicy>, DocumentError> {
     // The header first: "this kind is not supported" says more than "its fields are unknown".
     for header in text.read::<Header>()? {
-        policy::check_header(header, &text)?;
+        header::check(header, policy::KIND, text)?;
     }
     let mut seen = BTreeMap::new();
     let mut policies = Vec::new();
     for document in text.read::<RawPolicy>()? {
         let place = document.place();
-        let policy = policy::from_raw(document, &text)?;
+        let policy = policy::from_raw(document, text)?;
         let name = (policy.namespace.clone(), policy.name.clone());
         if let Some(first) = seen.insert(name, place) {
             let message = format!(

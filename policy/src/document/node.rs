@@ -92,9 +92,11 @@ fn hang(mark: &str, lines: Vec<String>) -> impl Iterator<Item = String> {
 
 /// Plain where no reader could take it for anything but this text, in double quotes everywhere else.
 fn quoted(text: &str) -> String {
-    if is_plain(text) {
-        return text.to_owned();
-    }
+    if is_plain(text) { text.to_owned() } else { in_quotes(text) }
+}
+
+/// In double quotes, whatever it is.
+pub(super) fn in_quotes(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {

@@ -8,8 +8,11 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
 use super::error::DocumentError;
+use super::limits;
 use super::one_or_more::OneOrMore;
 use super::yaml::{Field, Place, Text};
+#[cfg(feature = "schema")]
+use crate::canonical;
 use crate::compile::PathTemplate;
 
 /// One kind of call.
@@ -138,29 +141,50 @@ fn is_identifier(text: &str) -> bool {
     text.as_bytes().first().is_some_and(start) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
+/// What is asked for: either http or grpc.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RawOperation {
+    /// HTTP requests, by method and path.
     http: Field<RawHttp>,
+    /// gRPC requests, by service and method.
     grpc: Field<RawGrpc>,
 }
 
+/// HTTP requests. With neither methods nor paths: all of them.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct RawHttp {
+    /// Methods in upper case, such as GET; any of them. Left out: any method.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = limits::METHODS), inner(length(min = 1, max = 64))))]
     methods: Field<Vec<Field<String>>>,
+    /// Path templates, such as /charges, /charges/{id} or /app/**; any of them. A segment in braces is any one segment, ** at
+    /// the end any number of segments. There are no regular expressions. Left out: any path.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = limits::PATHS), inner(length(min = 1, max = canonical::MAX_BYTES))))]
     paths: Field<Vec<Field<RawPath>>>,
 }
 
+/// gRPC requests to one service.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("required" = ["service"])))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct RawGrpc {
+    /// The service with its package, such as payments.v1.Charges.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 1024)))]
     service: Field<String>,
+    /// Methods of the service, such as Create; any of them. Left out: any method.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = limits::GRPC_METHODS), inner(length(min = 1, max = 1024))))]
     methods: Field<Vec<Field<String>>>,
 }
 
-/// Text only: Gateway API writes `{ type: RegularExpression, value: ... }` here, and is told what to write instead.
+/// A path template.
+// Text only: Gateway API writes `{ type: RegularExpression, value: ... }` here, and is told what to write instead.
 #[derive(Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(inline))]
 struct RawPath(String);
 
 impl<'de> Deserialize<'de> for RawPath {
@@ -191,14 +215,15 @@ pub(super) fn from_raw(
     let (raw, place) = raw.required("an entry of operations", parent, text)?;
     match (raw.http.optional("http", text)?, raw.grpc.optional("grpc", text)?) {
         (Some((http, _)), None) => Ok(Operation::Http(HttpOperation {
-            methods: list(http.methods, "methods", text, |method| Method::parse(&method))?,
-            paths: list(http.paths, "paths", text, |path| PathTemplate::parse(&path.0))?,
+            methods: list(http.methods, ("methods", limits::METHODS), text, |method| Method::parse(&method))?,
+            paths: list(http.paths, ("paths", limits::PATHS), text, |path| PathTemplate::parse(&path.0))?,
         })),
         (None, Some((grpc, place))) => {
             let (service, place) = grpc.service.required("service", place, text)?;
             let service =
                 GrpcService::parse(&service).map_err(|error| text.error(place, error.to_string()))?;
-            let methods = list(grpc.methods, "methods", text, |method| GrpcMethod::parse(&method))?;
+            let methods =
+                list(grpc.methods, ("methods", limits::GRPC_METHODS), text, |method| GrpcMethod::parse(&method))?;
             Ok(Operation::Grpc(GrpcOperation { service, methods }))
         }
         (None, None) => Err(text.error(place, "an operation is either http or grpc; write one of them")),
@@ -208,14 +233,15 @@ pub(super) fn from_raw(
     }
 }
 
-/// A list that is left out, or has at least one valid entry.
+/// A list that is left out, or has at least one valid entry and no more than `most`.
 pub(super) fn list<R, T, E: fmt::Display>(
     raw: Field<Vec<Field<R>>>,
-    name: &str,
+    (name, most): (&str, usize),
     text: &Text<'_>,
     parse: impl Fn(R) -> Result<T, E>,
 ) -> Result<Option<OneOrMore<T>>, DocumentError> {
     let Some((entries, place)) = raw.optional(name, text)? else { return Ok(None) };
+    limits::check(entries.len(), most, name, place, text)?;
     let parsed = entries.into_iter().map(|entry| {
         let (value, place) = entry.required(&format!("an entry of {name}"), place, text)?;
         parse(value).map_err(|error| text.error(place, error.to_string()))

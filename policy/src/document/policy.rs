@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::error::{DocumentError, suggestion};
+use super::limits;
 use super::name::Name;
 use super::rule::{self, RawRule, Rule};
 use super::target::{self, RawTarget, Targets};
 use super::yaml::{Field, Place, Text};
 use crate::origin::Origin;
 
-pub(super) const API_VERSION: &str = "kith.dev/v1alpha1";
 pub(super) const KIND: &str = "AuthorizationPolicy";
 const ACTIONS: [&str; 2] = ["ALLOW", "DENY"];
 
@@ -51,14 +51,6 @@ impl Action {
     }
 }
 
-/// What is read first of every document, whatever else it holds.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Header {
-    api_version: Field<String>,
-    kind: Field<String>,
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RawPolicy {
@@ -79,25 +71,22 @@ struct RawMetadata {
     annotations: Field<BTreeMap<String, String>>,
 }
 
+/// Which workloads the policy selects, and which calls to them it allows or denies. What no rule of any policy allows is
+/// refused.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct RawSpec {
+pub(super) struct RawSpec {
+    /// Which workloads of the policy's own namespace the policy is for; any of them. Left out: all of them.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = limits::TARGETS)))]
     target_refs: Field<Vec<Field<RawTarget>>>,
+    /// What becomes of a call that a rule matches. ALLOW, which is the default, lets it pass unless a DENY matches too; DENY
+    /// refuses it, whatever allows it.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ACTIONS), extend("default" = ACTIONS[0])))]
     action: Field<String>,
+    /// Which calls are meant; any of the rules. None: no call at all.
+    #[cfg_attr(feature = "schema", schemars(length(max = limits::RULES)))]
     rules: Field<Vec<Field<RawRule>>>,
-}
-
-pub(super) fn check_header(header: Field<Header>, text: &Text<'_>) -> Result<(), DocumentError> {
-    let (header, place) = header.required("the document", Place::START, text)?;
-    let wanted = [("apiVersion", header.api_version, API_VERSION), ("kind", header.kind, KIND)];
-    for (field, written, supported) in wanted {
-        let (written, place) = written.required(field, place, text)?;
-        if written != supported {
-            let message = format!("{field} {written:?} is not supported; supported: {supported}");
-            return Err(text.error(place, message));
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn from_raw(raw: Field<RawPolicy>, text: &Text<'_>) -> Result<AuthorizationPolicy, DocumentError> {
@@ -151,6 +140,7 @@ fn rules_from_raw(
             text.error(place, "a DENY policy without rules denies nothing; write a rule, or delete it")
         );
     }
+    limits::check(raw.len(), limits::RULES, "rules", place, text)?;
     let mut names = BTreeSet::new();
     let mut rules = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {

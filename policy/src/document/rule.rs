@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::error::DocumentError;
+use super::limits;
 use super::name::Name;
 use super::one_or_more::OneOrMore;
 use super::operation::{self, Operation, RawOperation};
@@ -76,18 +77,33 @@ impl fmt::Display for RuleName {
     }
 }
 
+/// A call matches when every field that is written holds.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RawRule {
+    /// What logs, metrics and explanations call the rule: letters, digits, '.', '-' and '_', unique in the policy. Left out:
+    /// rule-1, rule-2 and so on, by its place.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 63), pattern(r"^[A-Za-z0-9._-]+$")))]
     name: Field<String>,
+    /// Who calls; any of them. Left out: anybody with an identity. An empty list: nobody, which a DENY must not say.
+    #[cfg_attr(feature = "schema", schemars(length(max = limits::SOURCES)))]
     sources: Field<Vec<Field<RawSource>>>,
+    /// What the connection is like.
     network_attributes: Field<RawNetworkAttributes>,
+    /// What is asked for; any of them. Left out: anything.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = limits::OPERATIONS)))]
     operations: Field<Vec<Field<RawOperation>>>,
 }
 
+/// What a connection is like.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("required" = ["ports"])))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct RawNetworkAttributes {
+    /// The ports of the workload's containers that are called, not those of a Service; any of them.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = limits::PORTS), inner(range(min = 1))))]
     ports: Field<Vec<Field<u16>>>,
 }
 
@@ -121,6 +137,7 @@ fn sources_from_raw(
     text: &Text<'_>,
 ) -> Result<Option<Vec<Source>>, DocumentError> {
     let Some((sources, place)) = raw.optional("sources", text)? else { return Ok(None) };
+    limits::check(sources.len(), limits::SOURCES, "sources", place, text)?;
     let sources = sources.into_iter().map(|raw| source::from_raw(raw, place, namespace, text));
     sources.collect::<Result<_, _>>().map(Some)
 }
@@ -131,7 +148,7 @@ fn ports_from_raw(
 ) -> Result<Option<OneOrMore<u16>>, DocumentError> {
     let Some((attributes, place)) = raw.optional("networkAttributes", text)? else { return Ok(None) };
     let parse = |port: u16| if port == 0 { Err("0 is not a port") } else { Ok(port) };
-    let ports = operation::list(attributes.ports, "ports", text, parse)?;
+    let ports = operation::list(attributes.ports, ("ports", limits::PORTS), text, parse)?;
     // Ports are all that it can hold, so that without them it would match anything by accident.
     ports.ok_or_else(|| text.error(place, "ports is missing in networkAttributes")).map(Some)
 }
@@ -141,6 +158,7 @@ fn operations_from_raw(
     text: &Text<'_>,
 ) -> Result<Option<OneOrMore<Operation>>, DocumentError> {
     let Some((operations, place)) = raw.optional("operations", text)? else { return Ok(None) };
+    limits::check(operations.len(), limits::OPERATIONS, "operations", place, text)?;
     let operations = operations.into_iter().map(|raw| operation::from_raw(raw, place, text));
     let empty = || text.error(place, "operations is empty; leave it out to match anything");
     OneOrMore::new(operations.collect::<Result<_, _>>()?).ok_or_else(empty).map(Some)

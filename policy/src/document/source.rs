@@ -33,18 +33,33 @@ const TYPES: [&str; 2] = [SERVICE_ACCOUNT, SPIFFE];
 /// The name that stands for every service account of a namespace (GEP-3779).
 pub(super) const ANY: &str = "*";
 
+/// One caller, or a group of callers. `type` says which of the other fields it is named by.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("required" = ["type"])))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RawSource {
+    /// ServiceAccount: callers of this mesh, by their service account. SPIFFE: one identity, of any trust domain.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = TYPES)))]
     r#type: Field<String>,
+    /// With type ServiceAccount: which.
     service_account: Field<RawServiceAccount>,
+    /// With type SPIFFE: the whole identity, such as spiffe://partner.example/ns/pay/sa/settle. It is compared exactly.
+    #[cfg_attr(feature = "schema", schemars(length(max = 2048)))]
     spiffe: Field<String>,
 }
 
+/// A service account, or all of one namespace.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("required" = ["name"])))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct RawServiceAccount {
+    /// Its namespace. Left out: the policy's own.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 253)))]
     namespace: Field<String>,
+    /// Its name; * for every service account of the namespace.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 253)))]
     name: Field<String>,
 }
 

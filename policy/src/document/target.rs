@@ -6,8 +6,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::error::DocumentError;
+use super::limits;
 use super::name::Name;
 use super::yaml::{Field, Place, Text};
+
+/// In the order in which they are offered to whoever writes another one.
+const KINDS: [&str; 2] = ["Pod", "ServiceAccount"];
 
 /// The workloads that a policy applies to, all in its own namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,27 +43,56 @@ impl Targets {
 
     /// Whether a workload is selected.
     pub fn selects(&self, namespace: &str, service_account: &str, labels: &BTreeMap<String, String>) -> bool {
-        let selected = |target: &Target| match target {
-            Target::Labels(wanted) => wanted.iter().all(|(key, value)| labels.get(key) == Some(value)),
-            Target::ServiceAccount(name) => name.as_str() == service_account,
-        };
         self.namespace.as_str() == namespace
-            && self.any_of.as_ref().is_none_or(|targets| targets.iter().any(selected))
+            && self
+                .any_of
+                .as_ref()
+                .is_none_or(|targets| targets.iter().any(|target| target.selects(service_account, labels)))
+    }
+
+    /// Each way of selecting; `None` for the whole namespace.
+    pub fn any_of(&self) -> Option<&[Target]> {
+        self.any_of.as_deref()
     }
 }
 
+impl Target {
+    /// Whether a workload of the policy's namespace is selected.
+    pub fn selects(&self, service_account: &str, labels: &BTreeMap<String, String>) -> bool {
+        match self {
+            Self::Labels(wanted) => wanted.iter().all(|(key, value)| labels.get(key) == Some(value)),
+            Self::ServiceAccount(name) => name.as_str() == service_account,
+        }
+    }
+}
+
+/// One way of selecting workloads.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("required" = ["kind"])))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RawTarget {
+    /// The API group of the kind: that of Pod and ServiceAccount is empty. May be left out.
+    #[cfg_attr(feature = "schema", schemars(length(max = 253)))]
     group: Field<String>,
+    /// Pod: by labels, with selector. ServiceAccount: whatever runs as it, with name.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = KINDS)))]
     kind: Field<String>,
+    /// With kind ServiceAccount: its name.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 253)))]
     name: Field<String>,
+    /// With kind Pod: which pods.
     selector: Field<RawSelector>,
 }
 
+/// Selects pods.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("required" = ["matchLabels"])))]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct RawSelector {
+    /// Labels that a pod must carry; all of them.
+    #[cfg_attr(feature = "schema", schemars(extend("minProperties" = 1), extend("maxProperties" = limits::LABELS)))]
     match_labels: Field<BTreeMap<String, Field<String>>>,
 }
 
@@ -74,6 +107,7 @@ pub(super) fn from_raw(
     if targets.is_empty() {
         return Err(text.error(place, "targetRefs is empty; leave it out to select the whole namespace"));
     }
+    limits::check(targets.len(), limits::TARGETS, "targetRefs", place, text)?;
     let any_of = targets.into_iter().map(|target| target_from_raw(target, place, text));
     Ok(Targets { namespace, any_of: Some(any_of.collect::<Result<_, _>>()?) })
 }
@@ -99,7 +133,7 @@ fn target_from_raw(raw: Field<RawTarget>, parent: Place, text: &Text<'_>) -> Res
             Err(text.error(place, "kind ServiceAccount is selected by a name, and by nothing else"))
         }
         (other, _, _) => {
-            let message = format!("the kind {other:?} is not supported; supported: Pod, ServiceAccount");
+            let message = format!("the kind {other:?} is not supported; supported: {}", KINDS.join(", "));
             Err(text.error(kind_place, message))
         }
     }
@@ -111,6 +145,7 @@ fn labels_from_raw(selector: RawSelector, parent: Place, text: &Text<'_>) -> Res
         let message = "matchLabels is empty; leave out targetRefs to select the whole namespace";
         return Err(text.error(place, message));
     }
+    limits::check(labels.len(), limits::LABELS, "matchLabels", place, text)?;
     let labels = labels.into_iter().map(|(key, value)| {
         let (value, _) = value.required(&key, place, text)?;
         Ok((key, value))

@@ -7,6 +7,7 @@ use super::{
     Source, parse,
 };
 use crate::compile::PathTemplate;
+use crate::origin::{At, Origin};
 use crate::tests::support;
 
 const HEAD: &str = "\
@@ -69,8 +70,8 @@ fn every_field_of_a_rule_becomes_a_typed_value() {
         methods: some(vec![GrpcMethod::parse("Create").unwrap()]),
     };
     assert_eq!(rule.operations, some(vec![Operation::Http(http), Operation::Grpc(grpc)]));
-    let origin = rule.origin.unwrap();
-    assert_eq!((origin.line, origin.column, &*origin.text), (7, 5, "  - name: create-charge"));
+    let at = At::Line { line: 7, column: 5, text: "  - name: create-charge".into() };
+    assert_eq!(rule.origin, Some(Origin { file: "p.yaml".into(), at }));
     // Named by its place, counted from 1; what it leaves out matches anything.
     assert_eq!(any.name.as_str(), "rule-2");
     assert_eq!((any.sources, any.ports, any.operations), (None, None, None));

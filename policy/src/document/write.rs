@@ -1,9 +1,10 @@
 //! A typed policy as YAML: the way back from `parse`. Owns which fields are written: those that the policy has, and
 //! every one that would otherwise depend on where the text is put. Comments and places are not part of a policy.
 
+use super::header::API_VERSION;
 use super::node::Node;
 use super::operation::{GrpcOperation, HttpOperation, Operation};
-use super::policy::{API_VERSION, AuthorizationPolicy, KIND};
+use super::policy::{AuthorizationPolicy, KIND};
 use super::rule::{Rule, RuleName};
 use super::source::{ANY, SERVICE_ACCOUNT, SPIFFE, Source};
 use super::target::{Target, Targets};

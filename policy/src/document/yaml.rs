@@ -1,6 +1,7 @@
 //! YAML in, raw fields with their places out. Owns the limits of a file, the wording of syntax errors, and the
 //! three states of a field: absent, present with nothing in it, present. It knows no policy: whatever else people
-//! write for Kith in YAML is read by it, too.
+//! write for Kith in YAML is read by it, too. What Kubernetes stores comes here as text as well, line by line with the
+//! field that stands there, so that there is one reader of one language.
 //!
 //! The difference between the first two matters: an absent `sources` matches anybody, so that `sources:` with
 //! nothing after it must be an error and not be taken for absent.
@@ -11,9 +12,10 @@ use serde::de::{Deserialize, Deserializer};
 use serde_saphyr::{DuplicateKeyPolicy, Error, MergeKeyPolicy, Options, Spanned};
 
 use super::error::{DocumentError, suggestion};
-use crate::origin::Origin;
+use super::lines::{self, Fields};
+use crate::origin::{At, Origin};
 
-const MAX_FILE_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 1024 * 1024;
 const MAX_DEPTH: usize = 32;
 /// More of a line than this is not kept in an [`Origin`]: a file may be one line.
 const MAX_LINE_CHARS: usize = 512;
@@ -94,18 +96,26 @@ pub struct Text<'a> {
     file: Arc<str>,
     text: &'a str,
     lines: Vec<&'a str>,
+    /// Of an object: which field stands in which line.
+    fields: Option<&'a Fields>,
 }
 
 impl<'a> Text<'a> {
     /// The text of a file of this name.
     pub fn new(file: &str, text: &'a str) -> Self {
-        Self { file: file.into(), text, lines: text.lines().collect() }
+        Self { file: file.into(), text, lines: text.lines().collect(), fields: None }
+    }
+
+    /// An object of this name that was written down to be read.
+    pub(super) fn of_object(object: &str, text: &'a str, fields: &'a Fields) -> Self {
+        Self { fields: Some(fields), ..Self::new(object, text) }
     }
 
     /// Reads every document of the file.
     pub fn read<T: Deserialize<'a>>(&self) -> Result<Vec<Field<T>>, DocumentError> {
-        if self.text.len() > MAX_FILE_BYTES {
-            let message = format!("the file has {} bytes, more than 1 MiB; split it", self.text.len());
+        if self.text.len() > MAX_BYTES {
+            let what = if self.fields.is_some() { "object" } else { "file" };
+            let message = format!("the {what} has {} bytes, more than 1 MiB; split it", self.text.len());
             return Err(self.error(Place::START, message));
         }
         serde_saphyr::from_multiple_with_options(self.text, options()).map_err(|error| self.syntax(&error))
@@ -118,29 +128,48 @@ impl<'a> Text<'a> {
 
     /// A place of it, with the line that stands there.
     pub fn origin(&self, place: Place) -> Origin {
+        let at = match self.fields {
+            Some(fields) => At::Field(fields.at(place.line).into()),
+            None => {
+                let text: String = self.line(place).chars().take(MAX_LINE_CHARS).collect();
+                At::Line { line: place.line, column: place.column, text: text.into() }
+            }
+        };
+        Origin { file: self.file.clone(), at }
+    }
+
+    fn line(&self, place: Place) -> &'a str {
         let index = usize::try_from(place.line - 1).unwrap_or(usize::MAX);
-        let line = self.lines.get(index).copied().unwrap_or_default();
-        let text: String = line.chars().take(MAX_LINE_CHARS).collect();
-        Origin { file: self.file.clone(), line: place.line, column: place.column, text: text.into() }
+        self.lines.get(index).copied().unwrap_or_default()
     }
 
     fn syntax(&self, error: &Error) -> DocumentError {
         let error = error.without_snippet();
         let place = error.location().map_or(Place::START, Place::from);
-        self.error(place, describe(error))
+        let mut message = describe(error);
+        // In a file the line below the message shows it.
+        if self.fields.is_some() && is_mismatch(error) {
+            message.push_str(&format!(", not {}", lines::shown(self.line(place))));
+        }
+        self.error(place, message)
     }
+}
+
+/// Whether something else stands where the message says what is wanted.
+fn is_mismatch(error: &Error) -> bool {
+    matches!(error, Error::Unexpected { .. } | Error::InvalidScalar { .. })
 }
 
 fn options() -> Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_reader_input_bytes: Some(MAX_FILE_BYTES),
+            max_reader_input_bytes: Some(MAX_BYTES),
             max_depth: MAX_DEPTH,
             flow_nesting_limit: MAX_DEPTH,
             max_documents: 4096,
             max_nodes: 250_000,
             max_events: 500_000,
-            max_total_scalar_bytes: MAX_FILE_BYTES,
+            max_total_scalar_bytes: MAX_BYTES,
             // A rule that is not written where it applies cannot be reviewed where it applies.
             max_anchors: 0,
             max_aliases: 0,

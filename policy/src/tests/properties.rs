@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use kith_identity::SpiffeId;
-use proptest::collection::vec;
+use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -16,7 +16,8 @@ use crate::document::{
 };
 use crate::explain::{Considered, explain};
 use crate::{
-    Call, Denial, PolicySet, Quarantines, Request, Truth, Verdict, canonical_path, document, evaluate,
+    Call, Denial, PolicySet, Quarantines, Request, Truth, UnprovenCall, Verdict, canonical_path,
+    denial_of_unproven, document, evaluate,
 };
 
 // Few names, so that rules and calls meet.
@@ -184,6 +185,20 @@ proptest! {
     }
 
     #[test]
+    fn what_refuses_a_caller_without_an_identity_is_what_refuses_one_that_no_rule_names(all in policies(), asked in asked()) {
+        let stranger = Asked { source: SpiffeId::parse("spiffe://stranger.example/x").unwrap(), ..asked };
+        let named = match verdict(&all, &stranger) {
+            Verdict::Deny { because } if !matches!(because, Denial::Default { .. }) => Some(because),
+            Verdict::Allow { .. } | Verdict::Deny { .. } => None,
+        };
+        let Call { destination, port, request, .. } = stranger.call();
+        let call = UnprovenCall { destination, port, request };
+        let unproven =
+            denial_of_unproven(&compile(all), &Quarantines::default(), &call, SystemTime::UNIX_EPOCH);
+        prop_assert_eq!(unproven, named);
+    }
+
+    #[test]
     fn a_path_without_a_single_reading_is_never_allowed_where_rules_look_at_paths(all in policies(), asked in unreadable()) {
         let ambiguous = matches!(verdict(&all, &asked), Verdict::Deny { because: Denial::AmbiguousPath { .. } });
         prop_assert_eq!(ambiguous, compile(all).has_path_rules(asked.port));
@@ -299,6 +314,26 @@ proptest! {
     }
 
     #[test]
+    fn no_object_makes_its_readers_panic_or_name_a_line(
+        object in json(), spec in json(), at in 0_usize..4,
+        kind in select(&["AuthorizationPolicy", "Quarantine"][..]),
+    ) {
+        let mut stored = stored(kind);
+        if let Some(field) = ["apiVersion", "kind", "metadata", "spec"].get(at) {
+            stored[field] = spec;
+        }
+        for object in [&object, &stored] {
+            if let Err(error) = document::object::parse(object) {
+                prop_assert!(!error.to_string().starts_with("line"), "{error}");
+            }
+            let cut_off = document::quarantine::parse(&own(), object).map(|quarantine| quarantine.target);
+            if let Ok(target) = cut_off {
+                prop_assert_eq!(document::quarantine::target_of(&own(), object), Some(target));
+            }
+        }
+    }
+
+    #[test]
     fn no_damage_to_a_document_makes_the_parser_panic(at in 0_usize..400, with in "\\PC{0,3}") {
         let mut text = super::support::yaml("a", r#"{ rules: [{ sources: [{ type: SPIFFE, spiffe: "spiffe://a/b" }],
             operations: [{ http: { methods: [GET], paths: ["/a/{b}"] } }], networkAttributes: { ports: [1] } }] }"#);
@@ -308,6 +343,40 @@ proptest! {
             prop_assert!(error.to_string().starts_with("p.yaml:"));
         }
     }
+}
+
+/// Any JSON, more often than by chance with the words of the language.
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::Value;
+    let word = prop_oneof![
+        select(
+            &["apiVersion", "kind", "metadata", "spec", "name", "rules", "sources", "type", "node", "pod"][..]
+        )
+        .prop_map(str::to_owned),
+        "\\PC{0,6}",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        word.clone().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 24, 4, move |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            btree_map(word.clone(), inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn stored(kind: &str) -> serde_json::Value {
+    serde_json::json!({
+        "apiVersion": "kith.dev/v1alpha1",
+        "kind": kind,
+        "metadata": { "name": "a", "namespace": "b" },
+        "spec": {},
+    })
 }
 
 fn policy_of_nobody() -> AuthorizationPolicy {

@@ -7,7 +7,7 @@ use kith_policy::document::{
     Action, AuthorizationPolicy, GrpcMethod, GrpcOperation, GrpcService, HttpOperation, Method, Name,
     OneOrMore, Operation, Rule, RuleName, Source, Targets,
 };
-use kith_policy::{Origin, PathTemplate};
+use kith_policy::{At, Origin, PathTemplate};
 
 use super::WireError;
 use super::common::identity_from_wire;
@@ -51,22 +51,21 @@ pub fn policy_from_wire(policy: &v1::Policy) -> Result<AuthorizationPolicy, Wire
 
 /// A place for the wire.
 pub fn origin_to_wire(origin: &Origin) -> v1::Origin {
-    v1::Origin {
-        file: origin.file.to_string(),
-        line: origin.line,
-        column: origin.column,
-        text: origin.text.to_string(),
-    }
+    let (line, column, text) = match &origin.at {
+        At::Line { line, column, text } => (*line, *column, text),
+        At::Field(field) => (0, 0, field),
+    };
+    v1::Origin { file: origin.file.to_string(), line, column, text: text.to_string() }
 }
 
 /// A place; it is only ever shown, so that any is as good as another.
 pub fn origin_from_wire(origin: &v1::Origin) -> Origin {
-    Origin {
-        file: origin.file.as_str().into(),
-        line: origin.line,
-        column: origin.column,
-        text: origin.text.as_str().into(),
-    }
+    let text = origin.text.as_str().into();
+    let at = match origin.line {
+        0 => At::Field(text),
+        line => At::Line { line, column: origin.column, text },
+    };
+    Origin { file: origin.file.as_str().into(), at }
 }
 
 fn rule_to_wire(rule: &Rule) -> v1::Rule {

@@ -182,3 +182,41 @@ async fn it_answers_until_it_is_closed_and_a_silent_connection_does_not_delay_th
     timeout(HEADER_LIMIT, probed.port.close()).await.unwrap();
     assert!(TcpStream::connect(probed.address).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_process_may_have_more_pages_which_are_asked_under_the_same_conditions() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let process = Process::new("1.2.3", SystemTime::UNIX_EPOCH);
+    let slow = CONNECTION_LIMIT * 2;
+    let health = Health::of(process, OneFigure, Vec::new).with_pages(slow, move |head| {
+        let agent =
+            head.headers.get("user-agent").map_or("nobody", |agent| agent.to_str().unwrap()).to_owned();
+        matches!(head.uri.path(), "/slow" | "/ready" | "/metrics").then(|| {
+            let page: Page = Box::pin(async move {
+                tokio::time::sleep(slow).await;
+                (StatusCode::IM_A_TEAPOT, agent)
+            });
+            page
+        })
+    });
+    let port = health.open(listener).unwrap();
+    let probed = Probed { address: port.address(), readiness: Readiness::new(), port };
+    let ask = |head: &'static str| {
+        let probed = &probed;
+        async move { probed.raw(&format!("{head}\r\nuser-agent: kube-probe/1\r\n\r\n")).await }
+    };
+    // Longer than a connection lasts otherwise, and than this test's patience.
+    let mut stream = TcpStream::connect(probed.address).await.unwrap();
+    stream
+        .write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\nuser-agent: kube-probe/1\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    timeout(slow * 2, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 418 ") && answer.ends_with("\r\n\r\nkube-probe/1\n"), "{answer}");
+    // Nobody changes anything by them, nor from a web page, and none takes the place of what every process has.
+    assert_eq!(status(&ask("POST /slow HTTP/1.1\r\nhost: localhost").await), "405");
+    assert_eq!(status(&ask("GET /slow HTTP/1.1\r\nhost: evil.example").await), "403");
+    assert_eq!(status(&ask("GET /ready HTTP/1.1\r\nhost: localhost").await), "200");
+    assert_eq!(status(&ask("GET /other HTTP/1.1\r\nhost: localhost").await), "404");
+}

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use kith_identity::SpiffeId;
-use kith_mtls::{Accept, Client, ClientIdentity, Credentials};
+use kith_mtls::{Accept, Client, ClientIdentity, ClientStream, Credentials};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
@@ -20,22 +22,31 @@ const PING_LIMIT: Duration = Duration::from_secs(5);
 /// Names nothing: who answers is proven by its svid, not by its name.
 const AUTHORITY: &str = "http://control-plane.kith.invalid";
 
-/// Connects. With [`ClientIdentity::Svid`] the own svid is shown.
+/// Connects to the first of the addresses that answers and proves who it is. With [`ClientIdentity::Svid`] the own svid
+/// is shown.
 pub(super) async fn connect(
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     control_plane: &SpiffeId,
     credentials: Credentials,
     identity: ClientIdentity,
 ) -> Result<Channel, tonic::transport::Error> {
     let client = Client::new(credentials, identity, &[b"h2"]);
     let accept = Accept::OneOf(BTreeSet::from([control_plane.clone()]));
+    let addresses: Arc<[SocketAddr]> = addresses.into();
     let connector = service_fn(move |_| {
-        let (client, accept) = (client.clone(), accept.clone());
+        let (client, accept, addresses) = (client.clone(), accept.clone(), Arc::clone(&addresses));
         async move {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            let session = client.connect(stream, accept, HANDSHAKE_LIMIT).await.map_err(io::Error::other)?;
-            Ok::<_, io::Error>(TokioIo::new(session.stream))
+            let mut failed = io::Error::other("there is no address to connect to");
+            for address in addresses.iter() {
+                // One that does not answer leaves the others their time.
+                let share = CONNECT_LIMIT / u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+                let opened = timeout(share, open(&client, *address, accept.clone())).await;
+                match opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                    Ok(stream) => return Ok(TokioIo::new(stream)),
+                    Err(error) => failed = error,
+                }
+            }
+            Err::<_, io::Error>(failed)
         }
     });
     Endpoint::from_static(AUTHORITY)
@@ -45,4 +56,11 @@ pub(super) async fn connect(
         .keep_alive_while_idle(true)
         .connect_with_connector(connector)
         .await
+}
+
+async fn open(client: &Client, address: SocketAddr, accept: Accept) -> io::Result<ClientStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let session = client.connect(stream, accept, HANDSHAKE_LIMIT).await.map_err(io::Error::other)?;
+    Ok(session.stream)
 }

@@ -15,23 +15,24 @@ use tokio::time::timeout;
 
 use super::channel::connect;
 use super::schedule::{Backoff, Window};
-use super::supervisor::SupervisorError;
-use super::{Attestation, Control, put};
+use super::{Attestation, Control, PlatformError, put};
 use crate::identity_log::{Event, SvidRenewed, rfc3339};
 use crate::random;
 
 /// From the question to the answer.
 const ISSUE_LIMIT: Duration = Duration::from_secs(5);
+/// Failures that a start may have while its control plane starts, too.
+const OF_A_START: u32 = 4;
 /// Between one svid and the next, whatever the window says.
 const SHORTEST_TURN: Duration = Duration::from_secs(1);
 
 /// Why there is no new svid.
 #[derive(Debug, thiserror::Error)]
-enum RenewalError {
+pub(super) enum RenewalError {
     #[error("no key could be made: {0}")]
     Key(#[from] KeyError),
     #[error("not attested: {0}")]
-    Supervisor(#[from] SupervisorError),
+    Platform(#[from] PlatformError),
     #[error("the control plane cannot be reached: {0}")]
     Channel(#[from] tonic::transport::Error),
     #[error("the control plane refused: {} ({})", .0.message(), .0.code())]
@@ -48,12 +49,13 @@ enum RenewalError {
 
 /// Runs until the process stops.
 pub(crate) async fn keep_svid(control: Arc<Control>) {
-    let mut backoff = Backoff::default();
+    let (mut backoff, mut failed) = (Backoff::default(), 0);
     loop {
         let wait = async {
             match renew(&control).await {
                 Ok(window) => {
                     backoff.reset();
+                    failed = 0;
                     // A window that is over already must not make this a loop.
                     tokio::time::sleep(SHORTEST_TURN).await;
                     tokio::select! {
@@ -63,7 +65,8 @@ pub(crate) async fn keep_svid(control: Arc<Control>) {
                 }
                 Err(error) => {
                     let pause = backoff.next(left(&control), random::fraction());
-                    complain(&control, &error, pause);
+                    failed += 1;
+                    complain(&control, &error, failed, pause);
                     // Not by the wall clock: it may have been wrong, and is set right meanwhile.
                     tokio::time::sleep(pause).await;
                 }
@@ -82,19 +85,22 @@ fn left(control: &Control) -> Option<Duration> {
     Some(not_after.duration_since(control.clock.now()).unwrap_or_default())
 }
 
-/// Before the first svid, failures are part of every start; after it, each is worth a line.
-fn complain(control: &Control, error: &RenewalError, pause: Duration) {
+/// Before the first svid, a few failures are part of every start; more of them, or one after it, are worth a line.
+fn complain(control: &Control, error: &RenewalError, failed: u32, pause: Duration) {
     let pause = format!("{pause:.1?}");
     if control.svid.borrow().is_some() {
         tracing::warn!(%error, %pause, "Renewal failed, trying again");
+    } else if failed > OF_A_START {
+        tracing::warn!(%error, %pause, "Still no svid, trying again");
     } else {
         tracing::info!(%error, %pause, "No svid yet, trying again");
     }
 }
 
-async fn renew(control: &Control) -> Result<Window, RenewalError> {
+/// One new svid; says when the next is due.
+pub(super) async fn renew(control: &Control) -> Result<Window, RenewalError> {
     let key = WorkloadKey::generate()?;
-    let attestation = control.supervisor.attest(key.key_hash()).await?;
+    let attestation = control.platform.attest(key.key_hash()).await?;
     let csr = key.csr_der()?;
     let response = timeout(ISSUE_LIMIT, issue(control, attestation, csr)).await;
     let response = response.map_err(|_| RenewalError::Late)??;
@@ -122,14 +128,14 @@ async fn issue(
 ) -> Result<v1::IssueResponse, RenewalError> {
     let anchors: BundleSet = [attestation.bundle].into_iter().collect();
     let channel = connect(
-        attestation.control_plane,
+        &attestation.control_plane,
         &SpiffeId::control_plane(control.identity.trust_domain()),
         control.credentials_with(anchors),
         ClientIdentity::SvidIfAny,
     )
     .await?;
-    let evidence = Some(v1::issue_request::Evidence::Supervised(attestation.statement));
-    let response = IssuanceClient::new(channel).issue(v1::IssueRequest { evidence, csr }).await?;
+    let request = v1::IssueRequest { evidence: Some(attestation.evidence), csr };
+    let response = IssuanceClient::new(channel).issue(request).await?;
     Ok(response.into_inner())
 }
 

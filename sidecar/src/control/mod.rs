@@ -1,19 +1,26 @@
 //! The way to the control plane: svid and snapshot come in here, acknowledgements and reports go out.
 //!
 //! ```text
-//! supervisor ──► statement ──► Issue ──► svid, bundle ─┐
-//!                              Sync  ──► snapshot ─────┴──► watch channels ──► workers
+//! platform ──► evidence ──► Issue ──► svid, bundle ─┐
+//!                           Sync  ──► snapshot ─────┴──► watch channels ──► workers
+//! workers ──► addresses that are called ──► Subscriptions ──► Sync
 //! ```
 
 mod channel;
 mod keeper;
+mod platform;
+mod pod;
 mod schedule;
+mod subscriptions;
 mod supervisor;
 mod sync;
 
 pub(crate) use keeper::keep_svid;
 use keeper::serial_of;
-use supervisor::Attestation;
+use platform::Attestation;
+pub(crate) use platform::{Platform, PlatformError};
+pub(crate) use pod::Pod;
+pub(crate) use subscriptions::{Subscription, Subscriptions};
 pub(crate) use supervisor::Supervisor;
 pub(crate) use sync::keep_synced;
 
@@ -34,12 +41,13 @@ use crate::report::Reports;
 #[derive(Debug)]
 pub(crate) struct Control {
     pub(crate) identity: SpiffeId,
-    pub(crate) supervisor: Arc<Supervisor>,
+    pub(crate) platform: Platform,
     pub(crate) svid: watch::Sender<Option<Arc<Svid>>>,
     pub(crate) bundles: watch::Sender<Arc<BundleSet>>,
     pub(crate) enforced: watch::Sender<Arc<Enforced>>,
     /// Up to which generation of what is enforced each worker has judged again what is open.
     pub(crate) judged: Vec<watch::Receiver<u64>>,
+    pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) reports: Arc<Reports>,
     /// Somebody asks for a new svid now.
     pub(crate) renew: Notify,
@@ -61,3 +69,6 @@ fn put<T: PartialEq>(to: &watch::Sender<Arc<T>>, value: T) {
         changed
     });
 }
+
+#[cfg(test)]
+mod tests;

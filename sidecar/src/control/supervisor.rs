@@ -10,15 +10,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use kith_identity::Bundle;
 use kith_identity::svid::KeyHash;
 use kith_proto::convert::{WireError, bundle_from_wire};
 use kith_proto::v1;
+use kith_proto::v1::issue_request::Evidence;
 use kith_runtime::packet_socket::PacketSocket;
 use prost::Message;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::platform::Attestation;
 use crate::lock::lock;
 
 /// The supervisor answers from memory.
@@ -32,15 +33,6 @@ pub(crate) struct Supervisor {
     waiting: Mutex<HashMap<u64, oneshot::Sender<v1::StatementReply>>>,
     /// Where the control plane was last: it may come back elsewhere.
     control_plane: Mutex<Option<SocketAddr>>,
-}
-
-/// What attests this process once, and where to take it.
-#[derive(Debug)]
-pub(crate) struct Attestation {
-    pub(crate) statement: Vec<u8>,
-    pub(crate) control_plane: SocketAddr,
-    /// What the control plane must prove itself against.
-    pub(crate) bundle: Bundle,
 }
 
 /// Why there is no statement, or no settings.
@@ -85,7 +77,7 @@ impl Supervisor {
     }
 
     /// Asks for a statement over a key.
-    pub(crate) async fn attest(&self, key: KeyHash) -> Result<Attestation, SupervisorError> {
+    pub(super) async fn attest(&self, key: KeyHash) -> Result<Attestation, SupervisorError> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         lock(&self.waiting).insert(number, answer);
@@ -97,13 +89,13 @@ impl Supervisor {
         };
         let reply = asked.await;
         lock(&self.waiting).remove(&number);
-        let attestation = attestation(reply?)?;
-        *lock(&self.control_plane) = Some(attestation.control_plane);
+        let (attestation, control_plane) = attestation(reply?)?;
+        *lock(&self.control_plane) = Some(control_plane);
         Ok(attestation)
     }
 
     /// Where the control plane was when this process was last attested.
-    pub(crate) fn control_plane(&self) -> Option<SocketAddr> {
+    pub(super) fn control_plane(&self) -> Option<SocketAddr> {
         *lock(&self.control_plane)
     }
 
@@ -129,12 +121,13 @@ impl Supervisor {
     }
 }
 
-fn attestation(reply: v1::StatementReply) -> Result<Attestation, SupervisorError> {
+fn attestation(reply: v1::StatementReply) -> Result<(Attestation, SocketAddr), SupervisorError> {
     if !reply.refusal.is_empty() || reply.statement.is_empty() {
         return Err(SupervisorError::Refused(reply.refusal));
     }
     let bundle = bundle_from_wire("bundle", reply.bundle.as_ref())?;
     let control_plane =
         reply.control_plane.parse().map_err(|_| SupervisorError::Address(reply.control_plane))?;
-    Ok(Attestation { statement: reply.statement, control_plane, bundle })
+    let evidence = Evidence::Supervised(reply.statement);
+    Ok((Attestation { evidence, control_plane: vec![control_plane], bundle }, control_plane))
 }

@@ -12,19 +12,22 @@ use kith_proto::v1;
 use kith_proto::v1::sync_client::SyncClient;
 use kith_proto::v1::{sync_down, sync_up};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use super::channel::connect;
+use super::platform::Introduction;
 use super::schedule::Backoff;
-use super::{Control, put, serial_of};
+use super::{Control, PlatformError, put, serial_of};
 use crate::enforced::{self, Enforced};
 use crate::identity_log::{Event, Quarantine, QuarantineChange};
 use crate::random;
 
 /// How often reports go up.
 const REPORT_INTERVAL: Duration = Duration::from_millis(250);
+/// Between one list of addresses and the next: an application that calls ever new ones costs no more than this.
+const LIST_INTERVAL: Duration = Duration::from_millis(20);
 /// Messages that may wait for the network.
 const WAITING: usize = 64;
 /// How long a stream that this side ends may take for what waits to go up.
@@ -39,6 +42,8 @@ enum StreamEnd {
     Finished,
     #[error("there is no svid")]
     NoSvid,
+    #[error("{0}")]
+    Platform(#[from] PlatformError),
     #[error("the control plane cannot be reached: {0}")]
     Channel(#[from] tonic::transport::Error),
     #[error("the control plane ended the stream: {} ({})", .0.message(), .0.code())]
@@ -76,6 +81,8 @@ async fn stream(control: &Control, backoff: &mut Backoff) -> StreamEnd {
     let mut svid = control.svid.subscribe();
     svid.mark_unchanged();
     let shown = serial_of(&control.svid);
+    // Before the list is made that the stream begins with: what changes after it is sent again.
+    let mut wanted = control.subscriptions.watch();
     // The control plane says anew on each stream whether somebody watches.
     control.reports.watch(false);
     let opened = tokio::select! {
@@ -86,6 +93,8 @@ async fn stream(control: &Control, backoff: &mut Backoff) -> StreamEnd {
         Ok(opened) => opened,
         Err(end) => return end,
     };
+    let _connected = control.subscriptions.connected();
+    let mut list_due = Instant::now() + LIST_INTERVAL;
     let mut reports = interval(REPORT_INTERVAL);
     reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = loop {
@@ -99,6 +108,12 @@ async fn stream(control: &Control, backoff: &mut Backoff) -> StreamEnd {
                 Ok(None) => return StreamEnd::Closed,
                 Err(status) => return StreamEnd::Status(status),
             },
+            changed = changed_since(&mut wanted, list_due) => {
+                let list = sync_up::Kind::Subscribe(control.subscriptions.list());
+                let sent = up.send(v1::SyncUp { kind: Some(list) }).await;
+                if changed.is_err() || sent.is_err() { return StreamEnd::Closed }
+                list_due = Instant::now() + LIST_INTERVAL;
+            }
             _ = reports.tick() => if report(control, &up).await.is_err() { return StreamEnd::Closed },
             changed = svid.changed() => {
                 if changed.is_err() || serial_of(&control.svid) != shown { break StreamEnd::Renewed }
@@ -122,6 +137,21 @@ async fn report(control: &Control, up: &Up) -> Result<(), StreamEnd> {
     Ok(())
 }
 
+/// Ends when the list has changed since it was looked at last, and not before this time. What changes meanwhile goes into
+/// the same list.
+async fn changed_since(
+    wanted: &mut watch::Receiver<()>,
+    due: Instant,
+) -> Result<(), watch::error::RecvError> {
+    sleep_until(due).await;
+    wanted.changed().await
+}
+
+/// A list of nothing is what the control plane begins with.
+fn says_something(kind: &sync_up::Kind) -> bool {
+    !matches!(kind, sync_up::Kind::Subscribe(list) if list.addresses.is_empty())
+}
+
 /// Ends the stream from this side: what waits goes up first. The control plane ends its side when it has read ours.
 async fn part(control: &Control, mut down: Streaming<v1::SyncDown>, up: Up) {
     let said = async {
@@ -137,18 +167,20 @@ async fn part(control: &Control, mut down: Streaming<v1::SyncDown>, up: Up) {
 type Up = mpsc::Sender<v1::SyncUp>;
 
 async fn open(control: &Control) -> Result<(Streaming<v1::SyncDown>, Up), StreamEnd> {
-    let address = control.supervisor.control_plane().ok_or(StreamEnd::NoSvid)?;
+    let Introduction { control_plane, hello } = control.platform.introduce().await?;
     let anchors = control.bundles.borrow().as_ref().clone();
     let credentials = control.credentials_with(anchors);
     if credentials.svid().is_none() {
         return Err(StreamEnd::NoSvid);
     }
     let name = SpiffeId::control_plane(control.identity.trust_domain());
-    let channel = connect(address, &name, credentials, ClientIdentity::Svid).await?;
+    let channel = connect(&control_plane, &name, credentials, ClientIdentity::Svid).await?;
     let (up, waiting) = mpsc::channel(WAITING);
-    let hello = v1::Hello { version: env!("CARGO_PKG_VERSION").to_owned() };
-    // The receiver is right here, so there is room.
-    let _ = up.try_send(v1::SyncUp { kind: Some(sync_up::Kind::Hello(hello)) });
+    let first = [sync_up::Kind::Hello(hello), sync_up::Kind::Subscribe(control.subscriptions.list())];
+    for kind in first.into_iter().filter(says_something) {
+        // The receiver is right here, so there is room.
+        let _ = up.try_send(v1::SyncUp { kind: Some(kind) });
+    }
     let down = SyncClient::new(channel).sync(ReceiverStream::new(waiting)).await?.into_inner();
     Ok((down, up))
 }

@@ -1,5 +1,5 @@
-//! What is open in one worker, with what it takes to judge each of it again: the calls to the workload, and the
-//! sessions in either direction.
+//! What is open in one worker, with what it takes to judge each of it again: the calls to the workload, the sessions in
+//! either direction, and the connections in the clear that a namespace in Observe still takes.
 //!
 //! A call of the workload is open in a session that was opened for one identity alone, and what could end it before its
 //! time ends that session: it is not entered by itself.
@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use kith_identity::SpiffeId;
+use kith_identity::svid::Serial;
 use kith_mtls::VerifiedPeer;
-use kith_policy::{Call, Request};
+use kith_policy::Request;
 
 use super::Cut;
 use crate::lock::lock;
@@ -21,20 +22,32 @@ pub(crate) enum Subject {
     Call(Arc<InboundCall>),
     /// A session with a peer: whether it may be, and whether what proved it still counts.
     Session(Arc<VerifiedPeer>),
+    /// A connection in the clear, which carries calls: whether there may be any.
+    Plaintext,
+    /// A connection of the application that leaves the mesh, and where to: whether any may.
+    Egress(Arc<str>),
 }
 
 /// What a call to the workload is judged by.
 #[derive(Debug)]
 pub(crate) struct InboundCall {
-    /// The verified peer.
-    pub(crate) source: SpiffeId,
+    /// `None`: it proved nothing.
+    pub(crate) caller: Option<Arc<Caller>>,
     /// The workload.
     pub(crate) destination: SpiffeId,
     /// The port of the application.
     pub(crate) port: u16,
     pub(crate) asked: Asked,
-    /// Ends the session that carries the call.
+    /// Ends the session, or the connection in the clear, that carries the call.
     pub(crate) session: Cut,
+}
+
+/// Who calls, as the session proved it.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) identity: SpiffeId,
+    /// Of the svid that proved it.
+    pub(crate) serial: Serial,
 }
 
 /// What a call asks for.
@@ -46,14 +59,13 @@ pub(crate) enum Asked {
     Http { method: String, path: String, grpc: bool },
 }
 
-impl InboundCall {
+impl Asked {
     /// As the policies see it.
-    pub(super) fn as_policy_call(&self) -> Call<'_> {
-        let request = match &self.asked {
-            Asked::Opaque => Request::Opaque,
-            Asked::Http { method, path, grpc } => Request::Http { method, path, grpc: *grpc },
-        };
-        Call { source: &self.source, destination: &self.destination, port: self.port, request }
+    pub(super) fn as_request(&self) -> Request<'_> {
+        match self {
+            Self::Opaque => Request::Opaque,
+            Self::Http { method, path, grpc } => Request::Http { method, path, grpc: *grpc },
+        }
     }
 }
 
@@ -92,7 +104,7 @@ impl Registry {
         let open = lock(&self.0);
         let stuck = open.entries.values().filter_map(|(subject, cut)| match subject {
             Subject::Call(call) if cut.because().is_some() => Some(call.session.clone()),
-            Subject::Call(_) | Subject::Session(_) => None,
+            Subject::Call(_) | Subject::Session(_) | Subject::Plaintext | Subject::Egress(_) => None,
         });
         stuck.collect()
     }

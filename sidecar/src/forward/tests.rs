@@ -86,7 +86,7 @@ fn cookies_that_http2_split_are_one_field_again() {
     let mut parts =
         parts(Request::get("/").version(Version::HTTP_2).header(COOKIE, "a=1").header(COOKIE, "b=2"));
     let host = Authority::from_static("orders");
-    into_application(&mut parts, host, Version::HTTP_11, &identity("orders"), &identity("web"));
+    into_application(&mut parts, host, Version::HTTP_11, &identity("orders"), Some(&identity("web")));
     let all: Vec<_> = parts.headers.get_all(COOKIE).iter().collect();
     assert_eq!(all, ["a=1; b=2"]);
 }
@@ -120,7 +120,7 @@ fn a_claimed_identity_is_replaced_by_the_verified_one() {
             .header("x-role", "kept"),
     );
     let host = Authority::from_static("orders");
-    into_application(&mut parts, host, Version::HTTP_11, &identity("orders"), &identity("web"));
+    into_application(&mut parts, host, Version::HTTP_11, &identity("orders"), Some(&identity("web")));
     let all: Vec<_> = parts.headers.get_all("x-forwarded-client-cert").iter().collect();
     assert_eq!(all, ["By=spiffe://demo.local/ns/demo/sa/orders;URI=spiffe://demo.local/ns/demo/sa/web"]);
     let names: Vec<_> = parts.headers.keys().map(HeaderName::as_str).collect();
@@ -169,7 +169,7 @@ fn path_and_query_go_through_byte_for_byte() {
         Authority::from_static("orders:80"),
         version,
         &identity("a"),
-        &identity("b"),
+        Some(&identity("b")),
     );
     assert_eq!(parts.uri, "/a%20b/%7e?x=/../y&z=%2f");
     assert_eq!(parts.headers[HOST], "orders:80");

@@ -43,6 +43,7 @@ fn with_quarantines(enforced: &Enforced, identities: &[&str], counter: u64) -> A
     let message = v1::Quarantines {
         revision: Some(v1::Revision { epoch: 1, counter }),
         identities: identities.iter().map(|text| (*text).to_owned()).collect(),
+        ..v1::Quarantines::default()
     };
     Arc::new(enforced.with_quarantines(read_quarantines(&message, enforced).unwrap()))
 }
@@ -126,6 +127,20 @@ fn a_sidecar_that_is_quarantined_is_not_ready_and_one_beside_it_is() {
     assert_eq!(sidecar.vitals.waiting_for(), [""; 0]);
     let own = with_quarantines(&sidecar.enforced.borrow(), &[OWN], 3);
     sidecar.enforced.send_replace(own);
+    assert_eq!(sidecar.vitals.waiting_for(), ["quarantined"]);
+}
+
+#[test]
+fn a_workload_that_is_quarantined_without_its_identity_is_not_ready_either() {
+    let sidecar = ready();
+    let message = v1::Quarantines {
+        revision: Some(v1::Revision { epoch: 1, counter: 2 }),
+        yourself: true,
+        ..v1::Quarantines::default()
+    };
+    let read = read_quarantines(&message, &sidecar.enforced.borrow()).unwrap();
+    let cut_off = sidecar.enforced.borrow().with_quarantines(read);
+    sidecar.enforced.send_replace(Arc::new(cut_off));
     assert_eq!(sidecar.vitals.waiting_for(), ["quarantined"]);
 }
 

@@ -72,6 +72,9 @@ pub struct Call {
     /// The other end of the connection that the call arrived on.
     #[serde(rename = "client.address")]
     pub client_address: String,
+    /// Where the call was for, when that is no sidecar's: the application's address in a pod, or one outside the mesh.
+    #[serde(rename = "server.address", skip_serializing_if = "Option::is_none", default)]
+    pub server_address: Option<String>,
     /// `GET`. Absent, as the path is, when the call is an opaque stream.
     #[serde(rename = "http.request.method", skip_serializing_if = "String::is_empty", default)]
     pub method: String,
@@ -108,6 +111,12 @@ pub struct Call {
     /// One sentence: the nearest miss.
     #[serde(rename = "kith.denial.detail", skip_serializing_if = "Option::is_none", default)]
     pub denial_detail: Option<String>,
+    /// `Observe` or `Encrypt`; absent in Enforce.
+    #[serde(rename = "kith.posture", skip_serializing_if = "Option::is_none", default)]
+    pub posture: Option<String>,
+    /// What a stricter posture, or egress, would have refused the call with. It was let through.
+    #[serde(flatten)]
+    pub would_deny: Option<WouldDeny>,
     /// Why an allowed call did not end well, as a stable code.
     #[serde(rename = "error.type", skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
@@ -123,6 +132,20 @@ pub struct Call {
     /// The session that carried it.
     #[serde(flatten)]
     pub session: Option<SessionFacts>,
+}
+
+/// A refusal that was not made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WouldDeny {
+    /// 32 hexadecimal digits, for `kith why`.
+    #[serde(rename = "kith.would_deny.id")]
+    pub id: String,
+    /// The stable code that `kith.denial.reason` would have: `default_deny`, `no_identity`, `egress_denied`.
+    #[serde(rename = "kith.would_deny.reason")]
+    pub reason: String,
+    /// One sentence.
+    #[serde(rename = "kith.would_deny.detail")]
+    pub detail: String,
 }
 
 /// What is known of a session.

@@ -76,8 +76,12 @@ impl Log {
         reports.tap(json);
         match event {
             Event::Call(call) => {
+                let source = call.source.as_deref().unwrap_or_default();
                 if let (Verdict::Deny, Some(id)) = (call.verdict, &call.denial_id) {
-                    reports.denial(id, call.source.as_deref().unwrap_or_default(), json);
+                    reports.denial(id, source, json);
+                }
+                if let Some(would_deny) = &call.would_deny {
+                    reports.denial(&would_deny.id, source, json);
                 }
                 reports.count(call);
             }
@@ -96,5 +100,85 @@ fn is_evidence(event: &Event) -> bool {
         // Few, and what an incident is pieced together from.
         Event::SessionRefused(_) | Event::SessionEnded(_) | Event::Quarantine(_) => true,
         Event::SessionOpened(_) | Event::SvidRenewed(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kith_proto::v1::{self, sync_up};
+
+    use super::*;
+    use crate::identity_log::{Head, OpenCall};
+    use crate::refusal::Refusal;
+
+    const SOURCE: &str = "spiffe://demo.local/ns/demo/sa/web";
+
+    fn begin(log: &Log) -> OpenCall {
+        let head = Head {
+            direction: Direction::Inbound,
+            source: Some(SOURCE.to_owned()),
+            destination: None,
+            client_address: "10.0.0.7:5".to_owned(),
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            protocol: "1.1",
+            grpc: false,
+        };
+        OpenCall::begin(log, head)
+    }
+
+    fn told(reports: &Reports) -> (Vec<v1::Denial>, Vec<v1::Edge>) {
+        let (mut denials, mut edges) = (Vec::new(), Vec::new());
+        for message in reports.take() {
+            match message.kind {
+                Some(sync_up::Kind::Denials(told)) => denials.extend(told.denials),
+                Some(sync_up::Kind::Edges(told)) => edges.extend(told.edges),
+                other => panic!("{other:?}"),
+            }
+        }
+        (denials, edges)
+    }
+
+    fn call(denial: &v1::Denial) -> crate::identity_log::Call {
+        match Line::from_json(&denial.line).unwrap().event {
+            Event::Call(call) => *call,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn log(reports: &Arc<Reports>) -> Log {
+        let (writer, _thread) = Writer::start(std::io::sink(), 16).unwrap();
+        let (clock, _hand) = Clock::manual(SystemTime::UNIX_EPOCH);
+        Log::new("w".to_owned(), clock, writer, Arc::clone(reports), Arc::new(Metrics::new()))
+    }
+
+    #[test]
+    fn a_call_that_would_have_been_refused_is_reported_under_its_id_and_counted_as_allowed() {
+        let reports = Arc::new(Reports::default());
+        let log = log(&reports);
+        let mut open = begin(&log);
+        open.would_deny(&Refusal::new(http::StatusCode::FORBIDDEN, "default_deny", "no rule"));
+        open.finish(None);
+        let (denials, edges) = told(&reports);
+        let [denial] = denials.as_slice() else { panic!("{denials:?}") };
+        let call = call(denial);
+        let would_deny = call.would_deny.unwrap();
+        assert_eq!((denial.id.as_str(), denial.source.as_str()), (would_deny.id.as_str(), SOURCE));
+        assert_eq!((would_deny.reason.as_str(), would_deny.detail.as_str()), ("default_deny", "no rule"));
+        assert_eq!((call.verdict, call.denial_id), (Verdict::Allow, None));
+        assert_eq!((edges[0].allowed, edges[0].denied), (1, 0));
+    }
+
+    #[test]
+    fn one_that_was_refused_after_all_has_that_id_and_no_other() {
+        let reports = Arc::new(Reports::default());
+        let log = log(&reports);
+        let mut open = begin(&log);
+        let refusal = Refusal::new(http::StatusCode::FORBIDDEN, "default_deny", "no rule");
+        open.would_deny(&refusal);
+        let id = open.refuse(&refusal).to_string();
+        let (denials, _) = told(&reports);
+        let [denial] = denials.as_slice() else { panic!("{denials:?}") };
+        assert_eq!((&denial.id, call(denial).would_deny), (&id, None));
     }
 }

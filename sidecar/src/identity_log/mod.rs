@@ -13,7 +13,7 @@ mod writer;
 
 pub use line::{
     Call, Direction, Event, Line, Quarantine, QuarantineChange, SessionEnded, SessionFacts, SessionOpened,
-    SessionRefused, SvidRenewed, Verdict,
+    SessionRefused, SvidRenewed, Verdict, WouldDeny,
 };
 pub(crate) use log::Log;
 pub(crate) use open_call::{BY_PEER, Head, MAX_DETAIL_BYTES, OpenCall, shortened};

@@ -1,10 +1,13 @@
 //! A call that is under way. It becomes exactly one line: when it finishes, or when it is dropped unfinished.
 
+use std::net::SocketAddr;
+
 use http::HeaderMap;
 use tokio::time::Instant;
 
 use crate::enforce::{Cut, Entered};
-use crate::identity_log::{Call, Direction, Event, Log, Verdict};
+use crate::enforced::{Allowed, Posture};
+use crate::identity_log::{Call, Direction, Event, Log, Verdict, WouldDeny};
 use crate::refusal::{DenialId, Refusal};
 use crate::session::SessionState;
 use crate::tunnel::{Carried, End};
@@ -46,6 +49,8 @@ struct Open {
     call: Box<Call>,
     started: Instant,
     session: Option<SessionState>,
+    /// What ends the connection in the clear that carries it, when no session does.
+    connection: Option<Cut>,
     /// Of inbound calls: they are judged again while they are open.
     entered: Option<Entered>,
     log: Log,
@@ -59,6 +64,7 @@ impl OpenCall {
             source: head.source,
             destination: head.destination,
             client_address: head.client_address,
+            server_address: None,
             method: shortened(head.method, MAX_METHOD_BYTES),
             path: shortened(head.path, MAX_PATH_BYTES),
             protocol: head.protocol.to_owned(),
@@ -71,6 +77,8 @@ impl OpenCall {
             denial_id: None,
             denial_reason: None,
             denial_detail: None,
+            posture: None,
+            would_deny: None,
             error: None,
             duration_us: 0,
             request_bytes: None,
@@ -82,6 +90,7 @@ impl OpenCall {
                 call,
                 started: Instant::now(),
                 session: None,
+                connection: None,
                 entered: None,
                 log: log.clone(),
             }),
@@ -118,11 +127,51 @@ impl OpenCall {
         open.session.as_ref()?.cut_because(open.log.now())
     }
 
-    /// What allowed it.
-    pub(crate) fn allowed_by(&mut self, policy: &str, rule: &str) {
+    /// Nobody proved anything on the connection that carries the call; its end explains a cut.
+    pub(crate) fn carried_in_the_clear(&mut self, connection: &Cut) {
         if let Some(open) = &mut self.open {
-            open.call.policy = Some(policy.to_owned());
-            open.call.rule = Some(rule.to_owned());
+            open.connection = Some(connection.clone());
+        }
+    }
+
+    /// Where the call is for, where that is not known from the workload alone.
+    pub(crate) fn server_address(&mut self, address: SocketAddr) {
+        if let Some(open) = &mut self.open {
+            open.call.server_address = Some(address.to_string());
+        }
+    }
+
+    /// How strictly it is judged.
+    pub(crate) fn under(&mut self, posture: Posture) {
+        if let Some(open) = &mut self.open {
+            open.call.posture = match posture {
+                Posture::Observe { .. } | Posture::Encrypt => Some(posture.name().to_owned()),
+                Posture::Enforce => None,
+            };
+        }
+    }
+
+    /// Why it may pass.
+    pub(crate) fn allowed(&mut self, why: &Allowed) {
+        match why {
+            Allowed::By(rule) => {
+                if let Some(open) = &mut self.open {
+                    open.call.policy = Some(rule.policy().to_owned());
+                    open.call.rule = Some(rule.rule().to_owned());
+                }
+            }
+            Allowed::Observed(refusal) => self.would_deny(refusal),
+        }
+    }
+
+    /// It passes, and would not if what lets it through were stricter: logged under an id of its own.
+    pub(crate) fn would_deny(&mut self, refusal: &Refusal) {
+        if let Some(open) = &mut self.open {
+            open.call.would_deny = Some(WouldDeny {
+                id: DenialId::random().to_string(),
+                reason: refusal.reason.to_owned(),
+                detail: shortened(refusal.detail.clone(), MAX_DETAIL_BYTES),
+            });
         }
     }
 
@@ -204,7 +253,7 @@ impl OpenCall {
         }
         if let Some(code) = error {
             // A session that was over explains its calls better than the broken stream does.
-            let over = open.session.as_ref().and_then(|session| session.cut_because(open.log.now()));
+            let over = open.carrier_cut_because();
             if let (Some(_), Some(session)) = (&over, &open.session) {
                 session.call_broken();
             }
@@ -220,6 +269,13 @@ impl OpenCall {
 }
 
 impl Open {
+    fn carrier_cut_because(&self) -> Option<Refusal> {
+        match &self.session {
+            Some(session) => session.cut_because(self.log.now()),
+            None => self.connection.as_ref()?.because().cloned(),
+        }
+    }
+
     fn refused(&mut self, refusal: &Refusal, id: &DenialId) {
         let call = &mut self.call;
         call.verdict = Verdict::Deny;
@@ -227,6 +283,8 @@ impl Open {
         call.denial_id = Some(id.to_string());
         call.denial_reason = Some(refusal.reason.to_owned());
         call.denial_detail = Some(shortened(refusal.detail.clone(), MAX_DETAIL_BYTES));
+        // It was refused after all, and has that id.
+        call.would_deny = None;
         call.policy.clone_from(&refusal.policy);
         call.rule.clone_from(&refusal.rule);
     }

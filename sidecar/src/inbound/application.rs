@@ -1,5 +1,5 @@
 //! Connections to the application beside this sidecar: HTTP/1.1 kept alive, and one HTTP/2 connection for each
-//! session whose peer speaks it.
+//! session whose peer speaks it. Where the application is, is the call's to say: in a pod it has many ports.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -57,19 +57,20 @@ impl ApplicationError {
 /// The application, as one worker sees it.
 #[derive(Debug)]
 pub(crate) struct Application {
-    address: SocketAddr,
     tasks: Tasks,
-    /// Busy ones too: a connection is taken when it is ready again.
+    /// Of all its addresses, so that their number is bounded whatever addresses peers call. Busy ones too: a connection is
+    /// taken when it is ready again.
     kept: Mutex<VecDeque<Kept>>,
 }
 
-/// The HTTP/2 connection to the application on behalf of one session: calls of other peers have others, so none of them
+/// The HTTP/2 connection to the application on behalf of one session, which is for one address: calls of other peers have others, so none of them
 /// waits for the readers of this one.
 #[derive(Debug, Default)]
 pub(crate) struct Link(tokio::sync::Mutex<Option<http2::SendRequest<Body>>>);
 
 #[derive(Debug)]
 struct Kept {
+    address: SocketAddr,
     sender: http1::SendRequest<Body>,
     used: Instant,
 }
@@ -80,37 +81,42 @@ impl Kept {
         self.sender.is_closed() || (self.sender.is_ready() && now.duration_since(self.used) > IDLE_LIMIT)
     }
 
-    /// Done with the call before, and fresh.
-    fn is_usable(&self, now: Instant) -> bool {
-        self.sender.is_ready() && !self.is_stale(now)
+    /// Leads there, is done with the call before, and fresh.
+    fn is_usable(&self, address: SocketAddr, now: Instant) -> bool {
+        self.address == address && self.sender.is_ready() && !self.is_stale(now)
     }
 }
 
 impl Application {
-    pub(crate) fn new(address: SocketAddr, tasks: Tasks) -> Self {
-        Self { address, tasks, kept: Mutex::default() }
+    pub(crate) fn new(tasks: Tasks) -> Self {
+        Self { tasks, kept: Mutex::default() }
     }
 
     /// Sends one request in its version.
     pub(crate) async fn send(
         &self,
+        address: SocketAddr,
         request: Request<Body>,
         link: &Link,
     ) -> Result<Response<Incoming>, ApplicationError> {
         if request.version() == Version::HTTP_2 {
-            let mut sender = Box::pin(self.http2_sender(link)).await?;
+            let mut sender = Box::pin(self.http2_sender(address, link)).await?;
             return sender.send_request(request).await.map_err(ApplicationError::Broken);
         }
-        self.send_http1(request).await
+        self.send_http1(address, request).await
     }
 
-    async fn send_http1(&self, request: Request<Body>) -> Result<Response<Incoming>, ApplicationError> {
+    async fn send_http1(
+        &self,
+        address: SocketAddr,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, ApplicationError> {
         let mut request = request;
         // A kept connection may have died unseen. What was never written goes out over a new one; what was
         // written is never repeated.
-        if let Some(mut sender) = self.take() {
+        if let Some(mut sender) = self.take(address) {
             match sender.try_send_request(request).await {
-                Ok(response) => return Ok(self.keep(sender, response)),
+                Ok(response) => return Ok(self.keep(address, sender, response)),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(ApplicationError::Broken(error.into_error())),
@@ -118,17 +124,18 @@ impl Application {
             }
         }
         // On the heap: most calls find a connection, and would carry its size along.
-        let mut sender = Box::pin(self.connect_http1()).await?;
+        let mut sender = Box::pin(self.connect_http1(address)).await?;
         let response = sender.send_request(request).await.map_err(ApplicationError::Broken)?;
-        Ok(self.keep(sender, response))
+        Ok(self.keep(address, sender, response))
     }
 
     /// Sends a request that may end in another protocol, over a connection of its own.
     pub(super) async fn ask_to_switch(
         &self,
+        address: SocketAddr,
         request: Request<Body>,
     ) -> Result<Response<Incoming>, ApplicationError> {
-        let (mut sender, connection) = self.handshake_http1().await?;
+        let (mut sender, connection) = self.handshake_http1(address).await?;
         self.tasks.spawn(async move {
             if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(%error, "Connection to the application ended badly");
@@ -145,24 +152,29 @@ impl Application {
         }
     }
 
-    fn take(&self) -> Option<http1::SendRequest<Body>> {
+    fn take(&self, address: SocketAddr) -> Option<http1::SendRequest<Body>> {
         let mut kept = lock(&self.kept);
         let now = Instant::now();
         // From the newest on: what is no use any more gathers at the other end, until it is closed.
-        let ready = kept.iter().rposition(|kept| kept.is_usable(now))?;
+        let ready = kept.iter().rposition(|kept| kept.is_usable(address, now))?;
         kept.remove(ready).map(|kept| kept.sender)
     }
 
-    fn keep(&self, sender: http1::SendRequest<Body>, response: Response<Incoming>) -> Response<Incoming> {
+    fn keep(
+        &self,
+        address: SocketAddr,
+        sender: http1::SendRequest<Body>,
+        response: Response<Incoming>,
+    ) -> Response<Incoming> {
         let mut kept = lock(&self.kept);
         if kept.len() < KEPT {
-            kept.push_back(Kept { sender, used: Instant::now() });
+            kept.push_back(Kept { address, sender, used: Instant::now() });
         }
         response
     }
 
-    async fn connect_http1(&self) -> Result<http1::SendRequest<Body>, ApplicationError> {
-        let (sender, connection) = self.handshake_http1().await?;
+    async fn connect_http1(&self, address: SocketAddr) -> Result<http1::SendRequest<Body>, ApplicationError> {
+        let (sender, connection) = self.handshake_http1(address).await?;
         self.tasks.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "Connection to the application ended badly");
@@ -173,9 +185,10 @@ impl Application {
 
     async fn handshake_http1(
         &self,
+        address: SocketAddr,
     ) -> Result<(http1::SendRequest<Body>, http1::Connection<TokioIo<TcpStream>, Body>), ApplicationError>
     {
-        let stream = self.connect().await?;
+        let stream = self.connect(address).await?;
         let handshake = http1::Builder::new()
             .max_headers(MAX_HEADERS)
             .max_header_size(MAX_HEADER_BYTES as usize)
@@ -184,12 +197,16 @@ impl Application {
         handshake.map_err(ApplicationError::Broken)
     }
 
-    async fn http2_sender(&self, link: &Link) -> Result<http2::SendRequest<Body>, ApplicationError> {
+    async fn http2_sender(
+        &self,
+        address: SocketAddr,
+        link: &Link,
+    ) -> Result<http2::SendRequest<Body>, ApplicationError> {
         let mut current = link.0.lock().await;
         if let Some(sender) = current.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(sender.clone());
         }
-        let stream = self.connect().await?;
+        let stream = self.connect(address).await?;
         let (sender, connection) = http2::Builder::new(Spawner::of(&self.tasks))
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
@@ -207,8 +224,8 @@ impl Application {
         Ok(sender)
     }
 
-    pub(super) async fn connect(&self) -> Result<TcpStream, ApplicationError> {
-        let stream = timeout(CONNECT_LIMIT, TcpStream::connect(self.address))
+    pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, ApplicationError> {
+        let stream = timeout(CONNECT_LIMIT, TcpStream::connect(address))
             .await
             .map_err(|_| ApplicationError::Unreachable(std::io::ErrorKind::TimedOut.into()))?
             .map_err(ApplicationError::Unreachable)?;

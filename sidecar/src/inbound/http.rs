@@ -1,4 +1,4 @@
-//! One HTTP call of a verified peer: read, judged, forwarded or refused.
+//! One HTTP call to the workload, of a verified peer or in the clear: read, judged, forwarded or refused.
 
 use http::request::Parts;
 use http::uri::Authority;
@@ -7,53 +7,47 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::application::ApplicationError;
+use super::judged::{self, Judged};
 use super::session::Peer;
+use super::websocket;
 use crate::answer;
 use crate::body::Body;
-use crate::enforce::{Asked, Cut, decide_call};
+use crate::enforce::Cut;
 use crate::forward;
 use crate::http_call::{is_grpc, protocol};
-use crate::identity_log::{Direction, Head, OpenCall};
-use crate::worker::{Shared, Worker};
+use crate::identity_log::OpenCall;
+use crate::plaintext;
+use crate::worker::Worker;
 
 /// Answers one request. Every path ends in a response and in exactly one line of the log.
 pub(super) async fn call(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
-    let shared = &worker.shared;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let grpc = is_grpc(&parts.headers);
-    let mut open = OpenCall::begin(&shared.log, head(shared, peer, &parts, grpc));
-    open.carried_by(&peer.state);
-    let asked = Asked::Http { method: parts.method.to_string(), path: parts.uri.path().to_owned(), grpc };
-    let (call, entered) = worker.enter_call(&peer.identity, asked, &peer.session);
-    let cut = entered.cut.clone();
-    open.entered(entered);
-    let enforced = shared.enforced.borrow().clone();
-    open.decided_at(enforced.revision().map(|revision| revision.to_string()));
-    // What the request is comes before what it may do: one that can be read in two ways is not evaluated.
-    let decided = forward::checked(&parts)
-        .and_then(|authority| Ok((authority, decide_call(&enforced, &call, shared.clock.now())?)));
-    let (authority, by) = match decided {
-        Ok(allowed) => allowed,
-        Err(refusal) => return answer::refused(&refusal, &open.refuse(&refusal), grpc),
+    // Between sidecars a WebSocket is a stream; only a caller in the clear asks for one here.
+    let on_upgrade = if peer.proven.is_none() { plaintext::on_upgrade(&mut parts) } else { None };
+    let version = forward::application_version(&parts, peer.is_sidecar);
+    let request = judged::Request {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        protocol: if on_upgrade.is_some() { "websocket" } else { protocol(version) },
+        grpc,
     };
-    open.allowed_by(by.policy(), by.rule());
+    let mut judged = Judged::begin(worker, peer, request);
+    // What the request is comes before what it may do: one that can be read in two ways is not evaluated.
+    let decided = forward::checked(&parts).and_then(|authority| judged.decide(worker).map(|()| authority));
+    let authority = match decided {
+        Ok(authority) => authority,
+        Err(refusal) => return answer::refused(&refusal, &judged.refuse(&refusal), grpc),
+    };
+    if let Some(on_upgrade) = on_upgrade {
+        // On the heap: calls that are none would carry its size along.
+        return Box::pin(websocket::in_the_clear(worker, peer, authority, parts, on_upgrade, judged)).await;
+    }
+    let Judged { open, cut, .. } = judged;
     tokio::select! {
         biased;
         because = cut.reason() => answer::refused(&because, &open.refuse(&because), grpc),
         answer = to_application(worker, peer, parts, body, authority, &cut) => answered(answer, open),
-    }
-}
-
-fn head(shared: &Shared, peer: &Peer, parts: &Parts, grpc: bool) -> Head {
-    Head {
-        direction: Direction::Inbound,
-        source: Some(peer.identity.to_string()),
-        destination: Some(shared.identity.to_string()),
-        client_address: peer.address.to_string(),
-        method: parts.method.to_string(),
-        path: parts.uri.path().to_owned(),
-        protocol: protocol(forward::application_version(parts, peer.is_sidecar)),
-        grpc,
     }
 }
 
@@ -66,10 +60,11 @@ async fn to_application(
     cut: &Cut,
 ) -> Result<(http::response::Parts, Incoming), ApplicationError> {
     let (came_in, version) = (parts.version, forward::application_version(&parts, peer.is_sidecar));
-    forward::into_application(&mut parts, authority, version, &worker.shared.identity, &peer.identity);
+    forward::into_application(&mut parts, authority, version, &worker.shared.identity, peer.identity());
     forward::frame_http1(&mut parts, !body.is_end_stream());
     let request = Request::from_parts(parts, Body::through(body, came_in).until_over(cut));
-    let (mut parts, body) = worker.application.send(request, &peer.link).await?.into_parts();
+    let address = peer.ends.application;
+    let (mut parts, body) = worker.application.send(address, request, &peer.link).await?.into_parts();
     forward::response(&mut parts.headers, false);
     match parts.status {
         // Nobody asked for another protocol: the request had no upgrade any more (H27).
@@ -79,7 +74,8 @@ async fn to_application(
     }
 }
 
-fn answered(
+/// Ends the call with the application's answer, or without one.
+pub(super) fn answered(
     answer: Result<(http::response::Parts, Incoming), ApplicationError>,
     mut open: OpenCall,
 ) -> Response<Body> {

@@ -1,29 +1,35 @@
 //! Calls to the workload: from a proven peer, judged, to the application.
 //!
 //! ```text
-//! accept ──► handshake (verify peer) ──► each request or stream: evaluate ──► application
+//! accept ─┬─► handshake (verify peer) ──► each request or stream: evaluate ──► application
+//!         └─► in the clear, in a pod whose namespace is in Observe, and nowhere else ──► the same, as nobody
 //! ```
 
 mod application;
 mod http;
+mod judged;
 mod opaque;
+mod plain;
 mod session;
 mod shares;
 mod stream;
 mod websocket;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use application::Application;
-use kith_identity::SpiffeId;
-use kith_mtls::{Accept, ClientSvid, Server, Session};
+use kith_mtls::{Accept, ClientSvid, HandshakeError, Server, ServerStream, Session};
+use plain::{First, Plain};
 pub(crate) use shares::Shares;
+use shares::{Holder, Share};
 use tokio::net::TcpStream;
 
-use crate::identity_log::{Direction, Event, MAX_DETAIL_BYTES, SessionRefused, shortened};
-use crate::refusal::DenialId;
+use crate::capture::{self, Accepted, Applications};
+use crate::identity_log::Direction;
+use crate::refusal::Refusal;
 use crate::session::{ALPN_CALLS, ALPN_H2, ALPN_HTTP1, ALPN_STREAMS};
 use crate::worker::{Shared, Worker};
 
@@ -41,52 +47,99 @@ pub(crate) fn server(shared: &Shared) -> Server {
 #[derive(Debug, Clone, Copy)]
 struct Ends {
     from: SocketAddr,
-    local: SocketAddr,
+    /// Where the connection was for; streams for another address are refused by it.
+    destination: SocketAddr,
+    /// Where the application is that it is for.
+    application: SocketAddr,
+}
+
+/// What a connection turned out to be.
+enum Begun {
+    Session(Box<Session<ServerStream<TcpStream>>>),
+    Plain(Plain),
+    /// It ended before it was anything.
+    Gone,
 }
 
 /// One connection to the inbound port.
-pub(crate) async fn connection(worker: Arc<Worker>, stream: TcpStream, from: SocketAddr) {
-    // Known of every connection that was accepted; streams for another address are refused by it.
-    let Ok(local) = stream.local_addr() else { return };
-    let handshake = worker.unproven.run(worker.server.accept(stream, HANDSHAKE_LIMIT));
-    let outcome = tokio::select! {
-        outcome = handshake => outcome,
+pub(crate) async fn connection(worker: Arc<Worker>, stream: TcpStream, accepted: Accepted) {
+    let Accepted { peer: from, destination } = accepted;
+    let application = worker.shared.applications.of(destination);
+    let ends = Ends { from, destination, application };
+    let begun = tokio::select! {
+        begun = worker.unproven.run(begin(&worker, stream, ends)) => begun,
         // Nobody who is not through yet is let in any more.
         () = worker.shared.stop.graceful() => return,
     };
-    let (reason, detail) = match outcome {
-        None => ("too_many_handshakes", "newer connections took the place of this unfinished one".to_owned()),
-        Some(Err(error)) => (error.reason(), error.to_string()),
-        Some(Ok(session)) => match share(&worker, &session) {
-            Ok(_share) => match session::serve(&worker, session, Ends { from, local }).await {
-                Ok(()) => return,
-                Err(refusal) => (refusal.reason, refusal.detail),
-            },
-            Err(identity) => {
-                ("too_many_sessions", format!("{identity} has all the sessions that one identity may have"))
-            }
+    let served = match begun {
+        None => Err(Refusal::unavailable(
+            "too_many_handshakes",
+            "newer connections took the place of this unfinished one",
+        )),
+        Some(Err(refusal)) => Err(refusal),
+        Some(Ok(Begun::Gone)) => return,
+        Some(Ok(Begun::Plain(plain))) => plain::serve(&worker, plain, ends).await,
+        Some(Ok(Begun::Session(session))) => match share(&worker, &session) {
+            Ok(_share) => session::serve(&worker, *session, ends).await,
+            Err(refusal) => Err(refusal),
         },
     };
-    refuse(&worker.shared, from, reason, detail);
-}
-
-/// The peer's place among the sessions. Without a peer there is none, and `serve` ends at once.
-fn share<S>(worker: &Worker, session: &Session<S>) -> Result<Option<shares::Share>, SpiffeId> {
-    let Some(peer) = &session.peer else { return Ok(None) };
-    match worker.shares.take(peer.identity()) {
-        Some(share) => Ok(Some(share)),
-        None => Err(peer.identity().clone()),
+    if let Err(refusal) = served {
+        // The connection is closed; the peer learns no more than the alert of its handshake.
+        capture::refuse(&worker.shared.log, Direction::Inbound, from, refusal);
     }
 }
 
-/// The connection is closed; the peer learns no more than the alert of its handshake.
-fn refuse(shared: &Shared, from: SocketAddr, reason: &str, detail: String) {
-    let refused = SessionRefused {
-        direction: Direction::Inbound,
-        client_address: from.to_string(),
-        denial_id: DenialId::random().to_string(),
-        reason: reason.to_owned(),
-        detail: shortened(detail, MAX_DETAIL_BYTES),
-    };
-    shared.log.write(Event::SessionRefused(refused));
+/// Until it is known who is there, or that nobody says so.
+async fn begin(worker: &Worker, stream: TcpStream, ends: Ends) -> Result<Begun, Refusal> {
+    if takes_plaintext(&worker.shared) {
+        let failed = |error: io::Error| Refusal::unavailable("connection_lost", error.to_string());
+        let first = plain::first(&stream).await.map_err(failed)?;
+        match first {
+            First::Tls => {}
+            First::Gone => return Ok(Begun::Gone),
+            First::Clear | First::Silent => {
+                let declared = worker.shared.enforced.borrow().protocol_of(ends.application.port());
+                let told = plain::told(stream, first, declared).await.map_err(failed)?;
+                return Ok(told.map_or(Begun::Gone, Begun::Plain));
+            }
+        }
+    }
+    match worker.server.accept(stream, HANDSHAKE_LIMIT).await {
+        Ok(session) => Ok(Begun::Session(Box::new(session))),
+        Err(error) => Err(not_accepted(&worker.shared, &error)),
+    }
 }
+
+/// In local mode it never is, whatever a snapshot says.
+fn takes_plaintext(shared: &Shared) -> bool {
+    let now = shared.clock.now();
+    shared.applications == Applications::OriginalDestination
+        && shared.enforced.borrow().check_plaintext(now).is_ok()
+}
+
+/// In a pod, who does not speak TLS is told by what mends it.
+fn not_accepted(shared: &Shared, error: &HandshakeError) -> Refusal {
+    let in_the_clear = matches!(error, HandshakeError::NotTls);
+    let taken = match shared.applications {
+        Applications::OriginalDestination if in_the_clear => {
+            shared.enforced.borrow().check_plaintext(shared.clock.now())
+        }
+        Applications::OriginalDestination | Applications::Fixed(_) => Ok(()),
+    };
+    let otherwise = || Refusal::unavailable(error.reason(), error.to_string());
+    taken.err().unwrap_or_else(otherwise)
+}
+
+/// The peer's place among the sessions. Without a peer there is none, and `serve` ends at once.
+fn share<S>(worker: &Worker, session: &Session<S>) -> Result<Option<Share>, Refusal> {
+    let Some(peer) = &session.peer else { return Ok(None) };
+    let holder = Holder::Identity(peer.identity().clone());
+    worker.shares.take(&holder).map(Some).ok_or_else(|| {
+        let detail = format!("{holder} has all the sessions that one identity may have");
+        Refusal::unavailable("too_many_sessions", detail)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
-//! One opaque stream of a verified peer, to the application.
+//! One opaque stream of a verified peer, to the application; and what opaque bytes may be, whoever sends them.
 
 use http::{Response, StatusCode};
 
 use super::application::ApplicationError;
+use super::session::Peer;
 use super::stream::{Admitted, not_taken, refuse};
 use crate::detect::may_begin_http;
 use crate::enforced::Protocol;
@@ -11,15 +12,13 @@ use crate::tunnel::{self, Admits, End, Far, Near};
 use crate::worker::Worker;
 
 /// Connects to the application, and carries bytes only then.
-pub(super) async fn carry(worker: &Worker, protocol: Protocol, admitted: Admitted) {
-    let Admitted { receive, mut respond, mut open, .. } = admitted;
-    let Some(cut) = open.cut_signal().cloned() else { return };
+pub(super) async fn carry(worker: &Worker, peer: &Peer, protocol: Protocol, admitted: Admitted) {
+    let Admitted { receive, mut respond, mut open, cut, .. } = admitted;
     let near = tokio::select! {
         biased;
         because = cut.reason() => return refuse(respond, open, &because),
-        connected = worker.application.connect() => connected,
+        near = near(worker, peer) => near,
     };
-    let near = near.and_then(|stream| Near::new(stream, Vec::new()).map_err(ApplicationError::Unreachable));
     let near = match near {
         Ok(near) => near,
         Err(error) => {
@@ -34,18 +33,29 @@ pub(super) async fn carry(worker: &Worker, protocol: Protocol, admitted: Admitte
     let far = Far { send, receive };
     let carried = tunnel::carry_admitted(near, far, cut.over(), admits(protocol)).await;
     if carried.end == End::NotAdmitted {
-        cut.cut(Refusal::bad_request(
-            "http_in_stream",
-            "the stream begins like HTTP, which is not carried unread; declare protocol tcp if it is not HTTP",
-        ));
+        cut.cut(http_in_stream());
     }
     open.tunnelled(carried);
 }
 
+/// A connection to the application that the call is for.
+pub(super) async fn near(worker: &Worker, peer: &Peer) -> Result<Near, ApplicationError> {
+    let stream = worker.application.connect(peer.ends.application).await?;
+    Near::new(stream, Vec::new()).map_err(ApplicationError::Unreachable)
+}
+
 /// HTTP that nobody reads would reach the application with whatever claims its sender wrote into it.
-fn admits(protocol: Protocol) -> Admits {
+pub(super) fn admits(protocol: Protocol) -> Admits {
     match protocol {
         Protocol::Opaque => |_| true,
         Protocol::Detected | Protocol::Http => |first| !may_begin_http(first),
     }
+}
+
+/// Why bytes that were not admitted are cut.
+pub(super) fn http_in_stream() -> Refusal {
+    Refusal::bad_request(
+        "http_in_stream",
+        "the stream begins like HTTP, which is not carried unread; declare protocol tcp if it is not HTTP",
+    )
 }

@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -17,9 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::application::Link;
+use super::shares::Share;
 use super::stream::Accepting;
 use super::{Ends, http};
-use crate::enforce::{Cut, LAST_WORDS, Subject};
+use crate::enforce::{Caller, Cut, LAST_WORDS, Subject};
 use crate::http_server;
 use crate::identity_log::Direction;
 use crate::refusal::Refusal;
@@ -27,20 +27,40 @@ use crate::session::{ALPN_CALLS, ALPN_H2, ALPN_STREAMS, Lifetime, SessionState};
 use crate::spawner::Spawner;
 use crate::worker::Worker;
 
-/// The verified other end, for each of its calls.
+/// The other end, for each of its calls.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
-    pub(super) identity: SpiffeId,
-    pub(super) address: SocketAddr,
-    /// Where it connected to.
-    pub(super) local: SocketAddr,
-    pub(super) state: SessionState,
-    /// Ends the session.
+    /// `None`: it came in the clear.
+    pub(super) proven: Option<Proven>,
+    pub(super) ends: Ends,
+    /// Ends the session, or the connection in the clear.
     pub(super) session: Cut,
     /// It is a sidecar of Kith, which may say what version its application spoke.
     pub(super) is_sidecar: bool,
     /// To the application, for calls in HTTP/2.
     pub(super) link: Arc<Link>,
+    /// Of a connection in the clear: what it became holds its place for as long as that is open.
+    pub(super) place: Option<Arc<Share>>,
+}
+
+/// What the session of a verified peer proved.
+#[derive(Debug, Clone)]
+pub(super) struct Proven {
+    pub(super) caller: Arc<Caller>,
+    pub(super) state: SessionState,
+}
+
+impl Peer {
+    /// One that proved nothing; `connection` ends its connection, which has this place.
+    pub(super) fn in_the_clear(ends: Ends, connection: Cut, place: Share) -> Self {
+        let (link, place) = (Arc::default(), Some(Arc::new(place)));
+        Self { proven: None, ends, session: connection, is_sidecar: false, link, place }
+    }
+
+    /// Who it is, when that is known.
+    pub(super) fn identity(&self) -> Option<&SpiffeId> {
+        self.proven.as_ref().map(|proven| &proven.caller.identity)
+    }
 }
 
 /// Serves the session until it ends, unless it may not begin.
@@ -53,7 +73,7 @@ where
     let (Some(verified), Some(ends_at)) = (session.peer.clone(), session.ends_at()) else {
         return Err(Refusal::unavailable("session_failed", "the handshake proved nothing"));
     };
-    let identity = verified.identity().clone();
+    let caller = Caller { identity: verified.identity().clone(), serial: verified.serial().clone() };
     let subject = Subject::Session(Arc::new(verified));
     let entered = worker.registry.enter(subject.clone());
     worker.law.check(&subject)?;
@@ -62,13 +82,12 @@ where
     };
     let alpn = session.facts.alpn.clone().unwrap_or_default().into_bytes();
     let peer = Peer {
-        identity,
-        address: ends.from,
-        local: ends.local,
-        state: state.clone(),
+        proven: Some(Proven { caller: Arc::new(caller), state: state.clone() }),
+        ends,
         session: entered.cut.clone(),
         is_sidecar: alpn == ALPN_CALLS,
         link: Arc::default(),
+        place: None,
     };
     let course = Course {
         worker,
@@ -140,6 +159,7 @@ impl Course<'_> {
             () = stop.forced() => self.state.cut(Refusal::drained()),
         }
     }
+
     /// Refusals that are on their way are worth a moment; how the connection ends then is all the same.
     async fn cut_off<C: Future>(
         &self,

@@ -9,17 +9,19 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use hyper::rt::Executor;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::judged::{self, Judged};
 use super::session::Peer;
+use super::shares::{Holder, Share};
 use super::{opaque, websocket};
-use crate::enforce::{Asked, decide_call};
+use crate::enforce::Cut;
 use crate::enforced::Protocol;
 use crate::forward;
 use crate::http_server::{Prompt, prompt};
-use crate::identity_log::{Direction, Head, OpenCall};
+use crate::identity_log::OpenCall;
 use crate::refusal::{DENIAL_HEADER, Refusal};
 use crate::session::{LARGEST_WINDOW, MAX_HEADER_BYTES, OPAQUE_WINDOW, OPEN_STREAMS, keep_alive};
 use crate::spawner::{SessionTasks, Spawner};
@@ -120,64 +122,56 @@ pub(super) struct Admitted {
     pub(super) receive: RecvStream,
     pub(super) respond: SendResponse<Bytes>,
     pub(super) open: OpenCall,
+    /// Ends it before its time.
+    pub(super) cut: Cut,
 }
 
 /// One stream. Every path ends in exactly one line of the log.
 async fn stream(worker: &Worker, peer: &Peer, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-    let shared = &worker.shared;
     let (mut parts, receive) = request.into_parts();
-    let wanted = stream_request::read(&mut parts, peer.local, &shared.identity);
+    let wanted = stream_request::read(&mut parts, peer.ends.destination, &worker.shared.identity);
     let websocket = matches!(wanted, Ok(Wanted::WebSocket));
-    let mut open = OpenCall::begin(&shared.log, head(worker, peer, &parts, websocket));
-    open.carried_by(&peer.state);
-    let path = parts.uri.path();
-    let asked = if websocket {
-        Asked::Http { method: "GET".to_owned(), path: path.to_owned(), grpc: false }
-    } else {
-        Asked::Opaque
-    };
-    let (call, entered) = worker.enter_call(&peer.identity, asked, &peer.session);
-    open.entered(entered);
-    let enforced = shared.enforced.borrow().clone();
-    open.decided_at(enforced.revision().map(|revision| revision.to_string()));
+    let request = if websocket { websocket_request(&parts) } else { judged::Request::opaque() };
+    let mut judged = Judged::begin(worker, peer, request);
     // Held until the stream has ended.
-    let share = worker.stream_shares.take(&peer.identity);
+    let share = share(worker, peer);
     let decided = wanted.and_then(|_| {
-        if share.is_none() {
-            let detail = format!("{} has all the streams that one identity may have", peer.identity);
-            return Err(Refusal::unavailable("too_many_streams", detail));
-        }
-        if !websocket && enforced.protocol() == Protocol::Http {
+        let _share = share.as_ref().map_err(Refusal::clone)?;
+        if !websocket && judged.protocol() == Protocol::Http {
             let detail = "the workload is declared to speak HTTP, which is carried as calls";
             return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "not_opaque", detail));
         }
         let authority = if websocket { Some(forward::checked(&parts)?) } else { None };
-        Ok((authority, decide_call(&enforced, &call, shared.clock.now())?))
+        judged.decide(worker).map(|()| authority)
     });
-    let (authority, by) = match decided {
-        Ok(allowed) => allowed,
+    let protocol = judged.protocol();
+    let Judged { open, cut, .. } = judged;
+    let authority = match decided {
+        Ok(authority) => authority,
         Err(refusal) => return refuse(respond, open, &refusal),
     };
-    open.allowed_by(by.policy(), by.rule());
-    let admitted = Admitted { parts, receive, respond, open };
+    let admitted = Admitted { parts, receive, respond, open, cut };
     match authority {
-        None => opaque::carry(worker, enforced.protocol(), admitted).await,
+        None => opaque::carry(worker, peer, protocol, admitted).await,
         Some(authority) => websocket::carry(worker, peer, authority, admitted).await,
     }
 }
 
-fn head(worker: &Worker, peer: &Peer, parts: &Parts, websocket: bool) -> Head {
-    let of_http = |text: &str| if websocket { text.to_owned() } else { String::new() };
-    Head {
-        direction: Direction::Inbound,
-        source: Some(peer.identity.to_string()),
-        destination: Some(worker.shared.identity.to_string()),
-        client_address: peer.address.to_string(),
-        method: of_http("GET"),
-        path: of_http(parts.uri.path()),
-        protocol: if websocket { "websocket" } else { "tcp" },
-        grpc: false,
-    }
+fn websocket_request(parts: &Parts) -> judged::Request {
+    let path = parts.uri.path().to_owned();
+    judged::Request { method: Method::GET.to_string(), path, protocol: "websocket", grpc: false }
+}
+
+/// The stream's place among those of its peer.
+fn share(worker: &Worker, peer: &Peer) -> Result<Share, Refusal> {
+    let holder = match peer.identity() {
+        Some(identity) => Holder::Identity(identity.clone()),
+        None => Holder::Address(peer.ends.from.ip()),
+    };
+    worker.stream_shares.take(&holder).ok_or_else(|| {
+        let detail = format!("{holder} has all the streams that one identity may have");
+        Refusal::unavailable("too_many_streams", detail)
+    })
 }
 
 /// The peer learns the id and nothing more.

@@ -4,7 +4,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use super::*;
-use crate::identity_log::{SessionEnded, SessionFacts, SessionOpened, SessionRefused};
+use crate::identity_log::{SessionEnded, SessionFacts, SessionOpened, SessionRefused, WouldDeny};
 
 fn call(source: Option<&str>, path: &str, denied: Option<&str>) -> Event {
     Event::Call(Box::new(Call {
@@ -12,6 +12,7 @@ fn call(source: Option<&str>, path: &str, denied: Option<&str>) -> Event {
         source: source.map(str::to_owned),
         destination: Some("spiffe://t/to".to_owned()),
         client_address: "127.0.0.1:5".to_owned(),
+        server_address: None,
         method: "GET".to_owned(),
         path: path.to_owned(),
         protocol: "1.1".to_owned(),
@@ -24,6 +25,8 @@ fn call(source: Option<&str>, path: &str, denied: Option<&str>) -> Event {
         denial_id: None,
         denial_reason: denied.map(str::to_owned),
         denial_detail: None,
+        posture: None,
+        would_deny: None,
         error: None,
         duration_us: 700,
         request_bytes: None,
@@ -82,6 +85,23 @@ fn every_call_is_counted_once_by_who_whom_and_what_decided() {
     has(&samples, r#"kith_call_duration_seconds_count{direction="inbound",verdict="deny"} 1"#);
     has(&samples, r#"kith_calls_open{direction="inbound"} 1"#);
     has(&samples, r#"kith_calls_open{direction="outbound"} 0"#);
+}
+
+#[test]
+fn a_call_that_would_have_been_refused_is_allowed_and_counted_by_what_it_would_have_been_refused_for() {
+    let metrics = Arc::new(Metrics::new());
+    for reason in ["default_deny", "no_identity", "no_identity"] {
+        let Event::Call(mut observed) = call(None, "/", None) else { unreachable!("a call") };
+        let (id, detail, reason) = (String::new(), String::new(), reason.to_owned());
+        observed.would_deny = Some(WouldDeny { id, reason, detail });
+        metrics.count(&Event::Call(observed));
+    }
+    metrics.count(&call(None, "/", None));
+    let samples = samples(&metrics);
+    has(&samples, r#"kith_would_denials_total{direction="inbound",reason="default_deny"} 1"#);
+    has(&samples, r#"kith_would_denials_total{direction="inbound",reason="no_identity"} 2"#);
+    let allowed: Vec<_> = samples.iter().filter(|line| line.starts_with("kith_calls_total")).collect();
+    assert!(allowed.len() == 1 && allowed[0].ends_with(" 4"), "{allowed:?}");
 }
 
 // D8

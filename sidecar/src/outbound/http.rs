@@ -1,52 +1,63 @@
 //! One HTTP call of the application: resolved, carried over a session, answered or refused.
 
-use std::net::SocketAddr;
-
+use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::once_more::{self, Unanswered};
-use super::resolve::{permitted, resolve};
+use super::outgoing::Outgoing;
+use super::resolve::{Choice, Way, choose, permitted, way};
 use super::websocket;
 use crate::answer;
 use crate::body::Body;
 use crate::forward;
 use crate::http_call::{is_grpc, protocol};
 use crate::identity_log::{Direction, Head, OpenCall};
+use crate::plaintext;
 use crate::refusal::{DENIAL_HEADER, DenialId, Refusal};
 use crate::session::{Calls, Carrier, SessionTarget};
 use crate::worker::{Shared, Worker};
 
 /// Answers one request. Every path ends in a response and in exactly one line of the log.
-pub(super) async fn call(
-    worker: &Worker,
-    destination: &str,
-    from: SocketAddr,
-    request: Request<Incoming>,
-) -> Response<Body> {
+pub(super) async fn call(worker: &Worker, outgoing: &Outgoing, request: Request<Incoming>) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
-    let grpc = is_grpc(&parts.headers);
-    let enforced = worker.shared.enforced.borrow().clone();
-    let target = resolve(&enforced, destination);
-    let on_upgrade = websocket::on_upgrade(&mut parts);
-    let mut head = head(&worker.shared, target.as_ref().ok(), from, &parts, grpc);
+    let (grpc, came_in) = (is_grpc(&parts.headers), parts.version);
+    let enforced = outgoing.in_force(&worker.shared).await;
+    let on_upgrade = plaintext::on_upgrade(&mut parts);
+    let choice = match on_upgrade {
+        Some(_) => choose(worker, &worker.streams, &enforced, outgoing),
+        None => choose(worker, &worker.calls, &enforced, outgoing),
+    };
+    let mut head = head(&worker.shared, choice.as_ref().ok(), outgoing, &parts, grpc);
     if on_upgrade.is_some() {
         head.protocol = "websocket";
     }
     let mut open = OpenCall::begin(&worker.shared.log, head);
     open.decided_at(enforced.revision().map(|revision| revision.to_string()));
-    let target = target.and_then(|target| permitted(&enforced, &worker.shared.identity, target));
-    if let (Some(on_upgrade), Ok(target)) = (on_upgrade, &target) {
+    if let (Some(address), Err(_)) = (outgoing.address, &choice) {
+        open.server_address(address);
+    }
+    let left_the_mesh =
+        choice.is_err() && matches!(way(&worker.shared, &enforced, outgoing), Ok(Way::Plain(_)));
+    let choice = choice.and_then(|choice| permitted(&enforced, &worker.shared.identity, choice));
+    if let (Some(on_upgrade), Ok(choice)) = (on_upgrade, &choice) {
         // On the heap: calls that are none would carry its size along.
-        return match Box::pin(websocket::call(worker, target, parts, on_upgrade, open)).await {
+        return match Box::pin(websocket::call(worker, *choice, parts, on_upgrade, open)).await {
             Ok(response) => response,
             Err((refusal, open)) => answer::refused(&refusal, &open.refuse(&refusal), grpc),
         };
     }
-    match carry(worker, target, parts, body, &mut open).await {
+    match carry(worker, choice, parts, body, &mut open).await {
         Ok(response) => answered(response, open),
-        Err(Failed::Refused(refusal)) => answer::refused(&refusal, &open.refuse(&refusal), grpc),
+        Err(Failed::Refused(refusal)) => {
+            let mut answer = answer::refused(&refusal, &open.refuse(&refusal), grpc);
+            if left_the_mesh && came_in != Version::HTTP_2 {
+                // A connection goes in the clear as a whole: only a new one can.
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        }
         Err(Failed::Broken) => {
             open.answered(StatusCode::BAD_GATEWAY.as_u16());
             open.finish(Some("session_broke_off"));
@@ -57,16 +68,16 @@ pub(super) async fn call(
 
 fn head(
     shared: &Shared,
-    target: Option<&SessionTarget>,
-    from: SocketAddr,
+    choice: Option<&Choice<'_>>,
+    outgoing: &Outgoing,
     parts: &Parts,
     grpc: bool,
 ) -> Head {
     Head {
         direction: Direction::Outbound,
         source: Some(shared.identity.to_string()),
-        destination: target.map(|target| target.identity.to_string()),
-        client_address: from.to_string(),
+        destination: choice.map(|choice| choice.target.identity.to_string()),
+        client_address: outgoing.from.to_string(),
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         protocol: protocol(parts.version),
@@ -89,17 +100,17 @@ impl From<Refusal> for Failed {
 
 async fn carry(
     worker: &Worker,
-    target: Result<SessionTarget, Refusal>,
+    choice: Result<Choice<'_>, Refusal>,
     mut parts: Parts,
     body: Incoming,
     open: &mut OpenCall,
 ) -> Result<Response<Incoming>, Failed> {
     let authority = forward::checked(&parts)?;
-    let target = target?;
+    let choice = choice?;
     let came_in = parts.version;
     forward::into_session(&mut parts, authority);
     let request = Request::from_parts(parts, Body::through(body, came_in));
-    let sent = once_more::send(&worker.calls, &target, open, request, send).await;
+    let sent = once_more::send(&worker.calls, choice, open, request, send).await;
     sent.map_err(|failed| match failed {
         once_more::Failed::Refused(refusal) => Failed::Refused(refusal),
         once_more::Failed::Unsent | once_more::Failed::Sent(()) => cut_or_broken(open),
@@ -110,6 +121,7 @@ type Sender = <Calls as Carrier>::Sender;
 
 async fn send(
     mut sender: Sender,
+    _: SessionTarget,
     request: Request<Body>,
 ) -> Result<Response<Incoming>, Unanswered<Request<Body>, ()>> {
     sender.try_send_request(request).await.map_err(|mut error| {

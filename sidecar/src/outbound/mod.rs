@@ -1,101 +1,121 @@
-//! Calls of the workload: from its application, over a session, to another sidecar.
+//! Calls of the workload: from its application, over a session, to another sidecar; or out of the mesh, where the
+//! namespace lets them.
 //!
 //! ```text
-//! accept ──► declared, or detect ─┬─► each request: resolve ──► session for calls ────► peer
-//!                                 └─► the connection: resolve ──► session for streams ──► peer
+//! accept ──► what it is for (declared, or subscribed to) ─┬─► in the clear, as a whole ──────────────► address
+//!                                                         └─► declared, or detect ─┐
+//!     ┌────────────────────────────────────────────────────────────────────────────┘
+//!     ├─► each request: resolve, balance ──► session for calls ─────► peer
+//!     └─► the connection: resolve, balance ──► session for streams ──► peer
 //! ```
 
+mod balance;
 mod http;
 mod once_more;
 mod opaque;
+mod outgoing;
+mod plain;
 mod resolve;
 mod stream;
 mod websocket;
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use balance::Balance;
 use hyper::service::service_fn;
-use socket2::{SockRef, Socket};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
+use crate::capture::Accepted;
 use crate::detect::{Replayed, Spoken, detect};
 use crate::enforced::Protocol;
-use crate::http_server;
+use crate::plaintext::{self, Version};
 use crate::worker::Worker;
+use outgoing::Outgoing;
+use resolve::{Way, way};
 
-/// One connection of the application to an outbound port.
+/// What will be refused is answered in its own protocol, if it says within this time which that is. A client that waits
+/// for its server to speak would wait for nothing.
+const REFUSED_LIMIT: Duration = Duration::from_secs(1);
+
+/// One connection of the application to an outbound port; `declared` is the destination that the port stands for.
 pub(crate) async fn connection(
     worker: Arc<Worker>,
-    destination: Arc<str>,
+    declared: Option<Arc<str>>,
     stream: TcpStream,
-    from: SocketAddr,
+    accepted: Accepted,
 ) {
-    let declared = worker.shared.enforced.borrow().destination(&destination).map(|known| known.protocol);
-    let detected = match declared {
-        Some(Protocol::Opaque) => Ok(Some((Spoken::Opaque, Replayed::untouched(stream)))),
-        Some(Protocol::Http | Protocol::Detected) | None => tokio::select! {
-            detected = detect(stream) => detected,
-            () = worker.shared.stop.graceful() => return,
-        },
+    let outgoing = tokio::select! {
+        outgoing = Outgoing::begin(&worker.shared, declared, accepted) => Arc::new(outgoing),
+        () = worker.shared.stop.graceful() => return,
     };
-    let (spoken, stream) = match detected {
-        Ok(Some(detected)) => detected,
+    let enforced = worker.shared.enforced.borrow().clone();
+    let refused = match way(&worker.shared, &enforced, &outgoing) {
+        Ok(Way::Plain(to)) => return plain::connection(&worker, &enforced, &outgoing, to, stream).await,
+        Ok(Way::Meshed) => false,
+        Err(_) => outgoing.address.is_some(),
+    };
+    let protocol = enforced.destination(&outgoing.name).map(|known| known.protocol);
+    drop(enforced);
+    let told = tokio::select! {
+        told = told(stream, protocol, refused) => told,
+        () = worker.shared.stop.graceful() => return,
+    };
+    let (spoken, stream) = match told {
+        Ok(Some(told)) => told,
         Ok(None) => return,
         Err(error) => {
-            tracing::debug!(%error, %from, "Connection of the application failed");
+            tracing::debug!(%error, from = %outgoing.from, "Connection of the application failed");
             return;
         }
     };
     match spoken {
         // What was declared to be HTTP is held to it: hyper answers the rest with 400.
-        Spoken::Opaque if declared != Some(Protocol::Http) => {
-            opaque::connection(&worker, &destination, stream, from).await;
+        Spoken::Opaque if protocol != Some(Protocol::Http) => {
+            opaque::connection(&worker, &outgoing, stream).await;
         }
-        Spoken::Http2 => requests(worker, destination, stream, from, true).await,
-        Spoken::Http1 | Spoken::Opaque => requests(worker, destination, stream, from, false).await,
+        Spoken::Http2 => requests(worker, outgoing, stream, Version::Http2).await,
+        Spoken::Http1 | Spoken::Opaque => requests(worker, outgoing, stream, Version::Http1).await,
     }
 }
 
-/// Until the connection is over. An answer that breaks off is a reset for the application: to a client of HTTP/1.0 the end
-/// of the connection is the end of the answer, and one that was cut short must not look complete.
+/// What the connection speaks. `None`: it ended before it said so.
+async fn told(
+    stream: TcpStream,
+    protocol: Option<Protocol>,
+    refused: bool,
+) -> std::io::Result<Option<(Spoken, Replayed<TcpStream>)>> {
+    let opaque = |stream| Ok(Some((Spoken::Opaque, Replayed::untouched(stream))));
+    match protocol {
+        Some(Protocol::Opaque) => opaque(stream),
+        Some(Protocol::Http | Protocol::Detected) | None if refused => {
+            match timeout(REFUSED_LIMIT, stream.readable()).await {
+                Ok(readable) => readable?,
+                Err(_) => return opaque(stream),
+            }
+            detect(stream).await
+        }
+        Some(Protocol::Http | Protocol::Detected) | None => detect(stream).await,
+    }
+}
+
+/// Until the connection is over.
 async fn requests(
     worker: Arc<Worker>,
-    destination: Arc<str>,
+    outgoing: Arc<Outgoing>,
     stream: Replayed<TcpStream>,
-    from: SocketAddr,
-    http2: bool,
+    version: Version,
 ) {
-    let socket = match doomed(&stream) {
-        Ok(socket) => socket,
-        Err(error) => return tracing::debug!(%error, %from, "Connection of the application failed"),
-    };
     let (stop, tasks) = (worker.shared.stop.clone(), worker.tasks.clone());
+    let from = outgoing.from;
     let service = service_fn(move |request| {
-        let (worker, destination) = (Arc::clone(&worker), Arc::clone(&destination));
+        let (worker, outgoing) = (Arc::clone(&worker), Arc::clone(&outgoing));
         // On the heap at once: every layer between here and its task would move it.
-        Box::pin(async move { Ok(http::call(&worker, &destination, from, request).await) })
+        Box::pin(async move { Ok(http::call(&worker, &outgoing, request).await) })
     });
-    let served = if http2 {
-        http_server::http2(stream, service, &tasks, &stop).await
-    } else {
-        http_server::http1(stream, service, &stop).await
-    };
-    let cut_short = served.as_ref().is_err_and(hyper::Error::is_user);
-    if let Err(error) = served {
-        tracing::debug!(%error, %from, "Connection of the application ended badly");
-    }
-    if !cut_short {
-        // An error means that the connection is gone, and nothing is left to be said on it.
-        drop(socket.set_linger(None));
-    }
+    plaintext::serve(stream, from, version, service, &tasks, &stop).await;
 }
 
-/// From here on the connection ends in a reset, unless the handle that is returned takes that back.
-fn doomed(stream: &Replayed<TcpStream>) -> io::Result<Socket> {
-    let socket = SockRef::from(stream.inner()).try_clone()?;
-    socket.set_linger(Some(Duration::ZERO))?;
-    Ok(socket)
-}
+#[cfg(test)]
+mod tests;

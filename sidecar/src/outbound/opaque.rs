@@ -1,43 +1,38 @@
 //! One opaque connection of the application: resolved, carried as a stream, or broken off.
 
-use std::net::SocketAddr;
-
 use http::StatusCode;
 use tokio::net::TcpStream;
 
-use super::resolve::{permitted, resolve};
+use super::outgoing::Outgoing;
+use super::resolve::{Choice, choose, permitted};
 use super::stream::{self, Opened};
 use crate::detect::Replayed;
 use crate::identity_log::{BY_PEER, Direction, Head, OpenCall};
 use crate::refusal::{DENIAL_HEADER, DenialId, Refusal};
-use crate::session::SessionTarget;
 use crate::stream_request;
 use crate::tunnel::{self, Far, Near};
 use crate::worker::Worker;
 
 /// Carries the connection to its end. Every path ends in exactly one line of the log.
-pub(super) async fn connection(
-    worker: &Worker,
-    destination: &str,
-    stream: Replayed<TcpStream>,
-    from: SocketAddr,
-) {
+pub(super) async fn connection(worker: &Worker, outgoing: &Outgoing, stream: Replayed<TcpStream>) {
     let shared = &worker.shared;
     let (stream, first) = stream.into_parts();
     // From here on the connection ends in a reset unless the stream ends well.
     let near = match Near::new(stream, first) {
         Ok(near) => near,
-        Err(error) => return tracing::debug!(%error, %from, "Connection of the application failed"),
+        Err(error) => {
+            return tracing::debug!(%error, from = %outgoing.from, "Connection of the application failed");
+        }
     };
-    let enforced = shared.enforced.borrow().clone();
-    let target = resolve(&enforced, destination);
+    let enforced = outgoing.in_force(shared).await;
+    let choice = choose(worker, &worker.streams, &enforced, outgoing);
     let mut open = OpenCall::begin(
         &shared.log,
         Head {
             direction: Direction::Outbound,
             source: Some(shared.identity.to_string()),
-            destination: target.as_ref().ok().map(|target| target.identity.to_string()),
-            client_address: from.to_string(),
+            destination: choice.as_ref().ok().map(|choice| choice.target.identity.to_string()),
+            client_address: outgoing.from.to_string(),
             method: String::new(),
             path: String::new(),
             protocol: "tcp",
@@ -45,9 +40,12 @@ pub(super) async fn connection(
         },
     );
     open.decided_at(enforced.revision().map(|revision| revision.to_string()));
-    let target = target.and_then(|target| permitted(&enforced, &shared.identity, target));
-    let opened = match target {
-        Ok(target) => answered(worker, &target, &mut open).await,
+    if let (Some(address), Err(_)) = (outgoing.address, &choice) {
+        open.server_address(address);
+    }
+    let choice = choice.and_then(|choice| permitted(&enforced, &shared.identity, choice));
+    let opened = match choice {
+        Ok(choice) => answered(worker, choice, &mut open).await,
         Err(refusal) => Err(Failed::Refused(refusal)),
     };
     match opened {
@@ -67,9 +65,9 @@ enum Failed {
     ByPeer,
 }
 
-async fn answered(worker: &Worker, target: &SessionTarget, open: &mut OpenCall) -> Result<Opened, Failed> {
-    let request = stream_request::opaque(target).map_err(Failed::Refused)?;
-    let opened = stream::open(worker, target, request, open).await.map_err(Failed::Refused)?;
+async fn answered(worker: &Worker, choice: Choice<'_>, open: &mut OpenCall) -> Result<Opened, Failed> {
+    let request = stream_request::opaque(choice.target).map_err(Failed::Refused)?;
+    let opened = stream::open(worker, choice, request, open).await.map_err(Failed::Refused)?;
     let (status, headers) = (opened.response.status(), opened.response.headers());
     open.answered(status.as_u16());
     if status == StatusCode::OK {

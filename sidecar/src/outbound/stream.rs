@@ -10,9 +10,11 @@ use http::{Request, Response};
 use tokio::time::timeout;
 
 use super::once_more::{self, Failed, Unanswered};
+use super::resolve::Choice;
 use crate::identity_log::OpenCall;
 use crate::refusal::Refusal;
 use crate::session::{Carrier, SessionTarget, Streams};
+use crate::stream_request;
 use crate::worker::Worker;
 
 /// The other side answers when its application has taken the connection, or has answered the upgrade.
@@ -36,11 +38,11 @@ enum Broken {
 /// Sends the request and waits for the answer.
 pub(super) async fn open(
     worker: &Worker,
-    target: &SessionTarget,
+    choice: Choice<'_>,
     request: Request<()>,
     open: &mut OpenCall,
 ) -> Result<Opened, Refusal> {
-    let sent = once_more::send(&worker.streams, target, open, request, send).await;
+    let sent = once_more::send(&worker.streams, choice, open, request, send).await;
     let broke_off = |detail: String| {
         open.cut_because().unwrap_or_else(|| Refusal::unavailable("session_broke_off", detail))
     };
@@ -52,7 +54,12 @@ pub(super) async fn open(
     })
 }
 
-async fn send(mut sender: Sender, request: Request<()>) -> Result<Opened, Unanswered<Request<()>, Broken>> {
+async fn send(
+    mut sender: Sender,
+    target: SessionTarget,
+    mut request: Request<()>,
+) -> Result<Opened, Unanswered<Request<()>, Broken>> {
+    stream_request::readdress(&mut request, &target);
     if poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
         return Err(Unanswered::Unsent(request));
     }
@@ -93,6 +100,10 @@ mod tests {
         let (client, mut peer) = tokio::io::duplex(64 * 1024);
         let (sender, connection) = h2::client::handshake(client).await.unwrap();
         let request = Request::builder().method(Method::CONNECT).uri("db:80").body(()).unwrap();
+        let target = SessionTarget {
+            address: "10.0.0.1:80".parse().unwrap(),
+            identity: "spiffe://demo.local/ns/demo/sa/db".parse().unwrap(),
+        };
         let peer = async {
             peer.write_all(SETTINGS).await.unwrap();
             let mut seen = Vec::new();
@@ -102,7 +113,7 @@ mod tests {
             }
             peer.write_all(NONSENSE).await.unwrap();
         };
-        let (sent, _, ()) = tokio::join!(send(sender, request), connection, peer);
+        let (sent, _, ()) = tokio::join!(send(sender, target, request), connection, peer);
         assert!(matches!(sent.err(), Some(Unanswered::Sent(Broken::Session(_)))));
     }
 }

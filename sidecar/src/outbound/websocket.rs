@@ -3,39 +3,31 @@
 
 use http::request::Parts;
 use http::{Response, Version};
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use hyper::upgrade::OnUpgrade;
 
+use super::resolve::Choice;
 use super::stream::{self, Opened};
 use crate::body::Body;
-use crate::detect::Replayed;
 use crate::forward;
 use crate::identity_log::OpenCall;
+use crate::plaintext;
 use crate::refusal::{DENIAL_HEADER, DenialId, Refusal};
-use crate::session::SessionTarget;
 use crate::stream_request;
-use crate::tunnel::{self, Far, Near};
+use crate::tunnel::{self, Far};
 use crate::worker::Worker;
-
-/// What the application's connection becomes once it was told that it may.
-pub(super) fn on_upgrade(parts: &mut Parts) -> Option<OnUpgrade> {
-    let on_upgrade = parts.extensions.remove::<OnUpgrade>()?;
-    stream_request::asks_for_websocket(parts).then_some(on_upgrade)
-}
 
 /// Answers the request: with what the other application answered, or with a refusal.
 pub(super) async fn call(
     worker: &Worker,
-    target: &SessionTarget,
+    choice: Choice<'_>,
     parts: Parts,
     on_upgrade: OnUpgrade,
     mut open: OpenCall,
 ) -> Result<Response<Body>, (Refusal, OpenCall)> {
     let request = forward::checked(&parts)
-        .and_then(|authority| stream_request::websocket(parts, authority, &target.identity));
+        .and_then(|authority| stream_request::websocket(parts, authority, &choice.target.identity));
     let opened = match request {
-        Ok(request) => stream::open(worker, target, request, &mut open).await,
+        Ok(request) => stream::open(worker, choice, request, &mut open).await,
         Err(refusal) => Err(refusal),
     };
     match opened {
@@ -61,7 +53,7 @@ fn answered(worker: &Worker, opened: Opened, on_upgrade: OnUpgrade, mut open: Op
     let far = Far { send: opened.send, receive };
     let forced = worker.shared.stop.clone();
     worker.tasks.spawn(async move {
-        match on_upgrade.await.map_err(|error| error.to_string()).and_then(near) {
+        match on_upgrade.await.map_err(|error| error.to_string()).and_then(plaintext::switched) {
             Ok(near) => open.tunnelled(tunnel::carry(near, far, forced.forced()).await),
             Err(error) => {
                 tracing::debug!(error, "Connection of the application did not switch");
@@ -70,15 +62,4 @@ fn answered(worker: &Worker, opened: Opened, on_upgrade: OnUpgrade, mut open: Op
         }
     });
     Response::from_parts(parts, Body::empty())
-}
-
-/// The connection under hyper, with what hyper has read of it beyond the request.
-fn near(upgraded: Upgraded) -> Result<Near, String> {
-    let parts = upgraded
-        .downcast::<TokioIo<Replayed<TcpStream>>>()
-        .map_err(|_| "the connection is not the one that was accepted".to_owned())?;
-    let (stream, rest) = parts.io.into_inner().into_parts();
-    // What was detected came before what hyper read, and is empty by now; the order is kept all the same.
-    let first = [parts.read_buf.as_ref(), &rest].concat();
-    Near::new(stream, first).map_err(|error| error.to_string())
 }

@@ -11,6 +11,7 @@ mod pool;
 mod state;
 
 pub(crate) use carrier::{Calls, Carrier, Streams, keep_alive};
+pub(crate) use connect::reach;
 pub(crate) use lifetime::Lifetime;
 pub(crate) use pool::{OpenSession, Parts, Pool, SessionError, SessionTarget};
 pub(crate) use state::{SessionNumbers, SessionState};

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Carrier, Lifetime, SessionNumbers, SessionState, connect};
+use crate::capture::OwnAddresses;
 use crate::enforce::{Law, Registry};
 use crate::identity_log::Log;
 use crate::lock::lock;
@@ -51,6 +52,24 @@ pub(crate) enum SessionError {
 }
 
 impl SessionError {
+    /// Whether another endpoint might do better: it is not for what this side has or decided.
+    pub(crate) fn is_of_endpoint(&self) -> bool {
+        match self {
+            Self::Refused(_) => false,
+            Self::Handshake(error) => !matches!(
+                error,
+                HandshakeError::NoOwnSvid
+                    | HandshakeError::OwnSvidExpired { .. }
+                    | HandshakeError::OwnSvidNotYetValid { .. }
+            ),
+            Self::Unreachable { .. }
+            | Self::Unproven
+            | Self::Protocol { .. }
+            | Self::Http2(_)
+            | Self::Streams(_) => true,
+        }
+    }
+
     /// What the caller is told.
     pub(crate) fn refusal(&self) -> Refusal {
         let reason = match self {
@@ -75,6 +94,8 @@ pub(crate) struct Parts {
     pub(crate) tasks: Tasks,
     /// The worker has no call left, and opens none.
     pub(crate) drained: CancellationToken,
+    /// Of the pod; none in local mode.
+    pub(crate) own_addresses: Option<OwnAddresses>,
 }
 
 /// An open session; clones carry calls over the same one.
@@ -132,6 +153,13 @@ impl<C: Carrier> Pool<C> {
         Box::pin(self.open(&slot)).await
     }
 
+    /// How many calls the session to the target carries now.
+    pub(crate) fn open_calls(&self, target: &SessionTarget) -> u64 {
+        let slots = lock(&self.slots);
+        let current = slots.get(target).map(|slot| lock(&slot.current));
+        current.and_then(|current| current.as_ref().map(|open| open.state.open_calls())).unwrap_or_default()
+    }
+
     async fn open(&self, slot: &Slot<C>) -> Result<OpenSession<C>, Arc<SessionError>> {
         let (before, _) = *lock(&slot.attempts);
         let _turn = slot.opening.lock().await;
@@ -152,7 +180,7 @@ impl<C: Carrier> Pool<C> {
         Ok(slot.put(opened?))
     }
 
-    /// Targets are the endpoints of declared destinations, so the map is as small as the snapshot; slots whose
+    /// Targets are the endpoints of declared destinations, or of addresses that are called now, so the map is as small as the snapshot; slots whose
     /// session is gone are dropped when a new target appears.
     fn slot(&self, target: &SessionTarget) -> Arc<Slot<C>> {
         let mut slots = lock(&self.slots);

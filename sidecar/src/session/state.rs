@@ -91,6 +91,11 @@ impl SessionState {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// How many calls are open in it.
+    pub(crate) fn open_calls(&self) -> u64 {
+        self.0.open.load(Ordering::Relaxed)
+    }
+
     /// Records why the session is about to be cut: its calls read it when they break. The code of the reason in force.
     pub(crate) fn cut(&self, because: Refusal) -> &'static str {
         // Only the first reason counts.

@@ -11,7 +11,7 @@ import (
 
 func TestACallIsReportedWithItsStatusItsKithHeadersAndItsBody(t *testing.T) {
 	called := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Kith-Denial", "d-1")
+		w.Header().Set("Kith-Denial-Id", "d-1")
 		w.Header().Set("Other", "not reported")
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = w.Write([]byte(r.Method))
@@ -26,7 +26,7 @@ func TestACallIsReportedWithItsStatusItsKithHeadersAndItsBody(t *testing.T) {
 		t.Fatalf("2 calls were asked for, reported: %+v", reported.Calls)
 	}
 	call := reported.Calls[0]
-	if call.Status != 403 || call.Body != "POST" || len(call.Headers) != 1 || call.Headers["x-kith-denial"] != "d-1" {
+	if call.Status != 403 || call.Body != "POST" || len(call.Headers) != 1 || call.Headers["kith-denial-id"] != "d-1" {
 		t.Fatalf("reported: %+v", call)
 	}
 }

@@ -44,7 +44,7 @@ func newCaller(chosen settings) (caller, error) {
 // outcome is what became of one call: a status with what belongs to it, or an error.
 type outcome struct {
 	Status  int               `json:"status,omitempty"`
-	Headers map[string]string `json:"headers,omitempty"` // those that begin with x-kith-
+	Headers map[string]string `json:"headers,omitempty"` // those that begin with kith-
 	Body    string            `json:"body,omitempty"`
 	Error   string            `json:"error,omitempty"`
 }
@@ -72,7 +72,7 @@ func (c caller) call(ctx context.Context, method, target, body string) outcome {
 	}
 	headers := map[string]string{}
 	for name := range response.Header {
-		if lower := strings.ToLower(name); strings.HasPrefix(lower, "x-kith-") {
+		if lower := strings.ToLower(name); strings.HasPrefix(lower, "kith-") {
 			headers[lower] = response.Header.Get(name)
 		}
 	}

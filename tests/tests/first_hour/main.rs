@@ -1,28 +1,21 @@
 //! `docs/first-hour.md` as a newcomer follows it: its files are written, every command in it is run in its order, in
 //! two terminals, and what it shows is compared with what is printed.
-//!
-//! A fence says what it is: `sh first` and `sh second` are commands for one of the terminals, `text` what must be seen
-//! there, `keys` what is pressed, and any other language with a name a file. A fence that is none of these fails.
+//! What its fences mean is `kith_tests::page`'s.
 //!
 //! Two lines are checked and not run, because this test belongs to what they make: the clone, whose address has to be
 //! the workspace's own and which leaves links to this checkout; and the build, which has to be the very command of
 //! `make demo`, whose result lies beside this test.
-
-mod page;
-mod terminal;
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use kith_tests::page::{self, Fence, Kind, Said, Terminal, fences, is_shown};
 use kith_tests::{kith_binary, repository};
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
-
-use crate::page::{Fence, Kind, fences, is_shown};
-use crate::terminal::{Said, Terminal};
 
 const SOON: Duration = Duration::from_secs(20);
 const AGAIN: Duration = Duration::from_millis(100);

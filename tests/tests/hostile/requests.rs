@@ -208,11 +208,13 @@ async fn a_peer_that_speaks_as_a_sidecar_gets_no_further_than_the_workload_of_it
         ("another protocol", websocket("connect-udp"), 405),
         ("H6 of a WebSocket", websocket("websocket"), 400),
     ];
-    for (count, (row, fields, status)) in (1..).zip(rows) {
+    for (row, fields, status) in rows {
+        // Calls that came before there was a snapshot were refused, too.
+        let before = site.refusals(Face::Peer)?.len();
         let stream = site.connect_as(b"kith-streams/1").await?;
         let ended = http2::exchange(stream, &fields).await.context(row)?;
         assert_eq!((row, ended), (row, Ended::Status(status)));
-        assert_eq!((row, site.refused(Face::Peer, count).await?.status), (row, Some(status)));
+        assert_eq!((row, site.refused(Face::Peer, before + 1).await?.status), (row, Some(status)));
     }
     only_ready_arrived(&backend);
     site.stop().await

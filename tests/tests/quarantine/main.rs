@@ -6,8 +6,8 @@ mod open;
 use std::time::Duration;
 
 use anyhow::Context;
-use kith::local::admin::Admin;
-use kith_proto::v1::{AddQuarantineRequest, QuarantineResponse};
+use kith::local::admin::{Admin, named};
+use kith_proto::v1::{AddQuarantineRequest, QuarantineResponse, RemoveQuarantineRequest};
 use kith_sidecar::identity_log::{Event, Verdict};
 use kith_tests::{Connection, Mesh, Version, policy, policy_for};
 use tokio::time::{Instant, timeout};
@@ -39,8 +39,13 @@ async fn admin(mesh: &Mesh) -> anyhow::Result<Admin> {
 
 async fn quarantine(mesh: &Mesh, workload: &str) -> anyhow::Result<QuarantineResponse> {
     let request =
-        AddQuarantineRequest { workload: workload.to_owned(), reason: "test".to_owned(), dry_run: false };
+        AddQuarantineRequest { target: Some(named(workload)), reason: "test".to_owned(), dry_run: false };
     Ok(admin(mesh).await?.add_quarantine(request).await?)
+}
+
+async fn lift(mesh: &Mesh, workload: &str) -> anyhow::Result<QuarantineResponse> {
+    let request = RemoveQuarantineRequest { target: Some(named(workload)), dry_run: false };
+    Ok(admin(mesh).await?.remove_quarantine(request).await?)
 }
 
 /// Status and denial id of one call from `from` to `backend`.
@@ -118,7 +123,7 @@ async fn a_quarantined_workload_is_refused_at_itself_and_as_a_destination_and_a_
     assert_eq!(status, 403);
     assert_eq!(reason(&mesh, "other", &id.context("no denial id")?).await?, "quarantined");
     assert_eq!(call(&mesh, "caller").await?.0, 200);
-    admin(&mesh).await?.remove_quarantine(OTHER).await?;
+    lift(&mesh, OTHER).await?;
     assert_eq!(call(&mesh, "other").await?.0, 200);
 
     // As a destination: its callers refuse by themselves.
@@ -175,7 +180,7 @@ async fn a_quarantine_outlives_a_killed_control_plane_and_restarted_sidecars_and
         allowed.filter(|call| call.source.as_deref() == Some(OTHER) && call.verdict == Verdict::Allow);
     assert_eq!(from_other.count(), 1, "only the call before the quarantine");
 
-    admin(&mesh).await?.remove_quarantine("other").await?;
+    lift(&mesh, "other").await?;
     until_status(&mesh, "other", 200).await?;
     mesh.stop().await
 }

@@ -103,3 +103,12 @@ fn two_windows_differ() {
     let ca = svid_ca(DAY);
     assert_ne!(issue(&ca, start()).renew_from, issue(&ca, start()).renew_from);
 }
+
+#[test]
+fn the_roots_are_published_as_text_that_reads_back_as_the_bundle() {
+    let ca = svid_ca(HOUR);
+    let text = ca.roots_pem();
+    let published: Vec<_> = Pem::iter_from_buffer(text.as_bytes()).map(|pem| pem.unwrap().contents).collect();
+    let bundle: Vec<_> = ca.bundle().authorities().iter().map(|authority| authority.der().to_vec()).collect();
+    assert_eq!(published, bundle);
+}

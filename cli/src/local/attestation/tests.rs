@@ -105,7 +105,7 @@ async fn the_statement_names_the_childs_own_identity_and_this_start_of_the_contr
     let now = attestor.clock.now();
     let verifier = StatementVerifier::new(public_key.clone(), [9; 16], trust_domain.clone());
     let attested = verifier.verify(&reply.statement, now).unwrap();
-    assert_eq!((attested.identity, attested.key_hash), (identity, KeyHash::from_bytes([7; 32])));
+    assert_eq!(attested, (identity, KeyHash::from_bytes([7; 32])));
     let next_start = StatementVerifier::new(public_key, [8; 16], trust_domain);
     assert!(next_start.verify(&reply.statement, now).is_err());
 }

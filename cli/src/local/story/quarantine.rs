@@ -11,6 +11,7 @@ use super::flip::flip;
 use super::load::during;
 use super::stage::Stage;
 use super::{ALLOWED, AT_MOST, DENIED, LIMIT, Measured, why};
+use crate::local::admin::named;
 use crate::local::check::{Edit, INTRUDER, Mark};
 use crate::local::http_call::OpenAnswer;
 
@@ -56,7 +57,7 @@ async fn cut_off(stage: &Stage<'_>) -> anyhow::Result<CutOff> {
     }
     let mut admin = stage.admin().await?;
     let reason = "kith demo: an open stream is cut".to_owned();
-    let request = AddQuarantineRequest { workload: INTRUDER.to_owned(), reason, dry_run: false };
+    let request = AddQuarantineRequest { target: Some(named(INTRUDER)), reason, dry_run: false };
     stage.journal.mark(Mark::Quarantined);
     let began = Instant::now();
     let (told, broken) = tokio::join!(admin.add_quarantine(request), until_broken(&mut stream, began));

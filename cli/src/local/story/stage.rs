@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use http::Method;
-use kith_proto::v1::StatusResponse;
+use kith_proto::v1::{RemoveQuarantineRequest, StatusResponse};
 
 use super::LIMIT;
 use super::journal::Journal;
 use super::policy_files::PolicyFiles;
-use crate::local::admin::Admin;
+use crate::local::admin::{Admin, named};
 use crate::local::check::{EVENTS_PATH, INTRUDER, Mark};
 use crate::local::http_call::{Answer, OpenAnswer, call, open};
 use crate::local::supervisor::Supervisor;
@@ -92,7 +92,8 @@ impl Stage<'_> {
         self.files.restore()?;
         if self.is_quarantined().await? {
             self.journal.mark(Mark::Lifted);
-            self.admin().await?.remove_quarantine(INTRUDER).await?;
+            let request = RemoveQuarantineRequest { target: Some(named(INTRUDER)), dry_run: false };
+            self.admin().await?.remove_quarantine(request).await?;
         }
         ensure!(!self.is_quarantined().await?, "the quarantine of {INTRUDER} could not be lifted");
         Ok(())

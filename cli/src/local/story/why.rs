@@ -53,7 +53,8 @@ impl Why {
 
     /// The command, and what it prints.
     pub(super) fn lines(&self, stage: &Stage<'_>) -> [String; 2] {
-        let shown = why::Why::new(&self.answer, Some(stage.files.folder())).table();
+        let place = why::Place::Folder(Some(stage.files.folder().to_owned()));
+        let shown = why::Why::new(&self.answer, &place).table();
         let start = self.id.get(..8).unwrap_or(&self.id);
         [
             format!("kith why{} {start}", name_flag(stage.mesh.name())),

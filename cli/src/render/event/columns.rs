@@ -1,6 +1,6 @@
 //! The live table: which columns there are at which width, and what stands in them.
 
-use super::{Kind, Outcome, Shown};
+use super::{Kind, Outcome, Shown, WOULD_DENY};
 use crate::render::table::{self, Cell, Tone};
 use crate::render::{name, time};
 
@@ -97,12 +97,18 @@ impl Columns {
     }
 
     fn call(self, shown: &Shown) -> String {
-        let denied = shown.verdict == Some("deny");
+        let (denied, would) = (shown.verdict == Some("deny"), shown.verdict == Some(WOULD_DENY));
         let failed = matches!(shown.outcome(), Some(Outcome::Failed | Outcome::Unanswered));
         let (verdict, tone) = match (denied, failed) {
             (true, _) => (Cell::new("DENY", Tone::Bad), Tone::Bad),
             (false, true) => (Cell::new("FAILED", Tone::Bad), Tone::Bad),
+            (false, false) if would => (Cell::new("WOULD", Tone::Bad), Tone::Bad),
             (false, false) => (Cell::new("allow", Tone::Good), Tone::Plain),
+        };
+        let decided = match (denied, would) {
+            (true, _) => self.refusal(shown),
+            (false, true) => format!("would be denied: {}", self.refusal(shown)),
+            (false, false) => decided_by(shown),
         };
         let mut cells = vec![
             self.time(shown),
@@ -115,7 +121,7 @@ impl Columns {
         if self.wide {
             cells.push(Cell::new(shown.latency_us.map(time::latency).unwrap_or_default(), Tone::Quiet));
         }
-        cells.push(Cell::new(if denied { self.refusal(shown) } else { decided_by(shown) }, tone));
+        cells.push(Cell::new(decided, tone));
         // The reason of a refusal takes the room of TLS as well: it is what the reader looks for.
         if let (true, Tone::Plain, Some(tls)) = (self.wide, tone, &shown.tls) {
             cells.push(Cell::new(format!("TLS{} {}", tls.version, tls.group), Tone::Quiet));
@@ -165,7 +171,7 @@ impl Columns {
 fn side(shown: &Shown, identity: Option<&str>, other: Option<&str>) -> String {
     match (identity, shown.kind, shown.reason.as_deref()) {
         (Some(identity), _, _) => name::short(identity, other),
-        (None, Kind::SessionRefused, Some("not_tls")) => "(plain)".to_owned(),
+        (None, Kind::SessionRefused, Some("not_tls" | "plaintext")) => "(plain)".to_owned(),
         (None, Kind::SessionRefused, Some(reason)) if NO_SVID.contains(&reason) => "(no svid)".to_owned(),
         (None, _, _) => "(unknown)".to_owned(),
     }

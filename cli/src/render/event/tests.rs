@@ -25,6 +25,7 @@ fn inbound() -> Call {
         source: Some(WEB.into()),
         destination: Some(ORDERS.into()),
         client_address: "127.0.0.1:5000".into(),
+        server_address: None,
         method: "GET".into(),
         path: "/orders/42".into(),
         protocol: "2".into(),
@@ -37,6 +38,8 @@ fn inbound() -> Call {
         denial_id: None,
         denial_reason: None,
         denial_detail: None,
+        posture: None,
+        would_deny: None,
         error: None,
         duration_us: 2_149,
         request_bytes: None,
@@ -313,4 +316,27 @@ fn what_a_caller_puts_into_a_path_cannot_move_a_column() {
     assert!(!row.chars().any(crate::render::escape::deceives), "{row}");
     let good = anstream::adapter::strip_str(&columns.row(&call(inbound()).unwrap())).to_string();
     assert_eq!(row.find("allow"), good.find("allow").map(|at| at + '…'.len_utf8() - 1));
+}
+
+fn would_deny(direction: Direction) -> Call {
+    let would_deny = WouldDeny {
+        id: "0123456789abcdef0123456789abcdef".into(),
+        reason: "default_deny".into(),
+        detail: "no rule allows it".into(),
+    };
+    Call { direction, posture: Some("Observe".into()), would_deny: Some(would_deny), ..inbound() }
+}
+
+#[test]
+fn what_a_stricter_posture_would_refuse_is_shown_as_such_and_counted_as_allowed() {
+    let shown = call(would_deny(Direction::Inbound)).unwrap();
+    assert_eq!((shown.verdict, shown.outcome()), (Some("would_deny"), Some(Outcome::Allowed)));
+    assert_eq!(shown.denial_id.as_deref(), Some("0123456789abcdef0123456789abcdef"));
+    let row = anstream::adapter::strip_str(&Columns::new(None).row(&shown)).to_string();
+    assert!(
+        row.contains(" WOULD ") && row.contains("would be denied: ") && row.contains("#01234567"),
+        "{row}"
+    );
+    // Of egress the caller's side alone knows.
+    assert_eq!(call(would_deny(Direction::Outbound)).unwrap().verdict, Some("would_deny"));
 }

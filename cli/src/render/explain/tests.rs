@@ -1,6 +1,7 @@
 //! From messages made by hand.
 
 use kith_proto::v1;
+use kith_proto::v1::Origin;
 
 use super::*;
 
@@ -10,6 +11,7 @@ fn request() -> ExplainRequest {
         destination: "payments".into(),
         method: "POST".into(),
         path: "/charge/7".into(),
+        port: 0,
     }
 }
 
@@ -40,6 +42,7 @@ fn denied() -> ExplainResponse {
         policy: String::new(),
         rule: String::new(),
         revision: Some(v1::Revision { epoch: 1, counter: 3 }),
+        port: 8080,
         considered: vec![
             considered("refund", false, vec![source.clone(), check("method", "unknown", "", "DELETE")]),
             considered("create-charge", false, vec![source, check("method", "true", "POST", "POST")]),

@@ -31,6 +31,8 @@ fn answer() -> QuarantineResponse {
         waiting_for: vec![],
         took_ms: 12,
         others_until_ms: 0,
+        target: identity("orders"),
+        ..QuarantineResponse::default()
     }
 }
 
@@ -95,6 +97,7 @@ fn listed() -> ListQuarantinesResponse {
         since_ms: 999_988_000,
         reason: reason.into(),
         revision: Some(v1::Revision { epoch: 2, counter: 6 }),
+        ..Quarantine::default()
     };
     ListQuarantinesResponse {
         quarantines: vec![quarantine("intruder", "leaked key\n\u{1b}[2J"), quarantine("orders", "")],
@@ -115,4 +118,48 @@ fn the_json_of_the_list() {
 #[test]
 fn the_json_of_a_change() {
     insta::assert_snapshot!(json::pretty(&EffectJson::new(Change::Add, false, &laggards())).unwrap());
+}
+
+fn hit(name: &str, connected: bool) -> HitWorkload {
+    HitWorkload { name: name.into(), identity: identity("web"), connected }
+}
+
+#[test]
+fn a_pod_or_a_node_is_told_by_the_workloads_that_it_means() {
+    let node = QuarantineResponse {
+        identity: String::new(),
+        target: "node worker-1".into(),
+        edges: vec![],
+        workloads: vec![hit("shop/web-0", true), hit("shop/web-1", false)],
+        ..answer()
+    };
+    let text = plain(&hits(&node));
+    assert!(text.starts_with("node worker-1: runs here"), "{text}");
+    assert!(text.contains("shop/web-0 (spiffe://demo.local/ns/demo/sa/web), connected\n"), "{text}");
+    assert!(text.ends_with("not connected") && !text.contains("it called"), "{text}");
+    assert!(plain(&done(Change::Add, &node, now())).starts_with("QUARANTINED  node worker-1\n"));
+    let json = serde_json::to_value(EffectJson::new(Change::Add, false, &node)).unwrap();
+    assert_eq!((&json["identity"], &json["target"]), (&serde_json::Value::Null, &"node worker-1".into()));
+}
+
+#[test]
+fn in_a_cluster_the_list_is_one_of_objects() {
+    let object = |object: &str, target: &str, workloads: &[&str]| Quarantine {
+        object: object.into(),
+        target: target.into(),
+        since_ms: 999_990_000,
+        workloads: workloads.iter().map(|name| (*name).to_owned()).collect(),
+        ..Quarantine::default()
+    };
+    let quarantines = vec![
+        object("node-worker-1", "node worker-1", &["shop/web-0", "shop/web-1"]),
+        object("pod-shop-old", "pod shop/old", &[]),
+    ];
+    let answer = ListQuarantinesResponse { quarantines };
+    let text = plain(&list(&answer, now(), None));
+    let row = |name: &str| {
+        text.lines().find(|line| line.starts_with(name)).unwrap().split_whitespace().collect::<Vec<_>>()
+    };
+    assert_eq!(row("node-worker-1"), ["node-worker-1", "node", "worker-1", "10s", "ago", "2", "-"]);
+    assert!(text.contains("pod shop/old") && text.contains("none now"), "{text}");
 }

@@ -43,6 +43,8 @@ fn answer() -> StatusResponse {
             .into(),
         workloads: vec![workload("payments"), lost, refusing, late],
         nothing_in_force: false,
+        refused_policies: vec![],
+        namespaces: vec![],
     }
 }
 
@@ -129,4 +131,44 @@ fn nothing_in_the_table_deceives() {
     // G1, G2
     let text = shown(&answer(), None);
     assert!(text.lines().all(|line| !line.chars().any(crate::render::escape::deceives)), "{text}");
+}
+
+#[test]
+fn in_a_cluster_each_policy_is_refused_by_itself_and_namespaces_have_a_posture() {
+    let refused = RefusedPolicy {
+        name: "shop/callers".into(),
+        generation: 3,
+        error: "spec.rulez: unknown field\u{1b}[2J".into(),
+    };
+    let namespace = |name: &str, observe_until_ms, refuse_all: &str| NamespaceStatus {
+        name: name.into(),
+        posture: if observe_until_ms == 0 { "Enforce".into() } else { "Observe".into() },
+        observe_until_ms,
+        egress: "Deny".into(),
+        refuse_all: refuse_all.into(),
+        workloads: 2,
+    };
+    let namespaces = vec![
+        namespace("shop", 0, ""),
+        namespace("trial", 1_000_043_000, ""),
+        namespace("odd", 0, "bad label"),
+    ];
+    let status = StatusResponse {
+        policies_folder: "kubernetes".into(),
+        policies_error: String::new(),
+        refused_policies: vec![refused],
+        namespaces,
+        ..answer()
+    };
+    let text = shown(&status, None);
+    assert!(
+        text.contains("shop/callers is not in force as it is written (generation 3):\n  spec.rulez"),
+        "{text}"
+    );
+    let row = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(row("shop ").ends_with("Enforce") && row("trial").ends_with("Observe, ends in 43s"), "{text}");
+    assert!(row("odd").ends_with("refuses everything: bad label"), "{text}");
+    let json = serde_json::to_value(StatusJson::new("trial/kith", &status)).unwrap();
+    assert_eq!(json["refused_policies"][0]["name"], "shop/callers");
+    assert_eq!(json["namespaces"][1]["observe_until"], "1970-01-12T13:47:23.000Z");
 }

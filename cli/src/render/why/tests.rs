@@ -54,8 +54,12 @@ fn answer() -> WhyResponse {
     }
 }
 
+fn folder() -> Place {
+    Place::Folder(Some(PathBuf::from("/tmp/policies")))
+}
+
 fn shown(answer: &WhyResponse) -> String {
-    let text = Why::new(answer, Some(Path::new("/tmp/policies"))).table();
+    let text = Why::new(answer, &folder()).table();
     let text = anstream::adapter::strip_str(&text).to_string();
     assert!(!text.lines().any(|line| line.chars().any(deceives)), "G1, G2: {text}");
     text
@@ -69,7 +73,7 @@ fn a_refusal_by_default_comes_with_what_would_allow_it() {
 #[test]
 fn the_suggestion_can_be_pasted_as_it_stands() {
     assert!(shown(&answer()).ends_with(SUGGESTION.trim_end()));
-    let text = Why::new(&answer(), None).table();
+    let text = Why::new(&answer(), &Place::Folder(None)).table();
     assert!(text.contains("save this as a file in the folder of the policies"), "{text}");
     assert!(!text.contains("-o json"));
 }
@@ -97,8 +101,22 @@ fn of_what_was_not_judged_again_nothing_is_said() {
     };
     let text = shown(&unknown);
     assert!(!text.contains("in force now") && text.contains("was lifted since"), "{text}");
-    let json = serde_json::to_value(Why::new(&unknown, None).json()).unwrap();
+    let json = serde_json::to_value(Why::new(&unknown, &folder()).json()).unwrap();
     assert!(json["allowed_now"].is_null(), "{json}");
+}
+
+#[test]
+fn a_call_that_was_let_through_is_said_to_be_one_that_would_be_refused() {
+    let mut line: serde_json::Value = serde_json::from_str(&line("/charge/7")).unwrap();
+    let fields = line.as_object_mut().unwrap();
+    for field in ["id", "reason", "detail"] {
+        let value = fields.remove(&format!("kith.denial.{field}")).unwrap();
+        fields.insert(format!("kith.would_deny.{field}"), value);
+    }
+    line["kith.verdict"] = "allow".into();
+    let text = shown(&WhyResponse { line: line.to_string(), ..answer() });
+    assert!(text.starts_with("WOULD DENY  ") && text.contains("default_deny"), "{text}");
+    assert!(text.contains("failed on source") && text.ends_with(SUGGESTION.trim_end()), "{text}");
 }
 
 #[test]
@@ -136,7 +154,7 @@ fn nothing_that_a_caller_sent_deceives() {
     evil.suggestion = SUGGESTION.replace("/charge/7", "/\u{202e}");
     let text = shown(&evil);
     assert!(text.contains("copy it from -o json") && text.contains("\\u{202e}"), "{text}");
-    let json = json::pretty(&Why::new(&evil, None).json()).unwrap();
+    let json = json::pretty(&Why::new(&evil, &folder()).json()).unwrap();
     assert!(!json.lines().any(|line| line.chars().any(deceives)), "{json}");
     let read: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(read["suggestion"], evil.suggestion, "to be copied, it must be exact");
@@ -145,7 +163,7 @@ fn nothing_that_a_caller_sent_deceives() {
 #[test]
 fn a_line_of_another_version_leaves_what_the_control_plane_knows() {
     let other = WhyResponse { line: "{\"event\":\"new\"}".into(), ..answer() };
-    assert!(!Why::new(&other, None).is_readable());
+    assert!(!Why::new(&other, &folder()).is_readable());
     let text = shown(&other);
     assert!(text.starts_with("DENY  a call") && text.contains(MISS), "{text}");
     assert!(text.contains("by        spiffe://demo.local/ns/demo/sa/payments"), "{text}");
@@ -154,6 +172,24 @@ fn a_line_of_another_version_leaves_what_the_control_plane_knows() {
 #[test]
 fn the_json() {
     let answer = answer();
-    let why = Why::new(&answer, Some(Path::new("/tmp/policies")));
+    let place = folder();
+    let why = Why::new(&answer, &place);
     insta::assert_snapshot!(json::pretty(&why.json()).unwrap());
+}
+
+#[test]
+fn in_a_cluster_the_suggestion_is_for_kubectl_and_a_place_in_an_object_is_a_field() {
+    let object = "authorizationpolicies/demo/callers (generation 3)";
+    let origin = Origin { file: object.into(), line: 0, column: 0, text: "spec.rules[0]".into() };
+    let answer = WhyResponse { origin: Some(origin), ..answer() };
+    let why = Why::new(&answer, &Place::Cluster);
+    let text = anstream::adapter::strip_str(&why.table()).to_string();
+    assert!(text.contains("to allow exactly this call:\n\nkubectl apply -f - <<'EOF'\napiVersion"), "{text}");
+    assert!(text.ends_with("\nEOF"), "{text}");
+    assert!(text.contains("callers (generation 3), spec.rules[0]\n"), "{text}");
+    let json = serde_json::to_value(why.json()).unwrap();
+    assert_eq!(
+        (&json["suggestion_file"], &json["origin"]["line"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
 }

@@ -5,16 +5,16 @@ use tonic::Code;
 
 use super::*;
 use crate::observed::Counts;
-use crate::testing::{Ground, Mesh, Sidecar, demo_workloads, id};
+use crate::testing::{Ground, Mesh, Sidecar, demo_workloads, id, quarantine_target};
 
-async fn list(mesh: &Mesh) -> Vec<v1::Quarantine> {
+async fn listed(mesh: &Mesh) -> Vec<v1::Quarantine> {
     let answer = mesh.admin().await.list_quarantines(v1::ListQuarantinesRequest {}).await.unwrap();
     answer.into_inner().quarantines
 }
 
 async fn dry_run(mesh: &Mesh, workload: &str) -> Result<v1::QuarantineResponse, Status> {
-    let request =
-        v1::AddQuarantineRequest { workload: workload.into(), reason: String::new(), dry_run: true };
+    let target = Some(quarantine_target(workload));
+    let request = v1::AddQuarantineRequest { target, reason: String::new(), dry_run: true };
     mesh.admin().await.add_quarantine(request).await.map(tonic::Response::into_inner)
 }
 
@@ -67,7 +67,7 @@ async fn the_answer_comes_when_every_connected_sidecar_has_it_in_force() {
     assert_eq!(answer.others_until_ms, to_millis(orders.not_after()));
     assert!(mesh.status().await.workloads.iter().all(|it| it.quarantined == (it.name == "intruder")));
 
-    let [listed] = list(&mesh).await.try_into().unwrap();
+    let [listed] = listed(&mesh).await.try_into().unwrap();
     assert_eq!((listed.identity, listed.reason.as_str()), (id("intruder").to_string(), "a test"));
     assert_eq!((listed.revision, listed.since_ms), (answer.revision, to_millis(mesh.now())));
 
@@ -181,7 +181,7 @@ async fn lifting_what_is_not_quarantined_names_what_is() {
     payments.snapshot().await;
     let (lifted, _) = tokio::join!(mesh.lift("intruder"), payments.take_quarantines());
     assert_eq!(lifted.unwrap().in_force_at, ["payments"]);
-    assert_eq!(list(&mesh).await, []);
+    assert_eq!(listed(&mesh).await, []);
     mesh.stop().await;
 }
 
@@ -190,8 +190,75 @@ async fn an_identity_whose_workload_is_gone_is_lifted_by_its_identity() {
     let mesh = Mesh::start().await;
     mesh.quarantine("intruder").await.unwrap();
     mesh.set_workloads(v1::Workloads::default());
-    assert_eq!(list(&mesh).await.len(), 1);
+    assert_eq!(listed(&mesh).await.len(), 1);
     mesh.lift(id("intruder").as_str()).await.unwrap();
-    assert_eq!(list(&mesh).await, []);
+    assert_eq!(listed(&mesh).await, []);
     mesh.stop().await;
+}
+
+#[tokio::test]
+async fn pods_and_nodes_are_a_clusters() {
+    let mesh = Mesh::start().await;
+    let pod = v1::NamespacedName { namespace: "demo".into(), name: "orders-0".into() };
+    for of in [Of::Pod(pod), Of::Node("worker-1".into())] {
+        let target = Some(v1::QuarantineTarget { of: Some(of) });
+        let request = v1::AddQuarantineRequest { target, reason: String::new(), dry_run: false };
+        let error = mesh.admin().await.add_quarantine(request).await.unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument, "{error}");
+        assert!(error.message().contains("a cluster's"), "{error}");
+    }
+    let account = v1::NamespacedName { namespace: "demo".into(), name: "intruder".into() };
+    let target = Some(v1::QuarantineTarget { of: Some(Of::ServiceAccount(account)) });
+    let request = v1::AddQuarantineRequest { target, reason: String::new(), dry_run: false };
+    let answer = mesh.admin().await.add_quarantine(request).await.unwrap().into_inner();
+    assert_eq!((answer.identity, answer.workloads.len()), (id("intruder").to_string(), 1));
+    let nobody = v1::AddQuarantineRequest::default();
+    assert_eq!(mesh.admin().await.add_quarantine(nobody).await.unwrap_err().code(), Code::InvalidArgument);
+    mesh.stop().await;
+}
+
+#[test]
+fn in_a_cluster_every_object_is_listed_with_whom_it_means_now() {
+    let world = World::new(1, crate::testing::trust_domain(), kith_identity::BundleSet::default());
+    let cut_off =
+        |target| crate::quarantine::CutOff { target, since: SystemTime::UNIX_EPOCH, reason: "why".into() };
+    let since = (SystemTime::UNIX_EPOCH, std::sync::Arc::from("why"));
+    let node = Target::Node("worker-1".into());
+    let view = crate::index::ClusterView {
+        quarantines: [(id("orders"), since)].into(),
+        quarantine_objects: [
+            ("n".to_owned(), cut_off(node.clone())),
+            ("sa-demo-orders".to_owned(), cut_off(Target::Identity(id("orders")))),
+        ]
+        .into(),
+        workloads: pods().into_iter().collect(),
+        ..crate::index::ClusterView::default()
+    };
+    let world = world.replace_cluster(view).unwrap();
+    let [of_node, of_account] = list(&world).quarantines.try_into().unwrap();
+    assert_eq!((of_node.target.as_str(), of_node.object.as_str()), ("node worker-1", "n"));
+    assert_eq!((of_node.identity.as_str(), of_node.workloads), ("", vec!["demo/orders-0".to_owned()]));
+    assert_eq!(
+        (of_account.identity, of_account.revision),
+        (id("orders").to_string(), Some(world.revision.into()))
+    );
+    assert_eq!(of_account.workloads, ["demo/orders-0", "demo/orders-1"]);
+    assert_eq!(objects(&world, &node), ["n"]);
+    assert!(is_in_force(&world, &node) && !is_in_force(&world, &Target::Node("worker-2".into())));
+    let pod = |name: &str| Target::Pod { namespace: "demo".into(), name: name.into() };
+    assert_eq!(target::workloads(&world, &pod("orders-0")).len(), 1);
+    assert!(target::workloads(&world, &pod("orders")).is_empty(), "a part of a name is another pod's");
+}
+
+/// Two of orders, the first of them on `worker-1`.
+fn pods() -> Vec<crate::index::Workload> {
+    let list = crate::index::workloads_from_wire(&crate::testing::trust_domain(), demo_workloads()).unwrap();
+    let orders = list.iter().find(|workload| workload.name == "orders").unwrap().clone();
+    let pod = |number: usize| crate::index::Workload {
+        id: WorkloadId::new(&format!("uid-{number}")),
+        name: format!("demo/orders-{number}"),
+        node: Some(format!("worker-{}", number + 1)),
+        ..orders.clone()
+    };
+    vec![pod(0), pod(1)]
 }

@@ -6,7 +6,7 @@ use kith_proto::v1::sync_down::Kind as Down;
 use tonic::Code;
 
 use super::*;
-use crate::testing::{Mesh, Sidecar, demo_workloads, id};
+use crate::testing::{Mesh, Sidecar, demo_workloads, id, workload_id};
 
 async fn ask(mesh: &Mesh, workload: &str) -> Result<v1::RotateResponse, Status> {
     let request = v1::RotateRequest { workload: workload.into() };
@@ -126,7 +126,10 @@ async fn what_was_issued_to_a_workload_that_is_gone_is_forgotten() {
     let mesh = Mesh::start().await;
     mesh.svid("orders").await;
     let issued = mesh.plane.services.issued.clone();
-    issued.retain(|identity| *identity != id("orders"));
-    assert_eq!((issued.count(&id("orders")), issued.newest(&id("orders"))), (0, None));
+    let orders = workload_id("orders");
+    issued.forget(mesh.now(), |workload| *workload != orders);
+    assert_eq!(issued.count(&orders), 1, "its svid still holds");
+    issued.forget(mesh.now() + mesh.ground.svid_lifetime, |workload| *workload != orders);
+    assert_eq!((issued.count(&orders), issued.newest(&orders)), (0, None));
     mesh.stop().await;
 }

@@ -1,6 +1,8 @@
 //! The line of a refusal, as far as `why` reads it. Owns what can be taken from it for certain: the other fields pass
 //! through as they are, and what the sidecar cut short is not guessed.
 
+use std::net::SocketAddr;
+
 use kith_identity::SpiffeId;
 use serde::Deserialize;
 
@@ -11,6 +13,8 @@ const CUT_MARK: &str = "...";
 /// The reason on the caller's side of a call that the other sidecar refused, under that one's id.
 const REFUSED_BY_PEER: &str = "refused_by_peer";
 const GRPC: &str = "grpc";
+/// What a call in the clear would be refused for.
+pub(super) const NO_IDENTITY: &str = "no_identity";
 /// The reason of a refusal that one of the two ends is cut off for.
 pub(super) const QUARANTINED: &str = "quarantined";
 
@@ -24,6 +28,9 @@ pub(super) struct Line {
     source: Option<SpiffeIdText>,
     #[serde(rename = "kith.destination.identity", default)]
     destination: Option<SpiffeIdText>,
+    /// Where the call was for; absent in local mode.
+    #[serde(rename = "server.address", default)]
+    server_address: String,
     /// Empty: an opaque stream.
     #[serde(rename = "http.request.method", default)]
     pub(super) method: String,
@@ -35,9 +42,10 @@ pub(super) struct Line {
     pub(super) policy: Option<String>,
     #[serde(rename = "kith.rule", default)]
     pub(super) rule: Option<String>,
-    #[serde(rename = "kith.denial.reason", default)]
+    /// Or of a refusal that a stricter posture would have made: a line has one of the two, and is judged again alike.
+    #[serde(rename = "kith.denial.reason", alias = "kith.would_deny.reason", default)]
     pub(super) reason: String,
-    #[serde(rename = "kith.denial.detail", default)]
+    #[serde(rename = "kith.denial.detail", alias = "kith.would_deny.detail", default)]
     pub(super) detail: String,
 }
 
@@ -68,6 +76,12 @@ impl Line {
     /// Whether it is about a call to the workload whose sidecar wrote it.
     pub(super) fn is_inbound_call(&self) -> bool {
         self.event == "call" && self.direction == "inbound"
+    }
+
+    /// The port that was called, where the line of its own sidecar says it. A caller's line names that of a service.
+    pub(super) fn port(&self) -> Option<u16> {
+        let address = self.is_inbound_call().then(|| self.server_address.parse::<SocketAddr>().ok());
+        address.flatten().map(|address| address.port())
     }
 
     /// Whether it is about a call that its caller's own sidecar refused because one of the two was quarantined.

@@ -19,7 +19,8 @@ use tonic::Status;
 pub(super) use self::find::NotFound;
 use self::find::{Found, find};
 use self::line::Line;
-use super::in_force::{Uncompilable, policies_of, quarantines};
+use super::in_force::{Uncompilable, are_alike, policies_of, quarantines};
+use super::port;
 use crate::index::{Workload, World};
 use crate::observed::Observed;
 
@@ -83,16 +84,26 @@ fn answer(world: &World, found: &Found) -> Result<Answer, Uncompilable> {
     let Some(source) = source else {
         return none("the caller proved no identity, and a policy can only allow an identity".into());
     };
-    let Ok(workload) = world.workload(destination) else {
+    let Ok(workloads) = world.workloads_of(destination) else {
         return none(format!("{destination} is not a workload of this mesh any more"));
     };
+    if !are_alike(world, &workloads) {
+        return none(format!(
+            "not the same policies are for all workloads of {destination}, and one of them refused"
+        ));
+    }
+    let workload = workloads[0];
     if line.may_be_cut() {
         return none(
             "the log keeps only the beginning of the method or path, so it is not known which call to allow"
                 .into(),
         );
     }
-    let call = Call { source, destination: &workload.identity, port: workload.port, request: request(line) };
+    let port = match port::asked(world, workload, line.port().unwrap_or_default().into()) {
+        Ok(port) => port,
+        Err(unknown) => return none(format!("the line of the refusal does not say the port: {unknown}")),
+    };
+    let call = Call { source, destination: &workload.identity, port, request: request(line) };
     let explanation = explain(&policies_of(world, workload)?, &quarantines(world), &call);
     Ok(judged_again(world, line, workload, &call, &explanation))
 }
@@ -106,7 +117,7 @@ fn ends<'a>(world: &World, found: &'a Found, line: &'a Line) -> Option<(Option<&
     }
     // A sidecar speaks for its own workload.
     let own = line.is_quarantined_at_its_caller() && line.source()? == &found.reporter;
-    let destination = line.destination().filter(|destination| own && world.workload(destination).is_ok())?;
+    let destination = line.destination().filter(|destination| own && world.any_of(destination).is_ok())?;
     Some((Some(&found.reporter), destination))
 }
 
@@ -160,12 +171,13 @@ fn suggestion(world: &World, workload: &Workload, call: &Call<'_>) -> Result<Str
     let names = policies().filter(|it| *it.namespace == workload.namespace).map(|it| it.name.as_str());
     let files = policies().filter_map(|it| Path::new(&*it.origin.as_ref()?.file).file_stem()?.to_str());
     let taken: BTreeSet<_> = names.chain(files).collect();
-    let carries = match workload.protocol {
+    let carries = match workload.ports.get(&call.port).copied().unwrap_or(workload.protocol) {
         v1::Protocol::Tcp => Carries::OpaqueOnly,
         v1::Protocol::Unspecified | v1::Protocol::Http => Carries::Anything,
     };
-    // A workload has one port.
-    allow(call, &Place { port: Port::Only, carries, taken: &taken }).map(|policy| policy.to_yaml())
+    // In local mode a workload has one port, and in a cluster any number.
+    let port = if workload.port == 0 { Port::Named } else { Port::Only };
+    allow(call, &Place { port, carries, taken: &taken }).map(|policy| policy.to_yaml())
 }
 
 #[cfg(test)]

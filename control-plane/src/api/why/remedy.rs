@@ -5,7 +5,7 @@ use kith_policy::explain::Explanation;
 use kith_policy::{Denial, NearestMiss, Origin};
 
 use super::find::Found;
-use super::line::{Line, QUARANTINED};
+use super::line::{Line, NO_IDENTITY, QUARANTINED};
 use crate::api::named::name_of;
 use crate::index::World;
 
@@ -43,6 +43,9 @@ pub(super) fn not_by_policy(world: &World, found: &Found, line: &Line) -> String
         return format!(
             "the caller's own sidecar refused it ({reason}), before any policy was asked: {detail}"
         );
+    }
+    if reason == NO_IDENTITY {
+        return format!("a policy can only allow an identity, and the caller proved none: {detail}");
     }
     format!("the call was refused as such ({reason}), before any policy was asked: {detail}")
 }

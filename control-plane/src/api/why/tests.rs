@@ -251,6 +251,37 @@ fn a_session_that_a_quarantine_refused_is_not_said_to_be_let_in_while_it_holds()
     assert!(answer_to(&open, &refused).no_suggestion.contains("lifted since"));
 }
 
+/// The same call, let through by a posture that only watches.
+fn observed(line: &Value) -> Value {
+    let mut line = line.clone();
+    let fields = line.as_object_mut().unwrap();
+    for field in ["id", "reason", "detail"] {
+        let value = fields.remove(&format!("kith.denial.{field}")).unwrap();
+        fields.insert(format!("kith.would_deny.{field}"), value);
+    }
+    line["kith.verdict"] = "allow".into();
+    line
+}
+
+#[test]
+fn a_call_that_would_have_been_refused_is_answered_like_one_that_was() {
+    let refused = line("DELETE", "/charge/7", "default_deny");
+    let world = world(&[ALLOW_ORDERS]);
+    let (was, would) = (answer_to(&world, &refused), answer_to(&world, &observed(&refused)));
+    assert!(would.judged && would.suggestion.contains("DELETE"), "{would:?}");
+    assert_eq!((would.suggestion, would.nearest_miss), (was.suggestion, was.nearest_miss));
+}
+
+#[test]
+fn what_came_in_the_clear_is_mended_by_an_identity_and_by_no_policy() {
+    let mut line = observed(&line("GET", "/charge/7", "no_identity"));
+    line.as_object_mut().unwrap().remove("kith.source.identity");
+    let answer = answer_to(&world(&[ALLOW_ORDERS]), &line);
+    assert_eq!((answer.judged, answer.suggestion.as_str()), (false, ""));
+    assert!(answer.no_suggestion.contains("only allow an identity"), "{}", answer.no_suggestion);
+    assert!(answer.no_suggestion.contains("as it was then"), "{}", answer.no_suggestion);
+}
+
 #[test]
 fn what_no_policy_mends_is_answered_with_what_does() {
     let change = |reason: &str, fields: &[(&str, &str)]| {

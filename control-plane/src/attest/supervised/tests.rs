@@ -30,8 +30,7 @@ fn pair() -> (StatementSigner, StatementVerifier) {
 fn a_statement_attests_its_identity_and_its_key() {
     let (signer, verifier) = pair();
     let statement = signer.sign(&claims()).unwrap();
-    let attested = Attested { identity: id("orders"), key_hash: KeyHash::from_bytes(KEY) };
-    assert_eq!(verifier.verify(&statement, now()), Ok(attested));
+    assert_eq!(verifier.verify(&statement, now()), Ok((id("orders"), KeyHash::from_bytes(KEY))));
 }
 
 #[test]

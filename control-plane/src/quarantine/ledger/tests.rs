@@ -135,14 +135,14 @@ async fn a_change_whose_asker_has_gone_is_finished_all_the_same() {
 
 #[test]
 fn only_workloads_of_ours_are_cut_off_and_for_a_reason_of_one_line() {
-    let kept = Kept::new();
-    let check = |identity: &str, reason: &str| {
+    let ours = TrustDomain::parse("demo.local").unwrap();
+    let refused = |identity: &str, reason: &str| {
         let identity = SpiffeId::parse(identity).unwrap();
-        kept.ledger.check(&identity, reason).map_err(|error| error.to_string())
+        check(&ours, &identity, reason).map_err(|error| error.to_string())
     };
     let intruder = id("intruder");
-    assert_eq!(check(intruder.as_str(), "it scans ports; see TICKET-1"), Ok(()));
-    assert_eq!(check("spiffe://demo.local/any/path", &"x".repeat(MAX_REASON)), Ok(()));
+    assert_eq!(refused(intruder.as_str(), "it scans ports; see TICKET-1"), Ok(()));
+    assert_eq!(refused("spiffe://demo.local/any/path", &"x".repeat(MAX_REASON)), Ok(()));
     let table = [
         ("spiffe://demo.local/ns/kith/sa/kith-control-plane", String::new(), "control plane's own identity"),
         ("spiffe://far.example/ns/kith/sa/kith-control-plane", String::new(), "trust domain demo.local"),
@@ -154,7 +154,7 @@ fn only_workloads_of_ours_are_cut_off_and_for_a_reason_of_one_line() {
         (intruder.as_str(), "\u{9b}2J".into(), "control character"),
     ];
     for (identity, reason, expected) in table {
-        let error = check(identity, &reason).unwrap_err();
+        let error = refused(identity, &reason).unwrap_err();
         assert!(error.contains(expected), "{error:?} does not say {expected:?}");
     }
 }

@@ -218,6 +218,7 @@ fn a_list_has_a_bound_within_which_it_travels_in_one_message() {
         since_ms: i64::MAX,
         reason: quarantine.reason.to_string(),
         revision: Some(quarantine.revision.into()),
+        ..v1::Quarantine::default()
     });
     let shown = v1::ListQuarantinesResponse { quarantines: shown.collect() };
     assert!(shown.encoded_len() < crate::server::MAX_MESSAGE, "{}", shown.encoded_len());

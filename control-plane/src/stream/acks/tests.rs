@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::testing::id;
+use crate::testing::workload_id as id;
 
 const OLD: Revision = Revision { epoch: 1, counter: 4 };
 const NEW: Revision = Revision { epoch: 1, counter: 5 };
@@ -112,7 +112,7 @@ fn who_has_quarantines_in_force_is_told_from_who_refuses_them_and_who_said_nothi
     // The process may have been started anew, with nothing in force.
     let newer = acks.connect(&id("orders"));
     older.quarantines_acknowledged(NEW);
-    let silent = Laggard { identity: id("orders"), refusal: None };
+    let silent = Laggard { workload: id("orders"), refusal: None };
     assert_eq!(acks.quarantines_at(OLD), Roll { waiting_for: vec![silent.clone()], ..Roll::default() });
     newer.refused(Refused::Quarantines(OLD), "no such identity".into());
     let refusing = Laggard { refusal: Some("no such identity".into()), ..silent.clone() };

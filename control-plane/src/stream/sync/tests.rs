@@ -1,10 +1,14 @@
 //! The stream of a sidecar, over the wire.
 
+use kith_mtls::WorkloadKey;
 use tokio::time::timeout;
 use tonic::Code;
 
 use super::*;
-use crate::testing::{ALLOW_ORDERS, Ground, Mesh, PATIENCE, Sidecar, demo_workloads, id, workload};
+use crate::index::{ServiceEndpoint, ServicePort, Services};
+use crate::testing::{
+    ALLOW_ORDERS, Ground, Mesh, PATIENCE, Sidecar, demo_workloads, id, workload, workload_id,
+};
 
 /// Asks for the status until a workload is as wanted.
 async fn status_where(
@@ -33,7 +37,7 @@ async fn a_stream_begins_with_quarantines_and_the_whole_snapshot_and_an_edit_bri
     let mut payments = Sidecar::of(&mesh, "payments").await;
     let first = payments.snapshot().await;
     // Also when nobody is cut off: the sidecar may remember somebody from before.
-    let nobody = v1::Quarantines { revision: first.revision, identities: Vec::new() };
+    let nobody = v1::Quarantines { revision: first.revision, ..v1::Quarantines::default() };
     assert_eq!(payments.first, nobody);
     assert_eq!(first.identity, id("payments").to_string());
     assert_eq!((first.policies.len(), first.bundles.len()), (1, 1));
@@ -46,17 +50,118 @@ async fn a_stream_begins_with_quarantines_and_the_whole_snapshot_and_an_edit_bri
 }
 
 #[tokio::test]
-async fn a_list_of_workloads_that_says_nothing_new_sends_nothing() {
+async fn what_changes_nothing_for_a_sidecar_is_not_sent_and_counts_as_had() {
     let mesh = Mesh::start().await;
     let mut orders = Sidecar::of(&mesh, "orders").await;
     let first = orders.snapshot().await;
+    orders.say(Up::Ack(v1::Ack { revision: first.revision })).await;
     mesh.set_workloads(demo_workloads());
     let mut list = demo_workloads();
     list.workloads.push(workload("web", &["orders"]));
     mesh.set_workloads(list);
+    let now = mesh.worlds().now().revision;
+    let orders_status = status_where(&mesh, "orders", |status| status.acknowledged == Some(now.into())).await;
+    assert!(orders_status.connected);
+
+    // What comes next is what changes something for it.
+    let mut list = demo_workloads();
+    list.workloads[1].inbound_address = "127.0.0.1:15002".into();
+    mesh.set_workloads(list);
     let second = orders.snapshot().await;
-    let counters = [&first, &second].map(|snapshot| snapshot.revision.unwrap().counter);
-    assert_eq!(counters[1], counters[0] + 1);
+    assert_eq!(second.destinations[0].endpoints[0].address, "127.0.0.1:15002");
+    assert_eq!(second.revision.unwrap().counter, first.revision.unwrap().counter + 2);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn a_sidecar_that_owes_an_answer_has_nothing_newer_that_says_the_same() {
+    let mesh = Mesh::start().await;
+    let mut orders = Sidecar::of(&mesh, "orders").await;
+    let first = orders.snapshot().await;
+    let mut list = demo_workloads();
+    list.workloads.push(workload("web", &["orders"]));
+    mesh.set_workloads(list);
+    mesh.quarantine("web").await.unwrap();
+    orders.take_quarantines().await;
+    assert_eq!(status_where(&mesh, "orders", |_| true).await.acknowledged, None);
+    orders.say(Up::Ack(v1::Ack { revision: first.revision })).await;
+    let now = mesh.worlds().now().revision;
+    status_where(&mesh, "orders", |status| status.acknowledged == Some(now.into())).await;
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_asked_about_is_answered_with_what_is_there() {
+    let mesh = Mesh::start().await;
+    let mut orders = Sidecar::of(&mesh, "orders").await;
+    let first = orders.snapshot().await;
+    let payments = mesh.worlds().now().any_of(&id("payments")).unwrap().id.clone();
+    let endpoint = |port: u16, workload| ServiceEndpoint { address: ([10, 1, 0, 7], port).into(), workload };
+    let service = ServicePort {
+        service: "demo/payments".into(),
+        protocol: v1::Protocol::Http,
+        endpoints: vec![endpoint(8080, Some(payments)), endpoint(8081, None)],
+    };
+    let by_address = [("10.96.0.9:80".parse().unwrap(), service)].into();
+    mesh.worlds().update(|world| {
+        let services = Arc::new(Services { by_address, ..Services::default() });
+        Some(World { services, ..world.clone() })
+    });
+    let addresses = ["10.96.0.9:80", "[2001:db8::1]:443"].map(str::to_owned).to_vec();
+    orders.say(Up::Subscribe(v1::Subscribe { addresses })).await;
+    let answer = orders.snapshot().await;
+    assert_eq!(answer.revision, first.revision);
+    let [declared, service, outside] = answer.destinations.try_into().unwrap();
+    assert_eq!(declared.name, "payments");
+    let identities: Vec<_> = service.endpoints.iter().map(|it| (&*it.address, &*it.identity)).collect();
+    assert_eq!(identities, [("10.1.0.7:8080", id("payments").as_str()), ("10.1.0.7:8081", "")]);
+    assert_eq!(
+        (&*service.name, &*service.service, service.outside),
+        ("10.96.0.9:80", "demo/payments", false)
+    );
+    assert_eq!((&*outside.name, outside.outside), ("[2001:db8::1]:443", true));
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_address_ends_the_stream() {
+    let mesh = Mesh::start().await;
+    let mut orders = Sidecar::of(&mesh, "orders").await;
+    orders.say(Up::Subscribe(v1::Subscribe { addresses: vec!["payments:80".into()] })).await;
+    assert_eq!(orders.end().await.code(), Code::InvalidArgument);
+    mesh.stop().await;
+}
+
+#[tokio::test]
+async fn one_workload_is_cut_off_by_the_serials_of_its_svids_and_told_so_itself() {
+    let mesh = Mesh::start().await;
+    let svid = mesh.svid("intruder").await;
+    let mut intruder = Sidecar::connect(&mesh, svid.clone()).await.unwrap();
+    let mut payments = Sidecar::of(&mesh, "payments").await;
+    let id = workload_id("intruder");
+    mesh.worlds().update(|world| {
+        let cut = Cut { workloads: [id.clone()].into(), ..Cut::default() };
+        Some(World {
+            cut: Arc::new(cut),
+            revision: Revision { counter: world.revision.counter + 1, ..world.revision },
+            ..world.clone()
+        })
+    });
+    let serials = [svid.serial().to_string()];
+    while payments.quarantines_or_snapshot().await.is_none_or(|told| told.serials != serials || told.yourself)
+    {
+    }
+    while intruder
+        .quarantines_or_snapshot()
+        .await
+        .is_none_or(|told| told.serials != serials || !told.yourself)
+    {}
+    let key = WorkloadKey::generate().unwrap();
+    let evidence = Some(mesh.statement(svid.identity(), key.key_hash()));
+    let request = v1::IssueRequest { evidence, csr: key.csr_der().unwrap() };
+    let refused = mesh.issuance(None).await.issue(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert!(refused.message().contains("quarantined"), "{refused}");
     mesh.stop().await;
 }
 
@@ -300,7 +405,7 @@ async fn a_stop_ends_streams_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_quarantine_goes_out_before_the_snapshot_of_its_revision_and_its_lifting_too() {
+async fn a_quarantine_goes_out_at_once_and_its_lifting_too() {
     let mesh = Mesh::start().await;
     let mut payments = Sidecar::of(&mesh, "payments").await;
     let first = payments.snapshot().await;
@@ -308,12 +413,10 @@ async fn a_quarantine_goes_out_before_the_snapshot_of_its_revision_and_its_lifti
     let (answer, added) = tokio::join!(mesh.quarantine("intruder"), payments.take_quarantines());
     assert_eq!(added.identities, [id("intruder").to_string()]);
     assert_eq!(added.revision, answer.unwrap().revision);
-    assert_eq!(payments.snapshot().await.revision, added.revision);
     assert!(Revision::from(added.revision.unwrap()) > Revision::from(first.revision.unwrap()));
 
     let (_, lifted) = tokio::join!(mesh.lift("intruder"), payments.take_quarantines());
     assert_eq!(lifted.identities, Vec::<String>::new());
-    assert_eq!(payments.snapshot().await.revision, lifted.revision);
 
     // What does not change who is cut off sends no quarantines.
     mesh.ground.write("more.yaml", &ALLOW_ORDERS.replace("payments-callers", "more"));
@@ -368,14 +471,14 @@ async fn quarantines_are_acknowledged_apart_from_snapshots_and_only_those_that_w
         payments.say(Up::Quarantined(v1::QuarantinesAck { revision })).await;
     }
     payments.say(Up::Ack(v1::Ack { revision })).await;
-    let seen = changed.wait_for(|()| acks.standing(&id("payments")).acknowledged.is_some());
+    let seen = changed.wait_for(|()| acks.standing(&workload_id("payments")).acknowledged.is_some());
     timeout(PATIENCE, seen).await.unwrap().unwrap();
-    assert_eq!(acks.standing(&id("payments")).quarantines, None);
+    assert_eq!(acks.standing(&workload_id("payments")).quarantines, None);
 
     let first = payments.first.clone();
     payments.acknowledge(&first).await;
-    let seen = changed.wait_for(|()| acks.standing(&id("payments")).quarantines.is_some());
+    let seen = changed.wait_for(|()| acks.standing(&workload_id("payments")).quarantines.is_some());
     timeout(PATIENCE, seen).await.unwrap().unwrap();
-    assert_eq!(acks.standing(&id("payments")).quarantines, first.revision.map(Revision::from));
+    assert_eq!(acks.standing(&workload_id("payments")).quarantines, first.revision.map(Revision::from));
     mesh.stop().await;
 }

@@ -48,7 +48,7 @@ fn every_rule_is_accounted_for_field_by_field() {
             check(Field::Path, Truth::True, "/c/7", "/c/{id}"),
         ]
     );
-    assert_eq!(explanation.considered[2].origin.as_ref().unwrap().line, 5);
+    assert_eq!(explanation.considered[2].origin.as_ref().unwrap().to_string(), "p.yaml:5");
 }
 
 #[test]

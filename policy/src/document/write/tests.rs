@@ -170,7 +170,15 @@ fn is_document(policy: &AuthorizationPolicy) -> bool {
 fn read_back(text: &str) -> AuthorizationPolicy {
     let mut read = document::parse("p.yaml", text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(read.len(), 1, "{text}");
-    let mut policy = read.remove(0);
+    placeless(read.remove(0))
+}
+
+/// As Kubernetes stores it.
+fn stored(text: &str) -> serde_json::Value {
+    serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn placeless(mut policy: AuthorizationPolicy) -> AuthorizationPolicy {
     policy.origin = None;
     policy.rules.iter_mut().for_each(|rule| rule.origin = None);
     policy
@@ -197,6 +205,13 @@ proptest! {
         let text = policy.to_yaml();
         prop_assert!(text.bytes().all(|b| b == b'\n' || b == b' ' || b.is_ascii_graphic()), "{text}");
         prop_assert_eq!(read_back(&text), policy);
+    }
+
+    #[test]
+    fn every_policy_is_the_same_in_an_object_as_in_a_file(policy in policy().prop_filter("a document", is_document)) {
+        let object = stored(&policy.to_yaml());
+        let read = document::object::parse(&object).unwrap_or_else(|error| panic!("{error}\n{object}"));
+        prop_assert_eq!(placeless(read), policy);
     }
 
     #[test]

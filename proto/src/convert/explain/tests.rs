@@ -2,7 +2,7 @@
 
 use kith_policy::document::Action;
 use kith_policy::explain::{Check, Considered};
-use kith_policy::{Field, Origin, Truth};
+use kith_policy::{At, Field, Origin, Truth};
 
 use super::considered_to_wire;
 use crate::v1;
@@ -13,7 +13,10 @@ fn a_rule_that_was_considered_is_told_in_full() {
         policy: "demo/callers".into(),
         action: Action::Deny,
         rule: "rule-1".into(),
-        origin: Some(Origin { file: "p.yaml".into(), line: 3, column: 5, text: "  - {}".into() }),
+        origin: Some(Origin {
+            file: "p.yaml".into(),
+            at: At::Line { line: 3, column: 5, text: "  - {}".into() },
+        }),
         matched: true,
         checks: vec![Check {
             field: Field::GrpcMethod,

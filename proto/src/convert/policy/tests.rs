@@ -4,7 +4,7 @@ use kith_policy::document::{
     Action, AuthorizationPolicy, GrpcMethod, GrpcOperation, GrpcService, HttpOperation, Method, Name,
     OneOrMore, Operation, Rule, RuleName, Source, Targets,
 };
-use kith_policy::{Origin, PathTemplate};
+use kith_policy::{At, Origin, PathTemplate};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -44,13 +44,15 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 fn origin() -> impl Strategy<Value = Option<Origin>> {
-    let origin = ("\\PC{0,8}", any::<u32>(), any::<u32>(), "\\PC{0,20}");
-    option::of(origin.prop_map(|(file, line, column, text)| Origin {
-        file: file.into(),
+    let line = (1..=u32::MAX, any::<u32>(), "\\PC{0,20}").prop_map(|(line, column, text)| At::Line {
         line,
         column,
         text: text.into(),
-    }))
+    });
+    let field = "\\PC{0,20}".prop_map(|field| At::Field(field.into()));
+    option::of(
+        ("\\PC{0,8}", prop_oneof![line, field]).prop_map(|(file, at)| Origin { file: file.into(), at }),
+    )
 }
 
 fn rule() -> impl Strategy<Value = Rule> {

@@ -1,0 +1,133 @@
+//! `kith inject`: a text with workloads in it, out again with every pod a member of the mesh. A text transform: the
+//! result goes to standard output, what was done to standard error, and no cluster is asked.
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use kith_control_plane::inject::{
+    DocumentRefusal, HookNonce, Outcome, Report, Settings, SettingsError, inject_document,
+};
+use kith_policy::document::DocumentError;
+
+use self::read::{Documents, read};
+use super::ask::answered;
+use crate::args::InjectArgs;
+use crate::exit::Exit;
+use crate::render::escape::escape;
+use crate::render::{self, json, yaml};
+
+/// Far above what people write, and what is held in memory several times.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InjectError {
+    /// It cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is larger than anything that is applied to a cluster.
+    #[error("{} has more than 16 MiB; split it", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is no YAML and no JSON.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// There is nothing in it.
+    #[error("there is no object in {}", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A pod in it cannot be a member.
+    #[error("{place}: {refusal}")]
+    Refused {
+        /// `FILE:LINE:COLUMN` of the object.
+        place: String,
+        /// Which object, and why.
+        refusal: DocumentRefusal,
+    },
+    /// The configuration of the control plane does not say how.
+    #[error("{}: {wrong}", path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        wrong: SettingsError,
+    },
+}
+
+/// Reads, injects, prints.
+pub(crate) fn run(args: &InjectArgs) -> anyhow::Result<Exit> {
+    let settings = settings(&args.config)?;
+    let (text, reports) = transform(&args.file, &content(&args.file)?, &settings)?;
+    for report in reports {
+        told(&report).iter().for_each(|line| render::report(line));
+    }
+    answered(render::print(text.trim_end_matches('\n')), Exit::Ok)
+}
+
+/// How the cluster's own injector would do it.
+fn settings(path: &Path) -> Result<Settings, InjectError> {
+    let name = path.display().to_string();
+    let wrong = |wrong| InjectError::Settings { path: path.to_owned(), wrong };
+    let mut documents = read(&name, &content(path)?)?.documents.into_iter();
+    let (configuration, _) = documents.next().ok_or_else(|| InjectError::Empty { path: path.to_owned() })?;
+    Settings::of_configuration(&configuration, env!("CARGO_PKG_VERSION")).map_err(wrong)
+}
+
+/// `-` is standard input.
+fn content(path: &Path) -> Result<String, InjectError> {
+    let failed = |source| InjectError::Read { path: path.to_owned(), source };
+    let mut text = String::new();
+    let mut reader: Box<dyn io::Read> = match path.to_str() {
+        Some("-") => Box::new(io::stdin()),
+        _ => Box::new(fs::File::open(path).map_err(failed)?),
+    };
+    reader.by_ref().take(MAX_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(InjectError::TooLarge { path: path.to_owned() });
+    }
+    Ok(text)
+}
+
+/// The same documents with members in them, in the notation that they came in. Each has a nonce of its own: who may read
+/// one workload must not thereby be able to stop another.
+fn transform(path: &Path, text: &str, settings: &Settings) -> anyhow::Result<(String, Vec<Report>)> {
+    let name = path.display().to_string();
+    let Documents { documents, is_json } = read(&name, text)?;
+    if documents.is_empty() {
+        return Err(InjectError::Empty { path: path.to_owned() }.into());
+    }
+    let (mut written, mut reports) = (Vec::new(), Vec::new());
+    for (mut document, place) in documents {
+        let refused = |refusal: DocumentRefusal| InjectError::Refused { place: place.clone(), refusal };
+        let nonce = HookNonce::random()?;
+        reports.extend(inject_document(&mut document, settings, nonce).map_err(refused)?);
+        written.push(if is_json { json::pretty(&document)? } else { yaml::document(&document) });
+    }
+    Ok((written.join("---\n"), reports))
+}
+
+/// `deployment/web injected`, and what its author should know.
+fn told(report: &Report) -> Vec<String> {
+    let name = escape(&report.name);
+    let outcome = match report.outcome {
+        Outcome::Injected => format!("{name} injected"),
+        Outcome::Untouched(why) => format!("{name} skipped: {why}"),
+        Outcome::NoWorkload => format!("{name} skipped: not a workload"),
+    };
+    let warning = |warning: &String| format!("{name} warning: {}", escape(warning));
+    std::iter::once(outcome).chain(report.warnings.iter().map(warning)).collect()
+}

@@ -1,0 +1,107 @@
+//! Namespaces: what the platform says of them by labels and annotations. A value that cannot be read closes the namespace:
+//! it may have been meant to be stricter than whatever we would take it for.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::jiff::Timestamp;
+
+use super::key::{Key, Unreadable};
+use super::table::Row;
+use crate::index::{Egress, Namespace, Posture};
+use crate::inject::NamespaceFacts;
+
+const POSTURE: &str = "kith.dev/posture";
+const EGRESS: &str = "kith.dev/egress";
+const OBSERVE_UNTIL: &str = "config.kith.dev/observe-until";
+/// What is kept of a namespace: others may write any amount beside it.
+const OURS: [&str; 2] = ["kith.dev/", "config.kith.dev/"];
+
+/// What the platform wrote on one namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct NamespaceObject {
+    /// Those that are ours.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Those that are ours.
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+impl NamespaceObject {
+    pub(crate) fn read(metadata: ObjectMeta) -> Result<(Key, Self), Unreadable> {
+        let key = Key::of(&metadata)?;
+        Ok((key, Self { labels: ours(metadata.labels), annotations: ours(metadata.annotations) }))
+    }
+
+    /// What it means for the workloads there.
+    pub(crate) fn meaning(&self, name: &str) -> Namespace {
+        match self.parsed(name) {
+            Ok((posture, egress)) => Namespace { posture, egress, refuse_all: None },
+            Err(reason) => Namespace { refuse_all: Some(reason), ..Namespace::default() },
+        }
+    }
+
+    fn parsed(&self, name: &str) -> Result<(Posture, Egress), String> {
+        NamespaceFacts::read(name, &self.labels, &self.annotations).map_err(|refusal| refusal.to_string())?;
+        Ok((self.posture(name)?, self.egress(name)?))
+    }
+
+    fn posture(&self, name: &str) -> Result<Posture, String> {
+        match self.labels.get(POSTURE).map(String::as_str) {
+            None | Some("Enforce") => Ok(Posture::Enforce),
+            Some("Encrypt") => Ok(Posture::Encrypt),
+            Some("Observe") => Ok(Posture::Observe { until: self.observe_until(name)? }),
+            Some(other) => {
+                let advice = "write Observe, Encrypt or Enforce, or remove the label";
+                Err(wrong(name, "labels", POSTURE, Some(other), advice))
+            }
+        }
+    }
+
+    fn observe_until(&self, name: &str) -> Result<SystemTime, String> {
+        let text = self.annotations.get(OBSERVE_UNTIL).map(String::as_str);
+        let advice = "Observe needs the time of its end, such as 2027-01-31T00:00:00Z";
+        text.and_then(time).ok_or_else(|| wrong(name, "annotations", OBSERVE_UNTIL, text, advice))
+    }
+
+    fn egress(&self, name: &str) -> Result<Egress, String> {
+        match self.labels.get(EGRESS).map(String::as_str) {
+            None => Ok(Egress::ByPosture),
+            Some("Observe") => Ok(Egress::Observe),
+            Some("Deny") => Ok(Egress::Deny),
+            Some("Allow") => Ok(Egress::Allow),
+            Some(other) => {
+                let advice = "write Deny, Observe or Allow, or remove the label";
+                Err(wrong(name, "labels", EGRESS, Some(other), advice))
+            }
+        }
+    }
+}
+
+impl Row for NamespaceObject {}
+
+fn ours(map: Option<BTreeMap<String, String>>) -> BTreeMap<String, String> {
+    let is_ours = |key: &str| OURS.iter().any(|prefix| key.starts_with(prefix));
+    map.into_iter().flatten().filter(|(key, _)| is_ours(key)).collect()
+}
+
+/// Longer than every value that is right.
+const MOST_CHARS: usize = 64;
+
+fn wrong(name: &str, map: &str, key: &str, value: Option<&str>, advice: &str) -> String {
+    let value = match value {
+        Some(value) => format!("is {:?}", value.chars().take(MOST_CHARS).collect::<String>()),
+        None => "is missing".to_owned(),
+    };
+    format!("namespace {name}: metadata.{map}[{key}] {value}; {advice}")
+}
+
+/// RFC 3339, and nothing else that the parser knows; not before 1970.
+fn time(text: &str) -> Option<SystemTime> {
+    let date_and_zone = text.as_bytes().get(10) == Some(&b'T') && !text.contains('[') && text.is_ascii();
+    let time = text.parse::<Timestamp>().ok().filter(|_| date_and_zone)?;
+    Some(SystemTime::from(time)).filter(|time| *time > UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What a pod's author may decide about its sidecar. Owns the table of annotations and what may stand in each: nothing
+//! here reaches a shell, a template or a variable without having been understood (K8).
+
+use kith_policy::closest;
+use kith_proto::pod::{PortRange, Redirect};
+
+use super::at::At;
+use super::namespace::NamespaceFacts;
+use super::quantity::Quantity;
+use super::refusal::Refusal;
+use super::settings::{LogLevel, Resources, Settings};
+
+const PREFIX: &str = "config.kith.dev/";
+/// Written by the injector: the version that injected.
+pub(super) const INJECTED: &str = "config.kith.dev/injected";
+const SKIP_INBOUND: &str = "skip-inbound-ports";
+const SKIP_OUTBOUND: &str = "skip-outbound-ports";
+const KNOWN: [&str; 8] = [
+    SKIP_INBOUND,
+    SKIP_OUTBOUND,
+    "cpu-request",
+    "cpu-limit",
+    "memory-request",
+    "memory-limit",
+    "log-level",
+    "injected",
+];
+const MAX_RANGES: usize = 64;
+const MAX_BYTES: usize = 1024;
+
+/// What becomes of one pod: the platform's settings, and its author's where they may differ.
+#[derive(Debug, Clone)]
+pub(super) struct Wishes {
+    pub(super) redirect: Redirect,
+    pub(super) resources: Resources,
+    pub(super) log_level: LogLevel,
+}
+
+impl Wishes {
+    /// Reads the pod's annotations; each that is ours is understood, or the pod is refused.
+    pub(super) fn read(
+        annotations: &At<'_>,
+        namespace: &NamespaceFacts,
+        settings: &Settings,
+    ) -> Result<Self, Refusal> {
+        let injector = &settings.injector;
+        let redirect = Redirect { quic: injector.quic, ..Redirect::default() };
+        let (resources, log_level) = (injector.resources.clone(), injector.log_level.clone());
+        let mut wishes = Self { redirect, resources, log_level };
+        for key in annotations.object()?.into_iter().flat_map(|entries| entries.keys()) {
+            let Some(name) = key.strip_prefix(PREFIX) else { continue };
+            let entry = annotations.get(key);
+            let text = entry.text()?.ok_or_else(|| entry.refuse("give it a value, or leave it out"))?;
+            wishes.take(name, text, &entry, namespace)?;
+        }
+        let above = |why: String| Refusal::of_text(annotations.path(), "the amounts of resources", why);
+        wishes.resources.check().map_err(above)?;
+        Ok(wishes)
+    }
+
+    fn take(
+        &mut self,
+        name: &str,
+        text: &str,
+        entry: &At<'_>,
+        namespace: &NamespaceFacts,
+    ) -> Result<(), Refusal> {
+        let refuse = |advice: String| Refusal::of_text(entry.path(), text, advice);
+        let quantity = || Quantity::parse(text).map_err(|error| refuse(error.to_string()));
+        match name {
+            SKIP_INBOUND => {
+                self.redirect.skip_inbound = permitted(entry, text, &namespace.permit_skip_inbound)?
+            }
+            SKIP_OUTBOUND => {
+                self.redirect.skip_outbound = permitted(entry, text, &namespace.permit_skip_outbound)?
+            }
+            "cpu-request" => self.resources.requests.cpu = quantity()?,
+            "cpu-limit" => self.resources.limits.cpu = quantity()?,
+            "memory-request" => self.resources.requests.memory = quantity()?,
+            "memory-limit" => self.resources.limits.memory = quantity()?,
+            "log-level" => {
+                self.log_level = LogLevel::parse(text).map_err(|error| refuse(error.to_string()))?
+            }
+            // Ours; it is written anew.
+            "injected" => {}
+            unknown => return Err(refuse(unknown_name(unknown))),
+        }
+        Ok(())
+    }
+}
+
+fn unknown_name(name: &str) -> String {
+    match closest(name, &KNOWN) {
+        Some(meant) => format!("there is no such annotation; did you mean {PREFIX}{meant}?"),
+        None => format!("there is no such annotation; known are {PREFIX}{{{}}}", KNOWN[..7].join(", ")),
+    }
+}
+
+/// Ports that the namespace lets its pods skip (K9).
+fn permitted(entry: &At<'_>, text: &str, permitted: &[PortRange]) -> Result<Vec<PortRange>, Refusal> {
+    let ranges = port_ranges(entry.path(), text)?;
+    match ranges.iter().find(|range| !permitted.iter().any(|allowed| allowed.contains(**range))) {
+        None => Ok(ranges),
+        Some(range) => Err(Refusal::of_text(
+            entry.path(),
+            text,
+            format!(
+                "the namespace does not permit to skip {}; ask its owner for the annotation \
+                 config.kith.dev/permit-{}, or leave this one out",
+                String::from(*range),
+                entry.path().rsplit('/').next().unwrap_or_default().trim_end_matches(']')
+            ),
+        )),
+    }
+}
+
+/// Ports and ranges with commas between them, with blanks around each if somebody likes them.
+pub(super) fn port_ranges(field: &str, text: &str) -> Result<Vec<PortRange>, Refusal> {
+    let refuse = |advice: String| Refusal::of_text(field, text, advice);
+    if text.len() > MAX_BYTES || text.split(',').count() > MAX_RANGES {
+        return Err(refuse(format!(
+            "more than {MAX_RANGES} ranges or {MAX_BYTES} bytes; write ranges such as 8000-8100"
+        )));
+    }
+    let range =
+        |part: &str| PortRange::parse(part.trim_matches(' ')).map_err(|error| refuse(error.to_string()));
+    text.split(',').map(range).collect()
+}

@@ -1,0 +1,145 @@
+//! What is added to a pod: two containers and two volumes, as JSON. Owns every field of them. Fields that the API
+//! server would fill in are written out, so that a pod that comes back from it is recognised field by field.
+
+use kith_proto::pod::{
+    HEALTH_PORT, IDENTITY_FOLDER, Probes, REDIRECT_CONTAINER, REDIRECT_UID, ROOTS_FILE, SIDECAR_CONTAINER,
+    SIDECAR_UID, TOKEN_AUDIENCE, TOKEN_FILE,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::annotations::Wishes;
+use super::settings::{Resources, Settings};
+
+/// The token and the roots.
+pub(super) const IDENTITY_VOLUME: &str = "kith-identity";
+/// Nothing. It is mounted where Kubernetes would otherwise mount the pod's general token (K24).
+pub(super) const NOTHING_VOLUME: &str = "kith-nothing";
+/// The ConfigMap that the control plane keeps in each namespace of the mesh.
+const TRUST_CONFIG_MAP: &str = "kith-trust";
+/// Kubernetes mounts its token into every container that has nothing there.
+const GENERAL_TOKEN_FOLDER: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+const TOKEN_SECONDS: u32 = 600;
+/// rw-r--r--: a group that the pod names gets what Kubernetes gives it.
+const FILE_MODE: u32 = 0o644;
+/// The variable with what the kubelet asked before.
+pub(super) const PROBES_VARIABLE: &str = "KITH_PROBES";
+
+/// The step that redirects, and tries whether it did.
+pub(super) fn redirect(settings: &Settings, wishes: &Wishes) -> Value {
+    let (user, root) = if settings.injector.redirect_as_root { (0, true) } else { (REDIRECT_UID, false) };
+    json!({
+        "name": REDIRECT_CONTAINER,
+        "image": settings.injector.sidecar_image,
+        "imagePullPolicy": settings.injector.image_pull_policy.as_str(),
+        "command": ["/kith-redirect"],
+        "env": [variable("KITH_REDIRECT", &in_a_variable(&wishes.redirect)), of_pod("KITH_POD_IPS", "status.podIPs")],
+        "resources": resources(&wishes.resources),
+        "securityContext": {
+            // The file itself carries the capability, which this user then has and nobody gains.
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"add": ["NET_ADMIN"], "drop": ["ALL"]},
+            "privileged": false,
+            "readOnlyRootFilesystem": true,
+            "runAsGroup": user,
+            "runAsNonRoot": !root,
+            "runAsUser": user,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [no_general_token()],
+    })
+}
+
+/// The sidecar, which starts before everything else in the pod and stops after it.
+pub(super) fn sidecar(settings: &Settings, wishes: &Wishes, probes: &Probes) -> Value {
+    json!({
+        "name": SIDECAR_CONTAINER,
+        "image": settings.injector.sidecar_image,
+        "imagePullPolicy": settings.injector.image_pull_policy.as_str(),
+        "args": ["pod"],
+        "restartPolicy": "Always",
+        "env": [
+            variable("KITH_TRUST_DOMAIN", settings.trust_domain.as_str()),
+            variable("KITH_CONTROL_PLANE", &settings.control_plane),
+            of_pod("KITH_POD_NAMESPACE", "metadata.namespace"),
+            of_pod("KITH_POD_NAME", "metadata.name"),
+            of_pod("KITH_SERVICE_ACCOUNT", "spec.serviceAccountName"),
+            of_pod("KITH_POD_IPS", "status.podIPs"),
+            variable(PROBES_VARIABLE, &in_a_variable(probes)),
+            variable("KITH_LOG", wishes.log_level.as_str()),
+        ],
+        // No liveness probe: a sidecar that is started again keeps none of the calls that were open, and what it waits
+        // for (an svid, a snapshot) does not come sooner by it.
+        "startupProbe": ready(1, 120),
+        "readinessProbe": ready(2, 3),
+        "resources": resources(&wishes.resources),
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "privileged": false,
+            "readOnlyRootFilesystem": true,
+            "runAsGroup": SIDECAR_UID,
+            "runAsNonRoot": true,
+            "runAsUser": SIDECAR_UID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        // Not what it logs: who may see a pod may not therefore see its calls.
+        "terminationMessagePolicy": "File",
+        "volumeMounts": [
+            {"name": IDENTITY_VOLUME, "mountPath": IDENTITY_FOLDER, "readOnly": true},
+            no_general_token(),
+        ],
+    })
+}
+
+/// The volumes of the two.
+pub(super) fn volumes() -> [Value; 2] {
+    let token = json!({"audience": TOKEN_AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": TOKEN_FILE});
+    let roots = json!({"name": TRUST_CONFIG_MAP, "items": [{"key": ROOTS_FILE, "path": ROOTS_FILE}]});
+    let identity = json!({
+        "name": IDENTITY_VOLUME,
+        "projected": {"defaultMode": FILE_MODE, "sources": [{"serviceAccountToken": token}, {"configMap": roots}]},
+    });
+    // Not an emptyDir: autoscalers do not move pods that have one.
+    [identity, json!({"name": NOTHING_VOLUME, "downwardAPI": {"defaultMode": FILE_MODE}})]
+}
+
+fn no_general_token() -> Value {
+    json!({"name": NOTHING_VOLUME, "mountPath": GENERAL_TOKEN_FOLDER, "readOnly": true})
+}
+
+fn variable(name: &str, value: &str) -> Value {
+    json!({"name": name, "value": value})
+}
+
+fn of_pod(name: &str, field: &str) -> Value {
+    json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": field}}})
+}
+
+fn ready(period: u32, failures: u32) -> Value {
+    json!({
+        "httpGet": {"path": "/ready", "port": HEALTH_PORT, "scheme": "HTTP"},
+        "periodSeconds": period,
+        "failureThreshold": failures,
+        "successThreshold": 1,
+        "timeoutSeconds": 1,
+    })
+}
+
+fn resources(resources: &Resources) -> Value {
+    let Resources { requests, limits } = resources;
+    json!({
+        "requests": {"cpu": requests.cpu.as_str(), "memory": requests.memory.as_str()},
+        "limits": {"cpu": limits.cpu.as_str(), "memory": limits.memory.as_str()},
+    })
+}
+
+/// JSON for a variable. The kubelet expands `$(NAME)` in values, also in what came from a probe's path; in JSON a dollar
+/// stands inside a text only, where it has an escape.
+fn in_a_variable(value: &impl Serialize) -> String {
+    let json = serde_json::to_string(value).expect("maps of text, lists and numbers are JSON");
+    json.replace('$', "\\u0024")
+}

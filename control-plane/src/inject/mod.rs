@@ -1,0 +1,215 @@
+//! A pod becomes a member of the mesh. Owns what is added to it, what it must not be, and how its probes are asked from
+//! then on; it is one pure function over JSON, so that fields of a newer Kubernetes come out as they went in. Who asks
+//! (admission, `kith inject`) and what carries the answer is not its business.
+//!
+//! ```text
+//! namespace ─► left alone? ─► kept (of an earlier injection) ─► rules ─► annotations ─► probes ─► containers ─► patch
+//!                  └─► nothing        └──────── any of them refuses: field, value, what to do ────────┘
+//! ```
+//!
+//! The same function is asked again at the end of admission ([`check_pod`]): a pod to which it would still do something
+//! is not what it made.
+
+mod annotations;
+mod at;
+mod check;
+mod containers;
+mod document;
+mod hook_nonce;
+mod kept;
+mod namespace;
+mod patch;
+mod probes;
+mod quantity;
+mod refusal;
+mod rules;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use kith_proto::pod::{Probes, SIDECAR_CONTAINER};
+use serde_json::Value;
+
+pub use self::check::{check_ephemeral, check_pod};
+pub use self::document::{DocumentRefusal, Outcome, Report, inject_document};
+pub use self::hook_nonce::{HookNonce, NoRandomness};
+pub use self::namespace::{INJECT_LABEL, Membership, NamespaceFacts};
+pub use self::patch::Operation;
+pub use self::quantity::{NoQuantity, Quantity};
+pub use self::refusal::Refusal;
+pub use self::settings::{
+    Amounts, InjectorConfig, LogLevel, NoLogLevel, PullPolicy, Resources, Settings, SettingsError,
+};
+
+use self::annotations::{INJECTED, Wishes};
+use self::at::At;
+use self::kept::Kept;
+use self::probes::Rewriting;
+
+/// Where the kubelet keeps what it was told by a file: such a pod is shown, and nobody can change it.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+/// Which container `kubectl logs` and `kubectl exec` mean: never ours.
+const DEFAULT_CONTAINER: [&str; 2] =
+    ["kubectl.kubernetes.io/default-container", "kubectl.kubernetes.io/default-logs-container"];
+
+/// What is to be done to a pod.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Injection {
+    /// These steps make it a member.
+    Patch(Vec<Operation>),
+    /// Nothing, and why.
+    Nothing(Untouched),
+}
+
+/// Why nothing is done to a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Untouched {
+    /// Its namespace is not part of the mesh.
+    NotLabelled,
+    /// It says so, and may.
+    OptedOut,
+    /// It comes from a file on its node.
+    Mirror,
+    /// It is a member already.
+    AlreadyInjected,
+}
+
+impl fmt::Display for Untouched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotLabelled => "its namespace has no label kith.dev/inject",
+            Self::OptedOut => "it opted out with the label kith.dev/inject: disabled",
+            Self::Mirror => "it comes from a file on its node",
+            Self::AlreadyInjected => "it is injected already",
+        })
+    }
+}
+
+/// What makes a pod a member of the mesh; nothing when it is one, or is not to be. `nonce` goes into the paths of its
+/// lifecycle hooks; those that have one keep theirs, so that a member is one whatever the nonce.
+pub fn inject(
+    pod: &Value,
+    namespace: &NamespaceFacts,
+    settings: &Settings,
+    nonce: HookNonce,
+) -> Result<Injection, Refusal> {
+    if let Some(untouched) = left_alone(&At::root(pod), namespace)? {
+        return Ok(Injection::Nothing(untouched));
+    }
+    let steps = patch::between(pod, &injected(pod, namespace, settings, nonce)?);
+    Ok(match steps.is_empty() {
+        true => Injection::Nothing(Untouched::AlreadyInjected),
+        false => Injection::Patch(steps),
+    })
+}
+
+/// Whether a pod stays outside the mesh. Where its namespace requires members, it cannot (K1).
+fn left_alone(pod: &At<'_>, namespace: &NamespaceFacts) -> Result<Option<Untouched>, Refusal> {
+    if namespace.injection == Membership::Off {
+        return Ok(Some(Untouched::NotLabelled));
+    }
+    let (label, mirror) = (
+        pod.get("metadata").get("labels").get(INJECT_LABEL),
+        pod.get("metadata").get("annotations").get(MIRROR),
+    );
+    let (field, untouched) = match label.text()? {
+        None | Some("enabled") if mirror.is_absent() => return Ok(None),
+        None | Some("enabled") => (mirror, Untouched::Mirror),
+        Some("disabled") => (label, Untouched::OptedOut),
+        Some(_) => {
+            return Err(label.refuse("write disabled to keep the pod outside the mesh, or remove the label"));
+        }
+    };
+    if namespace.injection == Membership::Required {
+        return Err(field.refuse(format!(
+            "the namespace {} requires every pod to be in the mesh; remove it, or run the pod elsewhere",
+            namespace.name
+        )));
+    }
+    for container in pod.get("spec").get("initContainers").list()? {
+        // By this container the mesh knows its members.
+        if container.get("name").text()? == Some(SIDECAR_CONTAINER) {
+            return Err(container
+                .get("name")
+                .refuse("a pod outside the mesh has no sidecar; remove the container"));
+        }
+    }
+    Ok(Some(untouched))
+}
+
+/// The pod as a member.
+fn injected(
+    pod: &Value,
+    namespace: &NamespaceFacts,
+    settings: &Settings,
+    nonce: HookNonce,
+) -> Result<Value, Refusal> {
+    let root = At::root(pod);
+    let (metadata, spec) = (root.get("metadata"), root.get("spec"));
+    metadata.object()?;
+    if spec.object()?.is_none() {
+        return Err(spec.refuse("a pod has a spec; give it one"));
+    }
+    let kept = Kept::find(&root)?;
+    let (init, containers) = (spec.get("initContainers").list()?, spec.get("containers").list()?);
+    let init: Vec<At<'_>> = init.into_iter().filter(|found| !kept.has(found.value())).collect();
+    let ephemeral = spec.get("ephemeralContainers").list()?;
+    rules::check(&spec, &[&init[..], &containers, &ephemeral].concat())?;
+    let Some(first) = containers.first() else {
+        return Err(spec.get("containers").refuse("a pod has at least one container"));
+    };
+    let wishes = Wishes::read(&metadata.get("annotations"), namespace, settings)?;
+    let rewriting = Rewriting::new(&spec, &kept.probes, &wishes.redirect.skip_inbound, nonce)?;
+    let mut asked = Probes::new();
+    let mut rewritten = |found: &[At<'_>]| {
+        found.iter().map(|found| rewriting.container(found, &mut asked)).collect::<Result<Vec<_>, _>>()
+    };
+    let (init, containers) = (rewritten(&init)?, rewritten(&containers)?);
+    let redirect = kept::over(
+        kept.redirect,
+        containers::redirect(settings, &wishes),
+        "spec.initContainers[kith-redirect]",
+    )?;
+    let sidecar = kept::over(
+        kept.sidecar,
+        containers::sidecar(settings, &wishes, &asked),
+        "spec.initContainers[kith-sidecar]",
+    )?;
+
+    let mut member = pod.clone();
+    member["spec"]["containers"] = containers.into();
+    // K6: the redirect is in place, and the sidecar has started, before anything of the user's runs.
+    member["spec"]["initContainers"] = [redirect, sidecar].into_iter().chain(init).collect();
+    member["spec"]["volumes"] = volumes(&spec, kept.sidecar.is_some())?;
+    let annotations = &mut member["metadata"]["annotations"];
+    annotations[INJECTED] = settings.version.as_str().into();
+    for key in DEFAULT_CONTAINER {
+        if annotations.get(key).is_none() {
+            annotations[key] = first.get("name").value().clone();
+        }
+    }
+    Ok(member)
+}
+
+/// The pod's volumes and ours. Before the first injection, ours are nobody else's.
+fn volumes(spec: &At<'_>, before: bool) -> Result<Value, Refusal> {
+    let mut ours = containers::volumes().to_vec();
+    let mut all = Vec::new();
+    for volume in spec.get("volumes").list()? {
+        let name = volume.get("name");
+        let text = name.text()?;
+        match ours.iter().position(|ours| ours["name"].as_str() == text) {
+            Some(index) if before => all.push(ours.remove(index)),
+            None if !rules::is_ours(volume.value()) => all.push(volume.value().clone()),
+            _ => {
+                return Err(
+                    name.refuse("this name is the injector's, for a volume that it adds; choose another one")
+                );
+            }
+        }
+    }
+    all.extend(ours);
+    Ok(all.into())
+}

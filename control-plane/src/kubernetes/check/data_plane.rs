@@ -1,0 +1,158 @@
+//! Pods and their sidecars: as Kubernetes sees them, and as the control plane does.
+
+use std::collections::BTreeMap;
+
+use kith_proto::v1::{StatusResponse, WorkloadStatus};
+
+use super::facts::{Facts, Pod};
+use super::namespaces::is_labelled;
+use super::{Judgement, Outcome};
+
+/// Pods in one finding: a cluster may have thousands.
+const MOST_NAMED: usize = 10;
+const RESTART: &str =
+    "restart what made them, such as with: kubectl -n NAMESPACE rollout restart deployment NAME";
+
+pub(super) fn injected(facts: &Facts) -> Judgement {
+    let (pods, namespaces) = match (&facts.pods, &facts.namespaces) {
+        (Ok(pods), Ok(namespaces)) => (pods, namespaces),
+        (Err(reason), _) | (_, Err(reason)) => return Judgement::unknown(reason),
+    };
+    let labelled = |pod: &Pod| namespaces.iter().any(|it| it.name == pod.namespace && is_labelled(it));
+    let outside = |pod: &&Pod| labelled(pod) && !pod.in_mesh && !pod.over;
+    let meant: Vec<_> =
+        pods.iter().filter(outside).filter(|pod| !pod.opted_out && !pod.host_network).collect();
+    let causes = named(&meant, |pod| {
+        format!("{} started before its namespace was labelled, and has no sidecar", pod.full_name())
+    });
+    let others = pods.iter().filter(outside).count() - meant.len();
+    let mut judgement = Judgement::from_causes(Outcome::Warning, causes, RESTART);
+    if judgement.outcome == Outcome::Ok && others > 0 {
+        judgement.detail = Some(format!("{others} outside by their own label, or on their node's network"));
+    }
+    judgement
+}
+
+pub(super) fn ready(facts: &Facts) -> Judgement {
+    let pods = match &facts.pods {
+        Ok(pods) => pods,
+        Err(reason) => return Judgement::unknown(reason),
+    };
+    let unready: Vec<_> = pods.iter().filter(|pod| pod.in_mesh && !pod.over && !pod.sidecar_ready).collect();
+    let causes = named(&unready, |pod| format!("the sidecar of {} is not ready", pod.full_name()));
+    Judgement::from_causes(Outcome::Error, causes, "kubectl -n NAMESPACE logs POD -c kith-sidecar says why")
+}
+
+/// What the control plane says of each pod that runs with a sidecar; without it, why it says nothing.
+fn of_sidecars(
+    facts: &Facts,
+    cause: impl Fn(&StatusResponse, &WorkloadStatus) -> Option<String>,
+) -> Result<Vec<String>, &str> {
+    let status = facts.status.as_ref().map_err(String::as_str)?;
+    let causes: Vec<_> = status.workloads.iter().filter_map(|workload| cause(status, workload)).collect();
+    Ok(shortened(causes))
+}
+
+pub(super) fn connected(facts: &Facts) -> Judgement {
+    let causes = of_sidecars(facts, |_, workload| {
+        (!workload.connected).then(|| format!("the sidecar of {} is not connected", workload.name))
+    });
+    let unknown = facts.pods.as_ref().map(|pods| unknown_to_the_control_plane(facts, pods));
+    match (causes, unknown) {
+        (Ok(causes), Ok(unknown)) => Judgement::from_causes(
+            Outcome::Error,
+            causes.into_iter().chain(unknown).collect(),
+            "it goes on with what it has until its certificate ends; its log says why it does not connect",
+        ),
+        (Err(reason), _) => Judgement::unknown(reason),
+        (_, Err(reason)) => Judgement::unknown(reason),
+    }
+}
+
+fn unknown_to_the_control_plane(facts: &Facts, pods: &[Pod]) -> Vec<String> {
+    let Ok(status) = &facts.status else { return Vec::new() };
+    let known = |pod: &Pod| status.workloads.iter().any(|workload| workload.name == pod.full_name());
+    let strangers: Vec<_> =
+        pods.iter().filter(|pod| pod.in_mesh && !pod.over && pod.sidecar_ready && !known(pod)).collect();
+    named(&strangers, |pod| {
+        format!("{} has a sidecar, and the control plane does not know it", pod.full_name())
+    })
+}
+
+pub(super) fn current(facts: &Facts) -> Judgement {
+    let refused = of_sidecars(facts, |_, workload| {
+        (!workload.refusal.is_empty())
+            .then(|| format!("the sidecar of {} refused them: {}", workload.name, workload.refusal))
+    });
+    let lagging = of_sidecars(facts, |status, workload| {
+        let behind =
+            workload.connected && workload.refusal.is_empty() && workload.acknowledged != status.revision;
+        behind.then(|| format!("the sidecar of {} has not acknowledged the newest revision", workload.name))
+    });
+    match (refused, lagging) {
+        (Ok(refused), Ok(lagging)) if refused.is_empty() => Judgement::from_causes(
+            Outcome::Warning,
+            lagging,
+            "it takes well under a second; if it stays so, the sidecar's log says why",
+        ),
+        (Ok(refused), Ok(lagging)) => Judgement::from_causes(
+            Outcome::Error,
+            refused.into_iter().chain(lagging).collect(),
+            "it keeps what it had; bring its version and the control plane's together",
+        ),
+        (Err(reason), _) | (_, Err(reason)) => Judgement::unknown(reason),
+    }
+}
+
+pub(super) fn policies(facts: &Facts) -> Judgement {
+    let status = match &facts.status {
+        Ok(status) => status,
+        Err(reason) => return Judgement::unknown(reason),
+    };
+    let refused = status.refused_policies.iter();
+    let causes =
+        refused.map(|it| format!("{} (generation {}): {}", it.name, it.generation, it.error)).collect();
+    let hint =
+        "correct it: its last good version stays in force, and without one its namespace refuses everything";
+    Judgement::from_causes(Outcome::Error, shortened(causes), hint)
+}
+
+pub(super) fn versions(facts: &Facts) -> Judgement {
+    let (status, pods) = match (&facts.status, &facts.pods) {
+        (Ok(status), Ok(pods)) => (status, pods),
+        (Err(reason), _) | (_, Err(reason)) => return Judgement::unknown(reason),
+    };
+    let mut causes = Vec::new();
+    if status.version != facts.version {
+        causes.push(format!("the control plane is {}, and this command {}", status.version, facts.version));
+    }
+    let mut others: BTreeMap<&str, Vec<&Pod>> = BTreeMap::new();
+    for pod in pods.iter().filter(|pod| pod.in_mesh && !pod.over) {
+        let version = pod.injected.as_deref().unwrap_or("unknown");
+        if version != status.version {
+            others.entry(version).or_default().push(pod);
+        }
+    }
+    for (version, pods) in others {
+        let names = shortened(pods.iter().map(|pod| pod.full_name()).collect()).join(", ");
+        causes.push(format!(
+            "sidecars of version {version}, beside a control plane of {}: {names}",
+            status.version
+        ));
+    }
+    Judgement::from_causes(Outcome::Warning, causes, RESTART)
+}
+
+fn named(pods: &[&Pod], sentence: impl Fn(&Pod) -> String) -> Vec<String> {
+    shortened(pods.iter().map(|pod| sentence(pod)).collect())
+}
+
+/// The first of them, and how many more there are.
+fn shortened(mut all: Vec<String>) -> Vec<String> {
+    let more = all.len().saturating_sub(MOST_NAMED);
+    if more > 0 {
+        all.truncate(MOST_NAMED);
+        all.push(format!("and {more} more"));
+    }
+    all
+}

@@ -1,0 +1,150 @@
+//! What the checks are about, as plain values. Owns the shape; where they come from is `gather`'s.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use kith_proto::v1;
+use serde_json::Value;
+
+/// A fact, or why it is not known.
+pub type Known<T> = Result<T, String>;
+
+/// Everything that is looked at.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// When.
+    pub now: SystemTime,
+    /// Of whoever checks.
+    pub version: String,
+    /// Where Kith is installed, or is to be.
+    pub namespace: String,
+    /// The API server's version, if it answers.
+    pub api: Known<ApiVersion>,
+    /// What whoever checks needs, and whether they may.
+    pub rights: Vec<Right>,
+    /// Objects of ours that are the cluster's, before an installation: `ClusterRole kith-control-plane`.
+    pub leftovers: Known<Vec<String>>,
+    /// All namespaces.
+    pub namespaces: Known<Vec<Namespace>>,
+    /// The definitions of our kinds: their names, and the schema that is stored.
+    pub definitions: Vec<(String, Known<Option<Value>>)>,
+    /// The text of the control plane's configuration.
+    pub config: Known<Option<String>>,
+    /// The control plane's Deployment.
+    pub deployment: Known<Option<Deployment>>,
+    /// How many ready endpoints its Service has; `None` when there is no such Service.
+    pub endpoints: Known<Option<usize>>,
+    /// The webhook configurations.
+    pub webhooks: Vec<(String, Known<Option<Webhooks>>)>,
+    /// Whether the API server could ask the webhooks about a policy.
+    pub webhook_answers: Known<Result<(), String>>,
+    /// What the control plane may do.
+    pub role: Known<Option<Vec<Rule>>>,
+    /// The Secret with the key, where there is one.
+    pub key: Known<Option<KeySecret>>,
+    /// What the control plane says of itself and its sidecars.
+    pub status: Known<v1::StatusResponse>,
+    /// The pods of labelled namespaces, and those that have a sidecar elsewhere.
+    pub pods: Known<Vec<Pod>>,
+}
+
+/// Of the API server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiVersion {
+    /// Such as 1.
+    pub major: u32,
+    /// Such as 36.
+    pub minor: u32,
+    /// Such as `v1.36.2`.
+    pub text: String,
+}
+
+/// Something that whoever checks needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Right {
+    /// In words: `list pods in the cluster`.
+    pub what: String,
+    /// Whether they may.
+    pub allowed: Known<bool>,
+}
+
+/// A namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// Its name.
+    pub name: String,
+    /// All of them.
+    pub labels: BTreeMap<String, String>,
+    /// All of them.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// The control plane's Deployment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deployment {
+    /// How many pods it wants.
+    pub wanted: i32,
+    /// How many of the newest kind are ready.
+    pub ready: i32,
+    /// What pods that are not ready wait for.
+    pub waiting: Vec<String>,
+}
+
+/// One webhook configuration: the certificate authorities that its webhooks are to be reached by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Webhooks {
+    /// Of each webhook, by its name; empty until the control plane wrote it.
+    pub ca_bundles: BTreeMap<String, Vec<u8>>,
+}
+
+/// One rule of a role.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// `""` is the core.
+    pub groups: Vec<String>,
+    /// Such as `pods`.
+    pub resources: Vec<String>,
+    /// Such as `list`.
+    pub verbs: Vec<String>,
+    /// Empty: any.
+    pub names: Vec<String>,
+}
+
+/// The Secret that the authority's file is sealed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySecret {
+    /// Its name.
+    pub name: String,
+    /// Whether it is there.
+    pub exists: Known<bool>,
+    /// Of those who are everybody, who may read it.
+    pub readers: Known<Vec<String>>,
+}
+
+/// A pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it has a sidecar.
+    pub in_mesh: bool,
+    /// Whether it says that it stays outside.
+    pub opted_out: bool,
+    /// Whether it shares its node's network.
+    pub host_network: bool,
+    /// Whether it ran to its end.
+    pub over: bool,
+    /// Whether its sidecar is ready.
+    pub sidecar_ready: bool,
+    /// The version that injected it.
+    pub injected: Option<String>,
+}
+
+impl Pod {
+    /// `namespace/name`.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}

@@ -1,0 +1,45 @@
+//! Quarantines. Every stored object is taken, also one that nobody can read: whoever it means is to be cut off.
+
+use kith_identity::TrustDomain;
+use kube::api::DynamicObject;
+use kube::{Api, Client};
+
+use super::object;
+use super::watched::Watched;
+use crate::index::cluster::{Change, Event, Key, Kind, QuarantineObject, Unreadable};
+
+const SINGULAR: &str = "Quarantine";
+
+pub(super) struct Quarantines {
+    trust_domain: TrustDomain,
+}
+
+impl Quarantines {
+    pub(super) fn new(trust_domain: TrustDomain) -> Self {
+        Self { trust_domain }
+    }
+}
+
+impl Watched for Quarantines {
+    type Object = DynamicObject;
+    type Kept = QuarantineObject;
+    const KIND: Kind = Kind::Quarantines;
+    const PAGE: u32 = 50;
+
+    fn api(client: Client) -> Api<DynamicObject> {
+        object::api(client, Self::KIND, SINGULAR)
+    }
+
+    fn key(object: &DynamicObject) -> Result<Key, Unreadable> {
+        Key::of(&object.metadata)
+    }
+
+    fn read(&self, object: DynamicObject) -> Result<(Key, QuarantineObject), Unreadable> {
+        let metadata = object.metadata.clone();
+        QuarantineObject::read(&self.trust_domain, &metadata, &object::whole(object, SINGULAR))
+    }
+
+    fn change(event: Event<QuarantineObject>) -> Change {
+        Change::Quarantines(event)
+    }
+}

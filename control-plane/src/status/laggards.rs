@@ -1,0 +1,111 @@
+//! Who has a policy in force, and who has not. Owns who counts: whoever has a sidecar that may still be serving by an
+//! older word. A sidecar that never came has nothing older: it refuses everything until it was told.
+
+use std::time::SystemTime;
+
+use kith_policy::Revision;
+
+use crate::index::Workload;
+use crate::stream::acks::Acks;
+
+use super::since::Since;
+
+/// Names that a message has at most.
+const MOST_NAMES: usize = 10;
+/// Of what a sidecar says when it refuses.
+const MOST_REASON_CHARS: usize = 300;
+
+/// What is known of sidecars now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sidecars<'a> {
+    pub(super) acks: &'a Acks,
+    pub(super) since: &'a Since,
+    pub(super) now: SystemTime,
+    /// Until when somebody may hold an svid of an earlier start of the control plane.
+    pub(super) strangers_until: SystemTime,
+}
+
+/// How one sidecar stands to a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Standing {
+    Has,
+    Waits,
+    Refuses(String),
+    /// There is none that could serve by anything older.
+    Nobody,
+}
+
+/// How all of them stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Roll {
+    has: usize,
+    waiting: Vec<String>,
+    refusing: Vec<(String, String)>,
+}
+
+impl Sidecars<'_> {
+    /// Calls the roll of workloads, each with the revision that it has to have.
+    pub(super) fn roll<'w>(&self, workloads: impl Iterator<Item = (&'w Workload, Revision)>) -> Roll {
+        let mut roll = Roll::default();
+        for (workload, revision) in workloads {
+            match self.standing(workload, revision) {
+                Standing::Has => roll.has += 1,
+                Standing::Waits => roll.waiting.push(workload.name.clone()),
+                Standing::Refuses(reason) => roll.refusing.push((workload.name.clone(), reason)),
+                Standing::Nobody => {}
+            }
+        }
+        roll.waiting.sort_unstable();
+        roll.refusing.sort_unstable();
+        roll
+    }
+
+    fn standing(&self, workload: &Workload, revision: Revision) -> Standing {
+        let standing = self.acks.standing(&workload.id);
+        if standing.acknowledged >= Some(revision) {
+            return Standing::Has;
+        }
+        if let Some((_, reason)) = standing.refusals.snapshot.filter(|(refused, _)| *refused >= revision) {
+            return Standing::Refuses(reason.chars().take(MOST_REASON_CHARS).collect());
+        }
+        let holds_svid = match standing.svid {
+            Some((_, not_after)) => not_after > self.now,
+            None => self.since.is_from_the_start(&workload.id) && self.strangers_until > self.now,
+        };
+        if standing.connected || holds_svid { Standing::Waits } else { Standing::Nobody }
+    }
+}
+
+impl Roll {
+    /// Whether nobody is missing.
+    pub(super) fn is_complete(&self) -> bool {
+        self.waiting.is_empty() && self.refusing.is_empty()
+    }
+
+    /// In a sentence: who refused and why, then who is waited for.
+    pub(super) fn told(&self) -> String {
+        if self.is_complete() {
+            return match self.has {
+                0 => "no sidecar is selected now".to_owned(),
+                1 => "in force at 1 sidecar".to_owned(),
+                count => format!("in force at {count} sidecars"),
+            };
+        }
+        let mut told = Vec::new();
+        let refusing = self.refusing.iter().take(MOST_NAMES);
+        told.extend(refusing.map(|(name, reason)| format!("refused by {name}: {reason}")));
+        let left = MOST_NAMES - told.len();
+        let named: Vec<_> = self.waiting.iter().take(left).map(String::as_str).collect();
+        if !named.is_empty() {
+            told.push(format!("waiting for {}", named.join(", ")));
+        }
+        let missing = self.waiting.len() + self.refusing.len();
+        if missing > MOST_NAMES {
+            told.push(format!("and {} more", missing - MOST_NAMES));
+        }
+        format!("{} ({} of {} sidecars have it)", told.join("; "), self.has, self.has + missing)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! What the API server asks before it stores an object: pods on their way into the mesh, and our own policies. Owns the
+//! HTTPS server, its certificate, and that the API server trusts it; what is done to a pod is `inject`'s, what a policy
+//! may say is `kith-policy`'s.
+//!
+//! ```text
+//! API server ─► server (limits) ─► review (pure: question in, answer out) ─► inject, crd
+//! certificates ─► tls, live ─┐
+//!        └─► trusted ─► registration ─► caBundle of kith-injector and kith-validator
+//!                            └─► published (a new authority signs only then), owner of what the control plane makes
+//! ```
+//!
+//! The API server proves no identity here, and anybody in the cluster may ask the same (K21): an answer changes nothing
+//! but what whoever asked then stores, and says nothing that the object and its namespace do not.
+//!
+//! Both configurations have to select the namespaces that are labelled `kith.dev/inject`: a question about a pod of
+//! another one is refused, because it means that the label has not been heard of yet.
+
+mod certificates;
+mod guests;
+mod registration;
+mod review;
+mod server;
+#[cfg(test)]
+mod testing;
+
+pub(crate) use certificates::Certificates;
+pub(crate) use registration::{Owner, Registration};
+pub(crate) use server::Webhook;
