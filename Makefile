@@ -1,7 +1,9 @@
 # What people do with this repository. `make` lists the targets; each is one plain command or a few.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo story demo-check test bench check fmt clippy structure docs check-alone preflight preflight-tests preflight-bench
+.PHONY: help demo story demo-check test bench check fmt clippy structure docs check-alone \
+	images release-check cluster cluster-down test-cluster bench-cluster \
+	preflight preflight-tests preflight-bench preflight-cluster preflight-images
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -37,6 +39,29 @@ bench: preflight-bench ## Measure the mesh beside HAProxy, rules and issuance (A
 	cargo bench --locked -p kith-tests --bench mesh -- $(ARGS)
 	cargo bench --locked -p kith-policy --bench evaluate
 
+images: preflight-images ## Write the images as archives for ctr, docker load and skopeo, without Docker: target/images
+	cargo build --release --locked -p kith-sidecar -p kith-control-plane --bins
+	scripts/images $(ARGS)
+
+release-check: preflight ## Build everything twice from nothing and compare the images
+	scripts/release-check
+
+NAME ?= kith
+
+cluster: preflight-cluster ## Start a real Kubernetes cluster on this machine (NAME=kith); as root
+	@tests/cluster/run up --name $(NAME)
+
+cluster-down: preflight-cluster ## Remove that cluster and everything that it made
+	@tests/cluster/run down --name $(NAME)
+
+# With the binaries of `make test`, so that nothing heavy is built twice.
+test-cluster: preflight-cluster ## Run the tests that need a cluster, in one that they start and remove; as root
+	cargo build --workspace --bins --locked
+	scripts/test-cluster
+
+bench-cluster: preflight-cluster images ## Measure the mesh in a cluster: pods' start, policies, renewals, memory; as root
+	scripts/bench-cluster $(ARGS)
+
 check: preflight fmt clippy structure docs check-alone ## Everything but the tests: format, lints, structure, docs, each crate alone
 
 fmt: ## Formatting
@@ -66,3 +91,9 @@ preflight-tests:
 
 preflight-bench:
 	@scripts/preflight cargo cc haproxy
+
+preflight-cluster:
+	@scripts/preflight cargo cc go python3 root
+
+preflight-images:
+	@scripts/preflight cargo cc python3
