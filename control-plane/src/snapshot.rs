@@ -74,7 +74,7 @@ fn of_workload(workload: &Workload) -> Option<v1::Endpoint> {
 fn at(world: &World, address: SocketAddr) -> v1::Destination {
     let name = address.to_string();
     if let Some(port) = world.services.by_address.get(&address) {
-        let endpoints = port.endpoints.iter().map(|endpoint| of_service(world, endpoint)).collect();
+        let endpoints = port.endpoints.iter().filter_map(|endpoint| of_service(world, endpoint)).collect();
         let (service, protocol) = (port.service.clone(), port.protocol.into());
         return v1::Destination { name, endpoints, protocol, service, outside: false };
     }
@@ -83,7 +83,7 @@ fn at(world: &World, address: SocketAddr) -> v1::Destination {
         let protocol = workload.and_then(|workload| workload.ports.get(&address.port()).copied());
         return v1::Destination {
             name,
-            endpoints: vec![endpoint(world, address, pod.workload.as_ref())],
+            endpoints: endpoint(world, address, pod.workload.as_ref()).into_iter().collect(),
             protocol: protocol.unwrap_or_default().into(),
             ..v1::Destination::default()
         };
@@ -91,17 +91,17 @@ fn at(world: &World, address: SocketAddr) -> v1::Destination {
     v1::Destination { name, outside: true, ..v1::Destination::default() }
 }
 
-fn of_service(world: &World, of: &ServiceEndpoint) -> v1::Endpoint {
+fn of_service(world: &World, of: &ServiceEndpoint) -> Option<v1::Endpoint> {
     endpoint(world, of.address, of.workload.as_ref())
 }
 
 /// One without an identity is reached without the mesh, if at all: whether it is in the mesh is known here, and never
-/// tried out.
-fn endpoint(world: &World, address: SocketAddr, workload: Option<&WorkloadId>) -> v1::Endpoint {
-    let workload = workload.and_then(|id| world.workload(id).ok());
+/// tried out. `None`: it has a sidecar, and nobody can say what that has to prove.
+fn endpoint(world: &World, address: SocketAddr, workload: Option<&WorkloadId>) -> Option<v1::Endpoint> {
+    let workload = workload.map(|id| world.workload(id)).transpose().ok()?;
     let meshed = workload.filter(|workload| !workload.skipped.iter().any(|ports| ports.has(address.port())));
     let identity = meshed.map(|workload| workload.identity.to_string());
-    v1::Endpoint { address: address.to_string(), identity: identity.unwrap_or_default() }
+    Some(v1::Endpoint { address: address.to_string(), identity: identity.unwrap_or_default() })
 }
 
 #[cfg(test)]

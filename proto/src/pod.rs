@@ -153,7 +153,8 @@ fn pod_ip(text: &str) -> Result<IpAddr, NoPodIps> {
 }
 
 /// `KITH_PROBES`: what the kubelet asked of the containers before its probes were pointed at the sidecar, by the path
-/// below `/probe/` that it asks now: `CONTAINER/liveness`, `/readiness`, `/startup`, `/post-start` or `/pre-stop`.
+/// below `/probe/` that it asks now: `CONTAINER/liveness`, `/readiness`, `/startup`, and `/post-start` or
+/// `/pre-stop` with 32 digits after it that nobody else knows: hooks are orders, and not only questions.
 pub type Probes = BTreeMap<String, Probe>;
 
 /// One question of the kubelet, as the pod's author wrote it.

@@ -77,6 +77,19 @@ fn a_port_that_passes_the_sidecar_by_is_reached_without_the_mesh() {
 }
 
 #[test]
+fn a_sidecar_that_has_no_identity_is_not_called_in_the_clear() {
+    let world = world(demo_workloads());
+    let ip: IpAddr = [10, 1, 0, 9].into();
+    let pod = PodAddress { pod: "demo/nobody".into(), workload: Some(WorkloadId::new("nobody")) };
+    let services = Services { pods: [(ip, pod)].into(), ..Services::default() };
+    let world = World { services: Arc::new(services), ..world };
+    let subscribed = [SocketAddr::new(ip, 8080)].into();
+    let orders = world.any_of(&id("orders")).unwrap();
+    let destination = snapshot_for(&world, orders, &subscribed).destinations.pop().unwrap();
+    assert_eq!((destination.endpoints, destination.outside), (vec![], false));
+}
+
+#[test]
 fn a_destination_that_does_not_run_has_no_endpoint() {
     let mut not_ready = workload("payments", &[]);
     not_ready.inbound_address.clear();

@@ -222,8 +222,9 @@ pub(super) fn from_raw(
             let (service, place) = grpc.service.required("service", place, text)?;
             let service =
                 GrpcService::parse(&service).map_err(|error| text.error(place, error.to_string()))?;
-            let methods =
-                list(grpc.methods, ("methods", limits::GRPC_METHODS), text, |method| GrpcMethod::parse(&method))?;
+            let methods = list(grpc.methods, ("methods", limits::GRPC_METHODS), text, |method| {
+                GrpcMethod::parse(&method)
+            })?;
             Ok(Operation::Grpc(GrpcOperation { service, methods }))
         }
         (None, None) => Err(text.error(place, "an operation is either http or grpc; write one of them")),

@@ -88,7 +88,9 @@ pub(super) fn choose<'a, C: Carrier>(
             let detail = format!("destination {} has no endpoint", destined(known, outgoing));
             Err(Refusal::unavailable("no_endpoint", detail))
         }
-        None if enforced.egress(worker.shared.clock.now()) == Egress::Deny => Err(Refusal::egress_denied(&destined(known, outgoing))),
+        None if enforced.egress(worker.shared.clock.now()) == Egress::Deny => {
+            Err(Refusal::egress_denied(&destined(known, outgoing)))
+        }
         None => Err(Refusal::unavailable(
             "left_the_mesh",
             format!("{} has no sidecar any more; a new connection gets there", destined(known, outgoing)),

@@ -16,13 +16,12 @@ const CONTROL_PLANE: &str = "/api/v1/namespaces/kith/services/kith-control-plane
 
 pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<String>> {
     let namespace = Namespace::meshed("crowd")?;
-    let crowd = App::start(&namespace, "crowd", &[])?;
+    App::start(&namespace, "crowd", &[])?;
     namespace.kubectl(&["scale", "deployment/crowd", &format!("--replicas={}", effort.crowd)])?;
     namespace.kubectl(&["rollout", "status", "deployment/crowd", "--timeout=170s"])?;
     let mut lines = renewals(effort)?;
     lines.push(webhook()?);
     lines.extend(memory(effort)?);
-    drop(crowd);
     Ok(lines)
 }
 
@@ -51,7 +50,7 @@ fn renewals(effort: Effort) -> anyhow::Result<Vec<String>> {
     let is_review = |what: &str| what.contains("tokenreviews") || what.contains("subjectaccessreviews");
     let of_cluster = |what: &str| ["leases", "events", "nodes"].iter().any(|own| what.contains(own));
     let sum = |wanted: &dyn Fn(&str) -> bool| {
-        written.iter().filter(|(what, _)| wanted(what)).map(|(_, count)| count).sum::<f64>()
+        written.iter().filter(|(what, _)| wanted(what)).fold(0.0, |sum, (_, count)| sum + count)
     };
     let stored = sum(&|what| !is_review(what) && !of_cluster(what));
     let reviews = sum(&|what| what.contains("tokenreviews"));

@@ -6,8 +6,9 @@ use std::time::Duration;
 pub(crate) fn quantile(samples: &[Duration], of: f64) -> f64 {
     let mut sorted: Vec<f64> = samples.iter().map(|sample| sample.as_secs_f64() * 1000.0).collect();
     sorted.sort_by(f64::total_cmp);
-    let below = sorted.iter().enumerate().filter(|(index, _)| (*index as f64) < of * sorted.len() as f64);
-    below.last().map(|(_, sample)| *sample).unwrap_or_default()
+    let mut enough =
+        sorted.iter().enumerate().filter(|(index, _)| (index + 1) as f64 >= of * sorted.len() as f64);
+    enough.next().map(|(_, sample)| *sample).unwrap_or_default()
 }
 
 /// A line of the table.

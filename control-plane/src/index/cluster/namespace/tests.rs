@@ -1,3 +1,5 @@
+//! What a namespace's labels and annotations mean, and which of them mean nothing.
+
 use std::time::Duration;
 
 use super::*;

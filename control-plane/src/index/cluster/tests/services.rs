@@ -20,7 +20,7 @@ fn service(name: &str, ips: &[&str]) -> Value {
 }
 
 /// A slice of the service `web`.
-fn slice(name: &str, endpoints: Value) -> Value {
+fn slice(name: &str, endpoints: &Value) -> Value {
     json!({
         "metadata": { "namespace": "shop", "name": name, "labels": { "kubernetes.io/service-name": "web" } },
         "addressType": "IPv4",
@@ -29,7 +29,7 @@ fn slice(name: &str, endpoints: Value) -> Value {
     })
 }
 
-fn endpoint(pod: &str, address: &str, conditions: Value) -> Value {
+fn endpoint(pod: &str, address: &str, conditions: &Value) -> Value {
     let target = json!({ "kind": "Pod", "namespace": "shop", "name": pod, "uid": format!("uid-{pod}") });
     json!({ "addresses": [address], "conditions": conditions, "targetRef": target })
 }
@@ -56,7 +56,7 @@ fn plain(address: &str) -> (String, Option<String>) {
 #[test]
 fn each_address_of_a_service_leads_to_the_endpoints_of_its_family_at_their_own_port() {
     let ready = json!({ "ready": true });
-    let mut six = slice("six", json!([endpoint("a", "fd00::a", ready.clone())]));
+    let mut six = slice("six", &json!([endpoint("a", "fd00::a", &ready)]));
     six["addressType"] = json!("IPv6");
     let known = cluster([
         apply_service(service("web", &["10.96.0.1", "fd00:96::1"])),
@@ -64,7 +64,7 @@ fn each_address_of_a_service_leads_to_the_endpoints_of_its_family_at_their_own_p
         apply_pod(plain_pod("b", &["10.0.0.2"])),
         apply_slice(slice(
             "four",
-            json!([endpoint("b", "10.0.0.2", ready.clone()), endpoint("a", "10.0.0.1", ready)]),
+            &json!([endpoint("b", "10.0.0.2", &ready), endpoint("a", "10.0.0.1", &ready)]),
         )),
         apply_slice(six),
     ]);
@@ -83,17 +83,17 @@ fn calls_go_to_those_who_are_ready_else_to_those_who_end_and_still_answer_and_to
     let known = |endpoints: &[Value]| {
         let pods =
             ["a", "b", "c"].iter().zip(1..).map(|(name, n)| apply_pod(pod(name, &[&format!("10.0.0.{n}")])));
-        let slice = apply_slice(slice("one", json!(endpoints)));
+        let slice = apply_slice(slice("one", &json!(endpoints)));
         let known = cluster(pods.chain([apply_service(service("web", &["10.96.0.1"])), slice]));
         behind(&known, "10.96.0.1:80").unwrap()
     };
-    let ready = endpoint("a", "10.0.0.1", json!({ "ready": true, "serving": true }));
-    let ending = endpoint("b", "10.0.0.2", json!({ "ready": false, "serving": true, "terminating": true }));
-    let away = endpoint("c", "10.0.0.3", json!({ "ready": false, "serving": false, "terminating": true }));
-    let starting = endpoint("c", "10.0.0.3", json!({ "ready": false, "serving": false }));
+    let ready = endpoint("a", "10.0.0.1", &json!({ "ready": true, "serving": true }));
+    let ending = endpoint("b", "10.0.0.2", &json!({ "ready": false, "serving": true, "terminating": true }));
+    let away = endpoint("c", "10.0.0.3", &json!({ "ready": false, "serving": false, "terminating": true }));
+    let starting = endpoint("c", "10.0.0.3", &json!({ "ready": false, "serving": false }));
     // What publishNotReadyAddresses makes of one that starts.
-    let published = endpoint("c", "10.0.0.3", json!({ "ready": true, "serving": false }));
-    let unsaid = endpoint("a", "10.0.0.1", Value::Null);
+    let published = endpoint("c", "10.0.0.3", &json!({ "ready": true, "serving": false }));
+    let unsaid = endpoint("a", "10.0.0.1", &Value::Null);
     assert_eq!(known(&[ready.clone(), ending.clone(), away.clone()]), [meshed("10.0.0.1:8080", "a")]);
     assert_eq!(known(&[ending, away.clone(), starting.clone()]), [meshed("10.0.0.2:8080", "b")]);
     assert_eq!(known(&[away, starting]), []);
@@ -107,13 +107,13 @@ fn calls_go_to_those_who_are_ready_else_to_those_who_end_and_still_answer_and_to
 
 #[test]
 fn an_endpoint_that_is_in_two_slices_is_one() {
-    let ready = endpoint("a", "10.0.0.1", json!({ "ready": true }));
-    let away = endpoint("a", "10.0.0.1", json!({ "ready": false }));
+    let ready = endpoint("a", "10.0.0.1", &json!({ "ready": true }));
+    let away = endpoint("a", "10.0.0.1", &json!({ "ready": false }));
     let known = cluster([
         apply_service(service("web", &["10.96.0.1"])),
         apply_pod(pod("a", &["10.0.0.1"])),
-        apply_slice(slice("one", json!([away]))),
-        apply_slice(slice("two", json!([ready]))),
+        apply_slice(slice("one", &json!([away]))),
+        apply_slice(slice("two", &json!([ready]))),
     ]);
     assert_eq!(behind(&known, "10.96.0.1:80"), Some(vec![meshed("10.0.0.1:8080", "a")]));
 }
@@ -128,14 +128,14 @@ fn an_endpoint_is_the_pod_that_it_names_or_has_the_address_of_and_nobody_once_th
     let known = |slices: Value, pods: Vec<Value>| {
         let pods = pods.into_iter().map(apply_pod);
         let service = apply_service(service("web", &["10.96.0.1"]));
-        behind(&cluster(pods.chain([service, apply_slice(slice("one", slices))])), "10.96.0.1:80").unwrap()
+        behind(&cluster(pods.chain([service, apply_slice(slice("one", &slices))])), "10.96.0.1:80").unwrap()
     };
     let a = || vec![pod("a", &["10.0.0.1"])];
     assert_eq!(known(json!([unnamed]), a()), [meshed("10.0.0.1:8080", "a")]);
     // Whom a slice names in another namespace says nothing; who has the address does.
     assert_eq!(known(json!([foreign]), a()), [meshed("10.0.0.1:8080", "a")]);
     assert_eq!(known(json!([elsewhere]), a()), [plain("203.0.113.9:8080")]);
-    let named = || json!([endpoint("a", "10.0.0.1", ready.clone())]);
+    let named = || json!([endpoint("a", "10.0.0.1", &ready)]);
     assert_eq!(known(named(), vec![]), [], "a pod that is not known");
     let mut old = pod("a", &["10.0.0.1"]);
     old["metadata"]["deletionTimestamp"] = json!("2026-01-02T00:00:00Z");

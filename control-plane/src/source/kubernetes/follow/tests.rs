@@ -1,3 +1,5 @@
+//! How a list is believed, told by made-up watches: none of them sleeps, and all of time is paused.
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -143,8 +143,7 @@ impl Running {
     /// Waits until the world is so.
     pub(crate) async fn world(&self, what: &str, is_so: impl FnMut(&Arc<World>) -> bool) -> Arc<World> {
         let mut worlds = self.worlds.watch();
-        let world = within(what, worlds.wait_for(is_so)).await.unwrap().clone();
-        world
+        within(what, worlds.wait_for(is_so)).await.unwrap().clone()
     }
 
     /// Waits until so many kinds fail.

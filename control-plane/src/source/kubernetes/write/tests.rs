@@ -1,3 +1,5 @@
+//! How changes become a world, one burst at a time.
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kith_identity::{BundleSet, TrustDomain};
 use kith_policy::Revision;
