@@ -76,6 +76,13 @@ impl Exit {
                 NoMesh::Cluster(error) => Self::of_cluster(error),
             };
         }
+        if let Some(error) = error.downcast_ref::<InjectError>() {
+            return match error {
+                InjectError::NoCluster | InjectError::NoConfiguration { .. } => Self::Unreachable,
+                InjectError::Cluster { reason } => Self::of_cluster(reason),
+                _ => Self::BadInput,
+            };
+        }
         if let Some(error) = error.downcast_ref::<KeptStateError>() {
             return match error {
                 KeptStateError::Layout(error) => Self::of_layout(error),
@@ -91,7 +98,6 @@ impl Exit {
         let bad_input = error.is::<SpecError>()
             || error.is::<MeshFileError>()
             || error.is::<DocumentError>()
-            || error.is::<InjectError>()
             || error.is::<UnusablePolicies>();
         if bad_input { Self::BadInput } else { Self::Failed }
     }

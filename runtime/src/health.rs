@@ -55,7 +55,7 @@ pub type Page = Pin<Box<dyn Future<Output = (StatusCode, String)> + Send>>;
 pub struct Health {
     waiting_for: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     metrics: Registry,
-    more: Option<MorePages>,
+    more: Vec<MorePages>,
 }
 
 /// The page that a request asks for, by its head.
@@ -87,17 +87,18 @@ impl Health {
         let mut metrics = Registry::default();
         metrics.register_collector(Box::new(process));
         metrics.register_collector(Box::new(figures));
-        Self { waiting_for: Box::new(waiting_for), metrics, more: None }
+        Self { waiting_for: Box::new(waiting_for), metrics, more: Vec::new() }
     }
 
     /// More pages: for the head of a request, the page that it asks for, if there is one. Only GET and HEAD are let
     /// through to it; none of them takes longer than `limit`.
     pub fn with_pages(
-        self,
+        mut self,
         limit: Duration,
         find: impl Fn(&Parts) -> Option<Page> + Send + Sync + 'static,
     ) -> Self {
-        Self { more: Some(MorePages { find: Box::new(find), limit }), ..self }
+        self.more.push(MorePages { find: Box::new(find), limit });
+        self
     }
 
     /// Answers from now on, whoever else waits for what.
@@ -111,7 +112,7 @@ impl Health {
     }
 
     async fn serve(self, listener: TcpListener, stop: Stop, tasks: &Tasks) {
-        let limit = CONNECTION_LIMIT + self.more.as_ref().map_or(Duration::ZERO, |more| more.limit);
+        let limit = CONNECTION_LIMIT + self.more.iter().map(|more| more.limit).max().unwrap_or_default();
         let (health, newest) = (Arc::new(self), Newest::new(CONNECTIONS));
         // More than are served at once: what is pushed out still has to be closed.
         let limits = Limits { connections: CONNECTIONS * 2 };
@@ -135,7 +136,7 @@ impl Health {
         let path = head.uri.path();
         let page = match path {
             "/live" | "/ready" | "/metrics" => None,
-            _ => match self.more.as_ref().and_then(|more| (more.find)(&head)) {
+            _ => match self.more.iter().find_map(|more| (more.find)(&head)) {
                 Some(page) => Some(page),
                 None => {
                     let line = "no such page: ask for /live, /ready or /metrics";

@@ -2,18 +2,27 @@
 //! svid ends by the clock alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::StatusCode;
 use kith_identity::SpiffeId;
 use kith_mtls::Svid;
 use kith_runtime::metrics::Process;
-use kith_runtime::{Clock, Health, Readiness, Stop};
+use kith_runtime::{Clock, Health, Page, Readiness, Stop};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::enforced::Enforced;
 use crate::metrics::Figures;
 
 #[cfg(test)]
 mod tests;
+
+/// The kubelet's question at the start, which waits for its answer: it comes once a second, and who was not ready yet
+/// would lose the rest of that second, and the containers after it with it.
+const STARTED: &str = "/started";
+/// How long it waits; the injector gives it as much.
+const STARTED_LIMIT: Duration = Duration::from_secs(5);
 
 /// What readiness depends on.
 #[derive(Debug, Clone)]
@@ -30,7 +39,10 @@ pub(crate) struct Vitals {
 /// The pages of this process.
 pub(crate) fn health(vitals: Vitals, figures: Figures) -> Health {
     let process = Process::new(env!("CARGO_PKG_VERSION"), vitals.clock.now());
-    Health::of(process, figures, move || vitals.waiting_for())
+    let asked = vitals.clone();
+    Health::of(process, figures, move || vitals.waiting_for()).with_pages(STARTED_LIMIT, move |head| {
+        (head.uri.path() == STARTED).then(|| Box::pin(asked.clone().started()) as Page)
+    })
 }
 
 impl Vitals {
@@ -46,6 +58,30 @@ impl Vitals {
         ];
         let names = missing.into_iter().filter(|(missing, _)| *missing).map(|(_, name)| name.to_owned());
         names.chain(self.listening.waiting_for()).collect()
+    }
+
+    /// Answers when a call can be carried, or says what is missing still.
+    async fn started(mut self) -> (StatusCode, String) {
+        match timeout(STARTED_LIMIT, self.can_carry()).await {
+            Ok(()) => (StatusCode::OK, "ok".to_owned()),
+            Err(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}", self.waiting_for().join(", ")))
+            }
+        }
+    }
+
+    async fn can_carry(&mut self) {
+        self.listening.clone().ready().await;
+        while !self.waiting_for().is_empty() {
+            let changed = tokio::select! {
+                changed = self.svid.changed() => changed,
+                changed = self.enforced.changed() => changed,
+            };
+            if changed.is_err() {
+                // What could become ready is gone with the process.
+                std::future::pending().await
+            }
+        }
     }
 
     /// One that holds now: an svid that has ended is none.

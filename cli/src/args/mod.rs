@@ -90,7 +90,8 @@ pub enum Command {
         Exit code 2: something is wrong; with --fail-on warning also when something should be looked at.")]
     Check(CheckArgs),
     /// Make every pod of a text a member of the mesh: YAML or JSON in, the same out
-    #[command(after_help = "Example: kith inject -f shop.yaml --config config.yaml | kubectl apply -f -\n\n\
+    #[command(after_help = "Example: kith inject -f shop.yaml | kubectl apply -f -\n\n\
+        How it is done says kith-config of the installation in the cluster, or the file of --config.\n\
         What was done is told on standard error. Comments and the order of fields are lost.\n\
         Exit code 65: the text is none, or a pod in it cannot be a member as it is.")]
     Inject(InjectArgs),

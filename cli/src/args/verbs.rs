@@ -169,9 +169,11 @@ pub struct InjectArgs {
     /// What to read, YAML or JSON; - is standard input
     #[arg(short, long, value_name = "FILE")]
     pub file: PathBuf,
-    /// The control plane's config.yaml, which says how its own injector does it
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    /// The control plane's config.yaml, which says how its own injector does it; without it, that of the installation in the cluster
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "kubeconfig", "namespace"])]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 /// Arguments of `kith crds`.

@@ -12,7 +12,10 @@ pub(crate) async fn run(args: AskArgs) -> anyhow::Result<Exit> {
     let mesh = Mesh::find(&args).await?;
     let both = ask(&mesh, async |mut admin| Ok((admin.edges().await?, admin.status().await?)));
     let (answer, status) = both.await?;
-    let names = Names::new(&status);
+    let names = match mesh {
+        Mesh::Local(_) => Names::of_workloads(&status),
+        Mesh::Cluster(_) => Names::of_accounts(&status),
+    };
     let text = match args.output {
         Output::Table => edges::table(&answer, &names, terminal_width()),
         Output::Json => json::pretty(&edges::EdgesJson::new(&answer, &names))?,

@@ -1,5 +1,6 @@
 //! `kith inject`: a text with workloads in it, out again with every pod a member of the mesh. A text transform: the
-//! result goes to standard output, what was done to standard error, and no cluster is asked.
+//! result goes to standard output, what was done to standard error. How it is done is said by a file, or by the
+//! configuration of the installation in a cluster, which is asked nothing else.
 
 mod read;
 #[cfg(test)]
@@ -12,12 +13,14 @@ use std::{fs, io};
 use kith_control_plane::inject::{
     DocumentRefusal, HookNonce, Outcome, Report, Settings, SettingsError, inject_document,
 };
+use kith_control_plane::kubernetes::ClusterError;
 use kith_policy::document::DocumentError;
 
 use self::read::{Documents, read};
 use super::ask::answered;
-use crate::args::InjectArgs;
+use crate::args::{ClusterArgs, InjectArgs};
 use crate::exit::Exit;
+use crate::mesh::{self, NoMesh};
 use crate::render::escape::escape;
 use crate::render::{self, json, yaml};
 
@@ -45,10 +48,10 @@ pub(crate) enum InjectError {
     #[error(transparent)]
     Document(#[from] DocumentError),
     /// There is nothing in it.
-    #[error("there is no object in {}", path.display())]
+    #[error("there is no object in {name}")]
     Empty {
-        /// The file.
-        path: PathBuf,
+        /// The file, or the object.
+        name: String,
     },
     /// A pod in it cannot be a member.
     #[error("{place}: {refusal}")]
@@ -59,18 +62,51 @@ pub(crate) enum InjectError {
         refusal: DocumentRefusal,
     },
     /// The configuration of the control plane does not say how.
-    #[error("{}: {wrong}", path.display())]
+    #[error("{name}: {wrong}")]
     Settings {
-        /// The file.
-        path: PathBuf,
+        /// The file, or the object.
+        name: String,
         /// What is wrong with it.
         wrong: SettingsError,
     },
+    /// Neither a file nor a cluster says how.
+    #[error(
+        "no configuration says how to inject, and no kubeconfig names a cluster that has one (KUBECONFIG, \
+         ~/.kube/config); give the control plane's config.yaml with --config FILE, or name a cluster with --kubeconfig"
+    )]
+    NoCluster,
+    /// There is no installation, or none of this version.
+    #[error(
+        "there is no ConfigMap kith-config with a config.yaml in the namespace {namespace}; name the namespace that \
+         Kith is installed in with -n, or give its config.yaml with --config FILE"
+    )]
+    NoConfiguration {
+        /// Where it was looked for.
+        namespace: String,
+    },
+    /// The cluster does not give it.
+    #[error("the ConfigMap kith-config cannot be read: {reason}; or give its config.yaml with --config FILE")]
+    Cluster {
+        /// Why not.
+        reason: ClusterError,
+    },
+}
+
+impl From<NoMesh> for InjectError {
+    fn from(error: NoMesh) -> Self {
+        match error {
+            NoMesh::Cluster(reason) => Self::Cluster { reason },
+            NoMesh::Neither | NoMesh::Layout(_) => Self::NoCluster,
+        }
+    }
 }
 
 /// Reads, injects, prints.
-pub(crate) fn run(args: &InjectArgs) -> anyhow::Result<Exit> {
-    let settings = settings(&args.config)?;
+pub(crate) async fn run(args: InjectArgs) -> anyhow::Result<Exit> {
+    let settings = match &args.config {
+        Some(path) => settings_of(&path.display().to_string(), &content(path)?)?,
+        None => settings_in(&args.cluster).await?,
+    };
     let (text, reports) = transform(&args.file, &content(&args.file)?, &settings)?;
     for report in reports {
         told(&report).iter().for_each(|line| render::report(line));
@@ -78,12 +114,21 @@ pub(crate) fn run(args: &InjectArgs) -> anyhow::Result<Exit> {
     answered(render::print(text.trim_end_matches('\n')), Exit::Ok)
 }
 
-/// How the cluster's own injector would do it.
-fn settings(path: &Path) -> Result<Settings, InjectError> {
-    let name = path.display().to_string();
-    let wrong = |wrong| InjectError::Settings { path: path.to_owned(), wrong };
-    let mut documents = read(&name, &content(path)?)?.documents.into_iter();
-    let (configuration, _) = documents.next().ok_or_else(|| InjectError::Empty { path: path.to_owned() })?;
+/// As the injector in the cluster does it.
+async fn settings_in(cluster: &ClusterArgs) -> Result<Settings, InjectError> {
+    let installation = mesh::installation(cluster).await?;
+    let read = installation.configuration().await;
+    let text = read.map_err(|reason| InjectError::Cluster { reason })?;
+    let namespace = installation.namespace();
+    let missing = || InjectError::NoConfiguration { namespace: namespace.to_owned() };
+    settings_of(&format!("kith-config in the namespace {namespace}"), &text.ok_or_else(missing)?)
+}
+
+/// As this configuration of a control plane says.
+fn settings_of(name: &str, text: &str) -> Result<Settings, InjectError> {
+    let wrong = |wrong| InjectError::Settings { name: name.to_owned(), wrong };
+    let mut documents = read(name, text)?.documents.into_iter();
+    let (configuration, _) = documents.next().ok_or_else(|| InjectError::Empty { name: name.to_owned() })?;
     Settings::of_configuration(&configuration, env!("CARGO_PKG_VERSION")).map_err(wrong)
 }
 
@@ -108,7 +153,7 @@ fn transform(path: &Path, text: &str, settings: &Settings) -> anyhow::Result<(St
     let name = path.display().to_string();
     let Documents { documents, is_json } = read(&name, text)?;
     if documents.is_empty() {
-        return Err(InjectError::Empty { path: path.to_owned() }.into());
+        return Err(InjectError::Empty { name }.into());
     }
     let (mut written, mut reports) = (Vec::new(), Vec::new());
     for (mut document, place) in documents {

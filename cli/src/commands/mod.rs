@@ -49,7 +49,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Version(args) => block_on(version::run(args)),
         Command::Completion(args) => completion::run(&args),
         Command::Man(args) => man::run(&args),
-        Command::Inject(args) => inject::run(&args),
+        Command::Inject(args) => block_on(inject::run(args)),
         Command::Crds(args) => crds::run(&args),
         Command::DemoService(args) => block_on(demo_service::run(args)),
         Command::RunApplication(args) => run_application::run(&args),

@@ -1,5 +1,7 @@
 //! Who called whom: `kith edges`, and what a quarantine hits.
 
+use std::borrow::Cow;
+
 use kith_proto::v1::{Edge, EdgesResponse};
 use serde::Serialize;
 
@@ -19,9 +21,10 @@ pub fn table(answer: &EdgesResponse, names: &Names<'_>, width: Option<usize>) ->
 
 fn row(edge: &Edge, names: &Names<'_>) -> Vec<Cell> {
     let bad = |count: u64| Cell::new(count.to_string(), if count == 0 { Tone::Plain } else { Tone::Bad });
+    let named = |identity: &str| Cell::from(names.of(identity).as_deref().unwrap_or(identity));
     vec![
-        Cell::from(names.of(&edge.source).unwrap_or(&edge.source)),
-        Cell::from(names.of(&edge.destination).unwrap_or(&edge.destination)),
+        named(&edge.source),
+        named(&edge.destination),
         Cell::from(edge.allowed.to_string()),
         bad(edge.denied),
         bad(edge.failed),
@@ -38,8 +41,8 @@ pub struct EdgesJson<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct NamedEdgeJson<'a> {
-    src_name: Option<&'a str>,
-    dst_name: Option<&'a str>,
+    src_name: Option<Cow<'a, str>>,
+    dst_name: Option<Cow<'a, str>>,
     #[serde(flatten)]
     edge: EdgeJson<'a>,
 }
@@ -56,7 +59,7 @@ pub(super) struct EdgeJson<'a> {
 }
 
 impl<'a> EdgesJson<'a> {
-    /// The answer, with the names of the workloads that have one.
+    /// The answer, with names where the mesh has one.
     pub fn new(answer: &'a EdgesResponse, names: &Names<'a>) -> Self {
         let named = |edge: &'a Edge| NamedEdgeJson {
             src_name: names.of(&edge.source),
@@ -103,24 +106,49 @@ mod tests {
 
     #[test]
     fn the_table() {
-        let shown = table(&answer(), &Names::new(&status()), Some(80));
+        let shown = table(&answer(), &Names::of_workloads(&status()), Some(80));
         let shown = anstream::adapter::strip_str(&shown).to_string();
         assert!(!shown.lines().any(|line| line.chars().any(crate::render::escape::deceives)), "G2: {shown}");
         insta::assert_snapshot!(shown);
     }
 
+    /// One pod has the one identity, several the other, and of a third nothing runs.
+    #[test]
+    fn in_a_cluster_both_sides_have_one_form() {
+        let pod = |name: &str, account: &str| WorkloadStatus {
+            name: name.into(),
+            identity: format!("spiffe://demo.local/ns/demo/sa/{account}"),
+            ..WorkloadStatus::default()
+        };
+        let workloads =
+            vec![pod("demo/web-0", "web"), pod("demo/web-1", "web"), pod("demo/orders-0", "orders")];
+        let trust_domain = "demo.local".to_owned();
+        let status = StatusResponse { trust_domain, workloads, ..StatusResponse::default() };
+        let answer = EdgesResponse { edges: vec![edge("web", "orders", 0), edge("gone", "web", 3)] };
+        let names = Names::of_accounts(&status);
+        let shown = anstream::adapter::strip_str(&table(&answer, &names, Some(80))).to_string();
+        let row = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let rows: Vec<_> = shown.lines().skip(1).map(row).collect();
+        assert_eq!(rows[0][..2], ["demo/web", "demo/orders"], "{shown}");
+        assert_eq!(rows[1][..2], ["demo/gone", "demo/web"], "{shown}");
+        let json = crate::render::json::line(&EdgesJson::new(&answer, &names)).unwrap();
+        assert!(json.contains(r#""src_name":"demo/web","dst_name":"demo/orders""#), "{json}");
+    }
+
     #[test]
     fn the_json() {
         let status = status();
-        let shown = crate::render::json::pretty(&EdgesJson::new(&answer(), &Names::new(&status))).unwrap();
+        let names = Names::of_workloads(&status);
+        let shown = crate::render::json::pretty(&EdgesJson::new(&answer(), &names)).unwrap();
         insta::assert_snapshot!(shown);
     }
 
     #[test]
     fn a_mesh_without_a_call_says_so() {
-        let nothing = EdgesResponse::default();
-        assert_eq!(table(&nothing, &Names::default(), None), "nobody called anybody yet");
-        let json = crate::render::json::line(&EdgesJson::new(&nothing, &Names::default())).unwrap();
+        let (nothing, status) = (EdgesResponse::default(), StatusResponse::default());
+        let names = Names::of_workloads(&status);
+        assert_eq!(table(&nothing, &names, None), "nobody called anybody yet");
+        let json = crate::render::json::line(&EdgesJson::new(&nothing, &names)).unwrap();
         assert_eq!(json, r#"{"edges":[]}"#);
     }
 }

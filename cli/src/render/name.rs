@@ -1,5 +1,6 @@
 //! Identities as people read them: short where that still names them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use kith_identity::SpiffeId;
@@ -31,12 +32,18 @@ pub fn near<'a>(identity: &'a str, trust_domain: &str) -> &'a str {
 }
 
 /// What the identities of a mesh are called.
-#[derive(Debug, Default)]
-pub struct Names<'a>(BTreeMap<&'a str, &'a str>);
+#[derive(Debug)]
+pub enum Names<'a> {
+    /// By their workloads, as its control plane knows them.
+    Workloads(BTreeMap<&'a str, &'a str>),
+    /// By namespace and service account, in this trust domain: in a cluster an identity is that of many pods, which come
+    /// and go.
+    Accounts(&'a str),
+}
 
 impl<'a> Names<'a> {
-    /// As its control plane knows them. What several workloads have is called by none of them.
-    pub fn new(status: &'a StatusResponse) -> Self {
+    /// Of a local mesh. What several workloads have is called by none of them.
+    pub fn of_workloads(status: &'a StatusResponse) -> Self {
         let mut names = BTreeMap::new();
         for workload in &status.workloads {
             let several = || near(&workload.identity, &status.trust_domain);
@@ -45,13 +52,26 @@ impl<'a> Names<'a> {
                 .and_modify(|name| *name = several())
                 .or_insert(&*workload.name);
         }
-        Self(names)
+        Self::Workloads(names)
     }
 
-    /// The name of the workload with this identity; of several, their namespace and service account; `None` when there is
-    /// none.
-    pub fn of(&self, identity: &str) -> Option<&'a str> {
-        self.0.get(identity).copied()
+    /// Of a mesh in a cluster.
+    pub fn of_accounts(status: &'a StatusResponse) -> Self {
+        Self::Accounts(&status.trust_domain)
+    }
+
+    /// What this identity is called; `None` when it has no name of this mesh.
+    pub fn of(&self, identity: &str) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Workloads(names) => names.get(identity).copied().map(Cow::Borrowed),
+            Self::Accounts(trust_domain) => {
+                let id = SpiffeId::parse(identity)
+                    .ok()
+                    .filter(|id| id.trust_domain().as_str() == *trust_domain)?;
+                let account = id.service_account()?;
+                Some(Cow::Owned(format!("{}/{}", account.namespace, account.name)))
+            }
+        }
     }
 }
 
@@ -108,7 +128,23 @@ mod tests {
             ],
             ..StatusResponse::default()
         };
-        let names = Names::new(&status);
-        assert_eq!((names.of(WEB), names.of(other)), (Some("demo/sa/web"), Some("shop/other-0")));
+        let names = Names::of_workloads(&status);
+        let name = |identity| names.of(identity).unwrap();
+        assert_eq!((&*name(WEB), &*name(other)), ("demo/sa/web", "shop/other-0"));
+    }
+
+    #[test]
+    fn in_a_cluster_every_identity_of_the_mesh_has_one_form_whether_its_pods_run_or_not() {
+        let status = StatusResponse { trust_domain: "demo.local".to_owned(), ..StatusResponse::default() };
+        let names = Names::of_accounts(&status);
+        for (identity, want) in [
+            (WEB, Some("demo/web")),
+            ("spiffe://demo.local/vm/7", None),
+            ("spiffe://demo.locale/ns/demo/sa/web", None),
+            ("spiffe://partner.example/ns/demo/sa/web", None),
+            ("spiffe://demo.local/ns/demo/sa/\u{202e}", None),
+        ] {
+            assert_eq!(names.of(identity).as_deref(), want, "{identity}");
+        }
     }
 }

@@ -72,8 +72,9 @@ pub(super) fn sidecar(settings: &Settings, wishes: &Wishes, probes: &Probes) -> 
         ],
         // No liveness probe: a sidecar that is started again keeps none of the calls that were open, and what it waits
         // for (an svid, a snapshot) does not come sooner by it.
-        "startupProbe": ready(1, 120),
-        "readinessProbe": ready(2, 3),
+        // It waits for its answer: a minute of refusals at most, and longer while something is missing.
+        "startupProbe": asked("/started", Asked { every: 1, failures: 60, wait: 5 }),
+        "readinessProbe": asked("/ready", Asked { every: 2, failures: 3, wait: 1 }),
         "resources": resources(&wishes.resources),
         "securityContext": {
             "allowPrivilegeEscalation": false,
@@ -119,13 +120,20 @@ fn of_pod(name: &str, field: &str) -> Value {
     json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": field}}})
 }
 
-fn ready(period: u32, failures: u32) -> Value {
+/// How the kubelet asks.
+struct Asked {
+    every: u32,
+    failures: u32,
+    wait: u32,
+}
+
+fn asked(path: &str, Asked { every, failures, wait }: Asked) -> Value {
     json!({
-        "httpGet": {"path": "/ready", "port": HEALTH_PORT, "scheme": "HTTP"},
-        "periodSeconds": period,
+        "httpGet": {"path": path, "port": HEALTH_PORT, "scheme": "HTTP"},
+        "periodSeconds": every,
         "failureThreshold": failures,
         "successThreshold": 1,
-        "timeoutSeconds": 1,
+        "timeoutSeconds": wait,
     })
 }
 

@@ -1,11 +1,11 @@
 //! One installation of Kith in a cluster, for a person with a kubeconfig. Owns how its control plane is found: by the labels
-//! of its pod, in the namespace that it is installed in.
+//! of its pod, in the namespace that it is installed in; and where its configuration is.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::ListParams;
 use kube::config::Kubeconfig;
 use kube::{Api, Client, ResourceExt as _};
@@ -17,6 +17,10 @@ use super::error::{Access, ClusterError, answer};
 pub(super) const CONTROL_PLANE: &str = "kith-control-plane";
 /// What the chart puts on the control plane's pod.
 pub(super) const SELECTOR: &str = "app.kubernetes.io/name=kith,app.kubernetes.io/component=control-plane";
+
+/// Where the chart puts the control plane's configuration.
+const CONFIG_MAP: &str = "kith-config";
+const CONFIG_KEY: &str = "config.yaml";
 
 /// An installation, and the rights of whoever asks. Clones share connections.
 #[derive(Clone)]
@@ -43,6 +47,14 @@ impl Installation {
     /// The context of the kubeconfig that leads there.
     pub fn context(&self) -> Option<&str> {
         self.context.as_deref()
+    }
+
+    /// The text of its control plane's configuration, where there is one.
+    pub async fn configuration(&self) -> Result<Option<String>, ClusterError> {
+        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+        let access = Access::within(&self.namespace, "get", "configmaps");
+        let stored = answer(&access, maps.get_opt(CONFIG_MAP)).await?;
+        Ok(stored.and_then(|map| map.data?.remove(CONFIG_KEY)))
     }
 
     /// The pod of the control plane, if one is ready.

@@ -108,6 +108,33 @@ fn a_sidecar_is_ready_when_it_has_an_svid_a_snapshot_and_every_worker_listens() 
     assert_eq!(sidecar.vitals.waiting_for(), [""; 0]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_question_at_the_start_is_answered_in_the_moment_that_the_last_thing_is_there() {
+    let sidecar = sidecar();
+    let worker = sidecar.vitals.listening.block("worker 0");
+    let mut asked = std::pin::pin!(sidecar.vitals.clone().started());
+    let steps: [Box<dyn FnOnce()>; 2] =
+        [Box::new(|| drop(worker)), Box::new(|| drop(sidecar.svid.send_replace(Some(svid()))))];
+    for step in steps {
+        tokio::select! {
+            biased;
+            answer = asked.as_mut() => panic!("answered too early: {answer:?}"),
+            () = std::future::ready(()) => step(),
+        }
+    }
+    sidecar.enforced.send_replace(with_snapshot(&with_quarantines(&Enforced::nothing(), &[], 1)));
+    let before = tokio::time::Instant::now();
+    assert_eq!(asked.await, (StatusCode::OK, "ok".to_owned()));
+    assert_eq!(before.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_question_at_the_start_does_not_wait_for_ever_and_says_what_is_missing() {
+    let sidecar = sidecar();
+    let (status, line) = sidecar.vitals.clone().started().await;
+    assert_eq!((status, line.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "not ready: svid, snapshot"));
+}
+
 #[test]
 fn an_svid_that_has_ended_is_none_and_neither_is_one_that_does_not_hold_yet() {
     let sidecar = ready();

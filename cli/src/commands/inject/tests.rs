@@ -1,8 +1,14 @@
 //! Texts in, texts out.
 
+use std::net::SocketAddr;
+
+use clap::Parser as _;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use super::*;
+use crate::args::{Cli, Command};
 
 const CONFIG: &str = "trustDomain: prod.example\ncontrolPlaneAddress: kith-control-plane.kith.svc:7450\n\
                       injector:\n  sidecarImage: registry.example/kith-sidecar:1.0\n";
@@ -125,19 +131,92 @@ fn bad_input_is_refused_at_its_place() {
 
 #[test]
 fn a_configuration_that_does_not_say_how_is_refused_with_its_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("config.yaml");
     for (text, named) in [
         ("trustDomain: prod.example\n", "injector is missing"),
         ("", "no object"),
         ("a: [", "config.yaml:1:"),
     ] {
-        fs::write(&path, text).unwrap();
-        let error = settings(&path).unwrap_err();
+        let error = settings_of("config.yaml", text).unwrap_err();
+        assert!(error.to_string().starts_with("config.yaml") || error.to_string().ends_with("config.yaml"));
         assert!(error.to_string().contains(named), "{error}");
         assert_eq!(Exit::of(&error.into()), Exit::BadInput);
     }
-    fs::write(&path, CONFIG).unwrap();
-    settings(&path).unwrap();
-    assert!(matches!(settings(&folder.path().join("none")), Err(InjectError::Read { .. })));
+    settings_of("config.yaml", CONFIG).unwrap();
+    assert!(matches!(content(Path::new("/nonexistent/config.yaml")), Err(InjectError::Read { .. })));
+}
+
+/// An API server that answers every question with this.
+async fn api_server(status: &str, answer: Value) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let body = answer.to_string();
+    let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\n");
+    let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    kith_runtime::Tasks::new().spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            asked.push(stream.read_u8().await.unwrap());
+        }
+        let asked = String::from_utf8(asked).unwrap();
+        assert!(asked.starts_with("GET /api/v1/namespaces/kith/configmaps/kith-config"), "{asked}");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    });
+    address
+}
+
+/// `kith inject` without `--config`, where a kubeconfig names this API server, or there is none.
+async fn settings_from(server: Option<SocketAddr>) -> Result<Settings, InjectError> {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().to_str().unwrap();
+    if let Some(server) = server {
+        let kubeconfig = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: x\nusers: [{{ name: me, user: {{}} }}]\n\
+             clusters: [{{ name: here, cluster: {{ server: 'http://{server}' }} }}]\n\
+             contexts: [{{ name: x, context: {{ cluster: here, user: me }} }}]\n"
+        );
+        fs::create_dir(folder.path().join(".kube")).unwrap();
+        fs::write(folder.path().join(".kube/config"), kubeconfig).unwrap();
+    }
+    let line = ["kith", "inject", "-f", "shop.yaml", "--home", home, "--kubeconfigs", ""];
+    let Command::Inject(args) = Cli::try_parse_from(line).unwrap().command else { panic!("another verb") };
+    settings_in(&args.cluster).await
+}
+
+#[tokio::test]
+async fn without_a_file_the_installation_in_the_cluster_says_how() {
+    let metadata = json!({ "name": "kith-config", "namespace": "kith" });
+    let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": { "config.yaml": CONFIG } });
+    let server = api_server("200 OK", map).await;
+    assert_eq!(settings_from(Some(server)).await.unwrap(), settings_of("config.yaml", CONFIG).unwrap());
+}
+
+#[tokio::test]
+async fn who_gives_no_configuration_is_told_of_both_ways() {
+    let failure = |code: u16, reason: &str| json!({ "apiVersion": "v1", "kind": "Status", "status": "Failure", "message": "no", "reason": reason, "code": code });
+    let empty = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "kith-config" } });
+    let nobody: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    for (server, way, exit) in [
+        (None, "--kubeconfig", Exit::Unreachable),
+        (Some(nobody), "the kubeconfig", Exit::Unreachable),
+        (Some(api_server("404 Not Found", failure(404, "NotFound")).await), "with -n", Exit::Unreachable),
+        (Some(api_server("200 OK", empty).await), "with -n", Exit::Unreachable),
+        (
+            Some(api_server("403 Forbidden", failure(403, "Forbidden")).await),
+            "get configmaps in the namespace kith",
+            Exit::NotPermitted,
+        ),
+    ] {
+        let error = settings_from(server).await.unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("--config FILE") && told.contains(way), "{told}");
+        assert_eq!(Exit::of(&error.into()), exit, "{told}");
+    }
+}
+
+#[test]
+fn a_file_and_a_cluster_are_two_answers_to_one_question() {
+    let line = ["kith", "inject", "-f", "shop.yaml", "--config", "config.yaml", "-n", "kith"];
+    assert!(Cli::try_parse_from(line).is_err());
+    Cli::try_parse_from(&line[..6]).unwrap();
 }

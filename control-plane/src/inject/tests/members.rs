@@ -92,10 +92,13 @@ fn the_sidecar_is_told_who_it_is_by_the_pod_and_whom_to_trust_by_a_volume() {
         ]
     );
     assert_eq!(sidecar["args"], json!(["pod"]));
-    assert_eq!(sidecar["startupProbe"]["httpGet"], json!({"path": "/ready", "port": 7447, "scheme": "HTTP"}));
+    assert_eq!(
+        sidecar["startupProbe"]["httpGet"],
+        json!({"path": "/started", "port": 7447, "scheme": "HTTP"})
+    );
     assert_eq!(
         (&sidecar["startupProbe"]["periodSeconds"], &sidecar["startupProbe"]["failureThreshold"]),
-        (&json!(1), &json!(120))
+        (&json!(1), &json!(60))
     );
     assert_eq!(sidecar.get("livenessProbe"), None);
     let mount = json!({"name": "kith-identity", "mountPath": "/var/run/kith/identity", "readOnly": true});

@@ -1,6 +1,6 @@
 //! Pods and their sidecars: as Kubernetes sees them, and as the control plane does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kith_proto::v1::{StatusResponse, WorkloadStatus};
 
@@ -13,13 +13,28 @@ const MOST_NAMED: usize = 10;
 const RESTART: &str =
     "restart what made them, such as with: kubectl -n NAMESPACE rollout restart deployment NAME";
 
+/// Whether the control plane is to know its sidecar by now.
+fn is_settled(facts: &Facts, pod: &Pod) -> bool {
+    pod.in_mesh && pod.goes_on() && !pod.is_starting(facts.now)
+}
+
+/// Where all is well: how many were not counted yet.
+fn beside_starting(mut judgement: Judgement, facts: &Facts) -> Judgement {
+    let pods = facts.pods.iter().flatten();
+    let starting = pods.filter(|pod| pod.in_mesh && pod.goes_on() && pod.is_starting(facts.now)).count();
+    if judgement.outcome == Outcome::Ok && starting > 0 {
+        judgement.detail = Some(format!("{starting} just starting, and not counted yet"));
+    }
+    judgement
+}
+
 pub(super) fn injected(facts: &Facts) -> Judgement {
     let (pods, namespaces) = match (&facts.pods, &facts.namespaces) {
         (Ok(pods), Ok(namespaces)) => (pods, namespaces),
         (Err(reason), _) | (_, Err(reason)) => return Judgement::unknown(reason),
     };
     let labelled = |pod: &Pod| namespaces.iter().any(|it| it.name == pod.namespace && is_labelled(it));
-    let outside = |pod: &&Pod| labelled(pod) && !pod.in_mesh && !pod.over;
+    let outside = |pod: &&Pod| labelled(pod) && !pod.in_mesh && pod.goes_on();
     let meant: Vec<_> =
         pods.iter().filter(outside).filter(|pod| !pod.opted_out && !pod.host_network).collect();
     let causes = named(&meant, |pod| {
@@ -38,19 +53,24 @@ pub(super) fn ready(facts: &Facts) -> Judgement {
         Ok(pods) => pods,
         Err(reason) => return Judgement::unknown(reason),
     };
-    let unready: Vec<_> = pods.iter().filter(|pod| pod.in_mesh && !pod.over && !pod.sidecar_ready).collect();
+    let unready: Vec<_> =
+        pods.iter().filter(|pod| pod.in_mesh && pod.goes_on() && !pod.sidecar_ready).collect();
     let causes = named(&unready, |pod| format!("the sidecar of {} is not ready", pod.full_name()));
     Judgement::from_causes(Outcome::Error, causes, "kubectl -n NAMESPACE logs POD -c kith-sidecar says why")
 }
 
-/// What the control plane says of each pod that runs with a sidecar; without it, why it says nothing.
+/// What the control plane says of each pod that is settled with a sidecar; without it, why it says nothing. It was asked
+/// before the pods were: one that is gone by now was ending then.
 fn of_sidecars(
     facts: &Facts,
     cause: impl Fn(&StatusResponse, &WorkloadStatus) -> Option<String>,
 ) -> Result<Vec<String>, &str> {
     let status = facts.status.as_ref().map_err(String::as_str)?;
-    let causes: Vec<_> = status.workloads.iter().filter_map(|workload| cause(status, workload)).collect();
-    Ok(shortened(causes))
+    let pods = facts.pods.as_ref().map_err(String::as_str)?;
+    let settled = pods.iter().filter(|pod| is_settled(facts, pod));
+    let settled: BTreeSet<_> = settled.map(Pod::full_name).collect();
+    let workloads = status.workloads.iter().filter(|workload| settled.contains(&workload.name));
+    Ok(shortened(workloads.filter_map(|workload| cause(status, workload)).collect()))
 }
 
 pub(super) fn connected(facts: &Facts) -> Judgement {
@@ -58,7 +78,7 @@ pub(super) fn connected(facts: &Facts) -> Judgement {
         (!workload.connected).then(|| format!("the sidecar of {} is not connected", workload.name))
     });
     let unknown = facts.pods.as_ref().map(|pods| unknown_to_the_control_plane(facts, pods));
-    match (causes, unknown) {
+    let judgement = match (causes, unknown) {
         (Ok(causes), Ok(unknown)) => Judgement::from_causes(
             Outcome::Error,
             causes.into_iter().chain(unknown).collect(),
@@ -66,14 +86,15 @@ pub(super) fn connected(facts: &Facts) -> Judgement {
         ),
         (Err(reason), _) => Judgement::unknown(reason),
         (_, Err(reason)) => Judgement::unknown(reason),
-    }
+    };
+    beside_starting(judgement, facts)
 }
 
 fn unknown_to_the_control_plane(facts: &Facts, pods: &[Pod]) -> Vec<String> {
     let Ok(status) = &facts.status else { return Vec::new() };
     let known = |pod: &Pod| status.workloads.iter().any(|workload| workload.name == pod.full_name());
-    let strangers: Vec<_> =
-        pods.iter().filter(|pod| pod.in_mesh && !pod.over && pod.sidecar_ready && !known(pod)).collect();
+    let settled = pods.iter().filter(|pod| is_settled(facts, pod));
+    let strangers: Vec<_> = settled.filter(|pod| pod.sidecar_ready && !known(pod)).collect();
     named(&strangers, |pod| {
         format!("{} has a sidecar, and the control plane does not know it", pod.full_name())
     })
@@ -89,7 +110,7 @@ pub(super) fn current(facts: &Facts) -> Judgement {
             workload.connected && workload.refusal.is_empty() && workload.acknowledged != status.revision;
         behind.then(|| format!("the sidecar of {} has not acknowledged the newest revision", workload.name))
     });
-    match (refused, lagging) {
+    let judgement = match (refused, lagging) {
         (Ok(refused), Ok(lagging)) if refused.is_empty() => Judgement::from_causes(
             Outcome::Warning,
             lagging,
@@ -101,7 +122,8 @@ pub(super) fn current(facts: &Facts) -> Judgement {
             "it keeps what it had; bring its version and the control plane's together",
         ),
         (Err(reason), _) | (_, Err(reason)) => Judgement::unknown(reason),
-    }
+    };
+    beside_starting(judgement, facts)
 }
 
 pub(super) fn policies(facts: &Facts) -> Judgement {
@@ -127,7 +149,7 @@ pub(super) fn versions(facts: &Facts) -> Judgement {
         causes.push(format!("the control plane is {}, and this command {}", status.version, facts.version));
     }
     let mut others: BTreeMap<&str, Vec<&Pod>> = BTreeMap::new();
-    for pod in pods.iter().filter(|pod| pod.in_mesh && !pod.over) {
+    for pod in pods.iter().filter(|pod| pod.in_mesh && pod.goes_on()) {
         let version = pod.injected.as_deref().unwrap_or("unknown");
         if version != status.version {
             others.entry(version).or_default().push(pod);

@@ -1,10 +1,13 @@
 //! What the checks are about, as plain values. Owns the shape; where they come from is `gather`'s.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use kith_proto::v1;
 use serde_json::Value;
+
+/// For a new pod's sidecar to get its svid and its first snapshot.
+const TO_START: Duration = Duration::from_secs(10);
 
 /// A fact, or why it is not known.
 pub type Known<T> = Result<T, String>;
@@ -136,6 +139,10 @@ pub struct Pod {
     pub host_network: bool,
     /// Whether it ran to its end.
     pub over: bool,
+    /// Whether somebody deleted it, and it takes its time to stop.
+    pub ending: bool,
+    /// When it was made.
+    pub created: Option<SystemTime>,
     /// Whether its sidecar is ready.
     pub sidecar_ready: bool,
     /// The version that injected it.
@@ -146,5 +153,17 @@ impl Pod {
     /// `namespace/name`.
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Whether it runs, or is about to, and goes on. Of others nothing is expected any more.
+    pub fn goes_on(&self) -> bool {
+        !self.over && !self.ending
+    }
+
+    /// Whether it is too new for its sidecar to be known already. The two clocks are those of two machines: whose pod is
+    /// made in the future, by more than this, is not new for as long as they differ.
+    pub fn is_starting(&self, now: SystemTime) -> bool {
+        let age = |created| now.duration_since(created).unwrap_or_else(|ahead| ahead.duration());
+        self.created.is_some_and(|created| age(created) < TO_START)
     }
 }

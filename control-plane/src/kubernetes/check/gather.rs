@@ -71,7 +71,7 @@ impl Installation {
         for name in DEFINITIONS {
             facts.definitions.push((name.to_owned(), self.definition(name).await));
         }
-        facts.config = self.config().await;
+        facts.config = told(self.configuration().await);
         let deployment = self.deployment().await;
         facts.key = match &deployment {
             Ok(Some(deployment)) => self.key(deployment).await,
@@ -193,11 +193,6 @@ impl Installation {
         let versions = stored.data["spec"]["versions"].as_array().cloned().unwrap_or_default();
         let ours = versions.into_iter().find(|version| version["name"] == "v1alpha1");
         Ok(ours.map(|mut version| version["schema"]["openAPIV3Schema"].take()))
-    }
-
-    async fn config(&self) -> Known<Option<String>> {
-        let stored: Option<core::ConfigMap> = self.own("kith-config", "configmaps").await?;
-        Ok(stored.and_then(|map| map.data?.remove("config.yaml")))
     }
 
     async fn deployment(&self) -> Known<Option<apps::Deployment>> {
@@ -342,6 +337,8 @@ fn pod(pod: core::Pod) -> Pod {
         in_mesh: spec.init_containers.iter().flatten().any(|container| container.name == SIDECAR_CONTAINER),
         opted_out: has(pod.metadata.labels.as_ref(), INJECT_LABEL).as_deref() == Some("disabled"),
         host_network: spec.host_network == Some(true),
+        ending: pod.metadata.deletion_timestamp.is_some(),
+        created: pod.metadata.creation_timestamp.map(|time| SystemTime::from(time.0)),
         over: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
         sidecar_ready: sidecars.any(|container| container.name == SIDECAR_CONTAINER && container.ready),
         injected: has(pod.metadata.annotations.as_ref(), INJECTED),

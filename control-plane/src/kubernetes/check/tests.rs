@@ -222,6 +222,76 @@ fn who_stays_outside_on_purpose_and_who_has_ended_is_not_complained_about() {
 }
 
 #[test]
+fn of_a_pod_that_is_being_deleted_nothing_is_expected_any_more() {
+    let change = |ending: bool| {
+        with(|facts| {
+            let leaving =
+                Pod { ending, sidecar_ready: false, injected: Some("0.0.9".into()), ..member("web-0") };
+            let stranger = Pod { ending, ..member("web-2") };
+            let bare = Pod { ending, in_mesh: false, ..member("bare-0") };
+            facts.pods = Ok(vec![leaving, member("web-1"), stranger, bare]);
+            let status = facts.status.as_mut().unwrap();
+            (status.workloads[0].connected, status.workloads[0].refusal) = (false, "no such field".into());
+        })
+    };
+    for id in ["pods-injected", "sidecars-ready", "sidecars-connected", "sidecars-current", "versions"] {
+        assert_eq!(found(&change(true), id), (Outcome::Ok, String::new()), "{id}");
+        assert_ne!(found(&change(false), id).0, Outcome::Ok, "{id}: it is the deletion that excuses it");
+    }
+}
+
+#[test]
+fn a_pod_that_was_gone_when_the_pods_were_listed_is_not_missed() {
+    let gone = with(|facts| {
+        facts.pods.as_mut().unwrap().remove(0);
+        let status = facts.status.as_mut().unwrap();
+        (status.workloads[0].connected, status.workloads[0].acknowledged) = (false, None);
+    });
+    for id in ["sidecars-connected", "sidecars-current"] {
+        assert_eq!(found(&gone, id), (Outcome::Ok, String::new()), "{id}");
+    }
+}
+
+#[test]
+fn a_sidecar_has_a_moment_to_connect_before_it_is_missed() {
+    let made = |created: SystemTime| {
+        with(|facts| {
+            let created = Some(created);
+            facts.pods = Ok(vec![Pod { created, ..member("web-0") }, Pod { created, ..member("web-2") }]);
+            facts.status.as_mut().unwrap().workloads[0].connected = false;
+        })
+    };
+    let lags = |created: SystemTime| {
+        let mut facts = made(created);
+        let workload = &mut facts.status.as_mut().unwrap().workloads[0];
+        (workload.connected, workload.acknowledged) = (true, None);
+        facts
+    };
+    let second = Duration::from_secs(1);
+    // A clock that is a little behind the API server's makes pods of the future; one that is far behind excuses nothing.
+    for created in [now() - 9 * second, now() + 9 * second] {
+        for (facts, id) in [(made(created), "sidecars-connected"), (lags(created), "sidecars-current")] {
+            assert_eq!(found(&facts, id), (Outcome::Ok, String::new()), "{id}");
+            let of = CHECKS.iter().find(|check| check.id == id).unwrap();
+            assert_eq!((of.judge)(&facts).detail.unwrap(), "2 just starting, and not counted yet");
+        }
+    }
+    for created in [now() - 10 * second, now() + 10 * second] {
+        let (outcome, causes) = found(&made(created), "sidecars-connected");
+        assert_eq!(outcome, Outcome::Error);
+        assert!(
+            causes.contains("web-0 is not connected") && causes.contains("web-2 has a sidecar"),
+            "{causes}"
+        );
+        assert_eq!(found(&lags(created), "sidecars-current").0, Outcome::Warning);
+    }
+    let unready = with(|facts| {
+        facts.pods = Ok(vec![Pod { created: Some(now()), sidecar_ready: false, ..member("web-0") }]);
+    });
+    assert_eq!(found(&unready, "sidecars-ready").0, Outcome::Error, "who waits for pods waits for new ones");
+}
+
+#[test]
 fn of_thousands_of_pods_a_few_are_named() {
     let many = with(|facts| {
         let unready = |number| Pod { sidecar_ready: false, ..member(&format!("web-{number}")) };
