@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 use crate::worker::Shared;
 
 /// The control plane answers from memory: it takes longer only when it is away, and may be back by then.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection of the application.
 #[derive(Debug)]
