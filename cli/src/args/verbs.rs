@@ -6,7 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use kith_proto::v1::NamespacedName;
 
-use super::{AskArgs, RuntimeArgs};
+use super::{AskArgs, ClusterArgs, RuntimeArgs};
 
 /// Arguments of `kith why`.
 #[derive(Debug, Args)]
@@ -172,6 +172,7 @@ pub struct InjectArgs {
     /// The control plane's config.yaml, which says how its own injector does it; without it, that of the installation in the cluster
     #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "kubeconfig", "namespace"])]
     pub config: Option<PathBuf>,
+    /// Which installation's, where no file is named.
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }

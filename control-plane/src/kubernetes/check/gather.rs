@@ -346,3 +346,27 @@ fn pod(pod: core::Pod) -> Pod {
         name,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(metadata: &Value) -> Pod {
+        let spec = json!({ "containers": [], "initContainers": [{ "name": SIDECAR_CONTAINER }] });
+        pod(serde_json::from_value(json!({ "metadata": metadata, "spec": spec })).unwrap())
+    }
+
+    #[test]
+    fn a_pod_is_read_with_its_age_and_whether_it_is_being_deleted() {
+        let made = "2026-01-01T00:00:00Z";
+        let new = read(&json!({ "name": "web-0", "namespace": "shop", "creationTimestamp": made }));
+        assert!(new.in_mesh && new.goes_on());
+        assert_eq!(new.created, Some(UNIX_EPOCH + Duration::from_secs(1_767_225_600)));
+        let ending = read(&json!({ "name": "web-0", "creationTimestamp": made, "deletionTimestamp": made }));
+        assert!(!ending.goes_on());
+    }
+}
