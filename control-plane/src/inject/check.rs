@@ -13,6 +13,9 @@ use super::{HookNonce, Injection, Operation, inject, rules};
 /// In the place of a nonce: what would be done with it is compared, and thrown away.
 const COMPARED: HookNonce = HookNonce::known([0; 16]);
 
+/// What the injector adds.
+const OURS: [&str; 2] = [SIDECAR_CONTAINER, REDIRECT_CONTAINER];
+
 /// Refuses a pod that the injector would still change: somebody undid what it did, or it was not asked. A hook whose
 /// path has no nonce is such a change, too.
 pub fn check_pod(pod: &Value, namespace: &NamespaceFacts, settings: &Settings) -> Result<(), Refusal> {
@@ -49,9 +52,40 @@ pub fn check_ephemeral(old: &Value, new: &Value) -> Result<(), Refusal> {
         }
         rules::check_container(&container)?;
         let target = container.get("targetContainerName");
-        if target.text()?.is_some_and(|name| [SIDECAR_CONTAINER, REDIRECT_CONTAINER].contains(&name)) {
+        if target.text()?.is_some_and(|name| OURS.contains(&name)) {
             return Err(target
                 .refuse("the sidecar's key could be read through its processes; name another container"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a change of our own containers in a pod that is there: Kubernetes lets whoever may update a pod put another
+/// image in their place, and what would run then has the pod's identity and the network of nobody's choosing (A9).
+/// `old` and `new` are the pod before and after.
+pub fn check_update(old: &Value, new: &Value) -> Result<(), Refusal> {
+    let (old, new) = (At::root(old), At::root(new));
+    for before in old.get("spec").get("initContainers").list()? {
+        let Some(name) = before.get("name").text()?.filter(|name| OURS.contains(name)) else { continue };
+        let containers = new.get("spec").get("initContainers");
+        let mut after = None;
+        for container in containers.list()? {
+            if container.get("name").text()? == Some(name) {
+                after = Some(container);
+            }
+        }
+        match after {
+            Some(after) if after.value() == before.value() => {}
+            Some(after) => {
+                return Err(
+                    after.refuse("what makes the pod a member is not changed while it runs; delete the pod")
+                );
+            }
+            None => {
+                return Err(
+                    containers.refuse("what makes the pod a member is not taken away; delete the pod")
+                );
+            }
         }
     }
     Ok(())

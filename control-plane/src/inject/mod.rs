@@ -32,7 +32,7 @@ use std::fmt;
 use kith_proto::pod::{Probes, SIDECAR_CONTAINER};
 use serde_json::Value;
 
-pub use self::check::{check_ephemeral, check_pod};
+pub use self::check::{check_ephemeral, check_pod, check_update};
 pub use self::document::{DocumentRefusal, Outcome, Report, inject_document};
 pub use self::hook_nonce::{HookNonce, NoRandomness};
 pub use self::namespace::{INJECT_LABEL, Membership, NamespaceFacts};

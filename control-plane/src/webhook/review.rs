@@ -38,6 +38,8 @@ pub(super) enum Question {
 enum About {
     NewPod,
     EphemeralContainers,
+    /// A pod that is there already.
+    ChangedPod,
     OurObject,
 }
 
@@ -117,6 +119,7 @@ impl Question {
             (Self::Pods, ("", "v1", "pods", "ephemeralcontainers"), "UPDATE") => {
                 Some(About::EphemeralContainers)
             }
+            (Self::Pods, ("", "v1", "pods", "" | "resize"), "UPDATE") => Some(About::ChangedPod),
             (
                 Self::Policies,
                 ("kith.dev", "v1alpha1", "authorizationpolicies" | "quarantines", ""),
@@ -150,7 +153,7 @@ impl Request {
         if !object.is_object() {
             return Err(NoRequest::Missing("object"));
         }
-        if about == About::EphemeralContainers && !old_object.is_object() {
+        if matches!(about, About::EphemeralContainers | About::ChangedPod) && !old_object.is_object() {
             return Err(NoRequest::Missing("oldObject"));
         }
         if about != About::OurObject && namespace.is_empty() {
@@ -197,6 +200,7 @@ impl Request {
         match (self.about, self.question) {
             (About::OurObject, _) => crd::review(trust_domain, &self.object).map_err(Denial::Invalid)?,
             (About::EphemeralContainers, _) => inject::check_ephemeral(&self.old_object, &self.object)?,
+            (About::ChangedPod, _) => inject::check_update(&self.old_object, &self.object)?,
             (About::NewPod, Question::Inject) => return self.inject(&self.namespace(facts)?, settings),
             (About::NewPod, _) => inject::check_pod(&self.object, &self.namespace(facts)?, settings)?,
         }

@@ -150,6 +150,28 @@ fn an_ephemeral_container_with_the_sidecars_user_is_refused() {
     assert!(denied(&response, 403).contains("kith-sidecar"), "{response}");
 }
 
+// A9: whoever may patch pods would put an image of their own in the sidecar's place.
+#[test]
+fn our_containers_stay_what_they_are_in_a_pod_that_runs() {
+    let member = injected();
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut new = member.clone();
+        change(&mut new);
+        let mut review = ephemeral(&member, &new);
+        review["request"]["subResource"] = Value::Null;
+        review["request"].as_object_mut().unwrap().remove("subResource");
+        respond(Question::Pods, &review, &facts(&[]))
+    };
+    assert_eq!(changed(&|pod| pod["metadata"]["labels"] = json!({ "a": "b" }))["allowed"], true);
+    assert_eq!(changed(&|pod| pod["spec"]["containers"][0]["image"] = json!("next"))["allowed"], true);
+    for position in [0, 1] {
+        let response = changed(&|pod| pod["spec"]["initContainers"][position]["image"] = json!("evil"));
+        assert!(denied(&response, 403).contains("not changed while it runs"), "{response}");
+    }
+    let response = changed(&|pod| drop(pod["spec"]["initContainers"].as_array_mut().unwrap().remove(1)));
+    assert!(denied(&response, 403).contains("initContainers"), "{response}");
+}
+
 // K26
 #[test]
 fn our_own_objects_are_read_by_their_reader_before_they_are_stored() {
