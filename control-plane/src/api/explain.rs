@@ -10,6 +10,7 @@ use kith_proto::convert::considered_to_wire;
 use kith_proto::v1;
 use tonic::Status;
 
+use super::cut_off;
 use super::in_force::{Uncompilable, are_alike, policies_of, quarantines};
 use super::named::{self, NoSuch};
 use super::port::{self, WhichPort};
@@ -18,10 +19,10 @@ use crate::index::{Workload, World};
 /// What is wrong with a question.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadQuestion {
-    #[error("there is no workload {name:?}; there are: {names}")]
-    Source { name: String, names: String },
-    #[error("there is no workload {name:?} to call; there are: {names}")]
-    Destination { name: String, names: String },
+    #[error("there is no workload {name:?}{meant}; there are: {names}")]
+    Source { name: String, meant: String, names: String },
+    #[error("there is no workload {name:?} to call{meant}; there are: {names}")]
+    Destination { name: String, meant: String, names: String },
     #[error("not the same policies are for all of {name:?}; name one of them: {names}")]
     Differing { name: String, names: String },
     #[error(transparent)]
@@ -56,14 +57,15 @@ pub(super) fn explain(
     question: &v1::ExplainRequest,
     now: SystemTime,
 ) -> Result<v1::ExplainResponse, BadQuestion> {
-    let source = source(world, &question.source)?;
-    let destination = destination(world, &question.destination)?;
+    let (source, callers) = source(world, &question.source)?;
+    let called = destination(world, &question.destination)?;
+    let destination = called[0];
     let port = port::asked(world, destination, question.port)?;
     let (set, quarantines) = (policies_of(world, destination)?, quarantines(world));
     let call =
         Call { source: &source, destination: &destination.identity, port, request: request(question)? };
     let explanation = explain_call(&set, &quarantines, &call);
-    let (allowed, because, policy, rule) = match evaluate(&set, &quarantines, &call, now) {
+    let judged = match evaluate(&set, &quarantines, &call, now) {
         Verdict::Allow { by } => {
             (true, format!("{by} allows it"), by.policy().to_owned(), by.rule().to_owned())
         }
@@ -74,6 +76,7 @@ pub(super) fn explain(
             because.rule().unwrap_or_default().to_owned(),
         ),
     };
+    let (allowed, because, policy, rule) = with_cut_off(world, [&callers, &called], judged);
     Ok(v1::ExplainResponse {
         source: source.to_string(),
         destination: destination.identity.to_string(),
@@ -87,25 +90,49 @@ pub(super) fn explain(
     })
 }
 
+/// Whether it is allowed, why, and the policy and the rule that decided.
+type Judged = (bool, String, String, String);
+
+/// What was decided about identities, for workloads some of which are cut off by themselves: where that are all who were
+/// meant at one end nobody is let in, whatever policies say.
+fn with_cut_off(world: &World, ends: [&[&Workload]; 2], judged: Judged) -> Judged {
+    let (allowed, mut because, policy, rule) = judged;
+    let cut = ends.map(|end| cut_off::among(world, end));
+    let whole = (0..ends.len()).find(|end| !cut[*end].is_empty() && cut[*end].len() == ends[*end].len());
+    if let Some(end) = whole {
+        let because = format!("quarantined: {}", cut_off::told(world, &cut[end]));
+        return (false, because, String::new(), String::new());
+    }
+    let some = cut.concat();
+    if !some.is_empty() {
+        because.push_str(&format!("; but some of them are quarantined: {}", cut_off::told(world, &some)));
+    }
+    (allowed, because, policy, rule)
+}
+
 /// A policy may select by labels, so that workloads of one identity may differ in what they allow.
-fn destination<'a>(world: &'a World, name: &str) -> Result<&'a Workload, BadQuestion> {
+fn destination<'a>(world: &'a World, name: &str) -> Result<Vec<&'a Workload>, BadQuestion> {
     let Some(found) = named::find(world, name)? else {
-        return Err(BadQuestion::Destination { name: name.to_owned(), names: named::names(world) });
+        let (meant, names) = (named::meant_by(world, name), named::names(world));
+        return Err(BadQuestion::Destination { name: name.to_owned(), meant, names });
     };
     if are_alike(world, &found) {
-        return Ok(found[0]);
+        return Ok(found);
     }
     let names = named::list(found.iter().map(|workload| workload.name.as_str()));
     Err(BadQuestion::Differing { name: name.to_owned(), names })
 }
 
 /// A source need not run, nor even be of this mesh: an identity is enough.
-fn source(world: &World, name: &str) -> Result<SpiffeId, BadQuestion> {
+fn source<'a>(world: &'a World, name: &str) -> Result<(SpiffeId, Vec<&'a Workload>), BadQuestion> {
     if let Some(found) = named::find(world, name)? {
-        return Ok(found[0].identity.clone());
+        return Ok((found[0].identity.clone(), found));
     }
-    SpiffeId::parse(name)
-        .map_err(|_| BadQuestion::Source { name: name.to_owned(), names: named::names(world) })
+    let no_source = |_| {
+        let (meant, names) = (named::meant_by(world, name), named::names(world));
+        BadQuestion::Source { name: name.to_owned(), meant, names }
+    };
+    SpiffeId::parse(name).map(|identity| (identity, Vec::new())).map_err(no_source)
 }
 
 fn request(question: &v1::ExplainRequest) -> Result<Request<'_>, BadQuestion> {
@@ -131,3 +158,6 @@ fn looks_like_grpc(method: &str, path: &str) -> bool {
         && name.is_some_and(|name| !name.is_empty())
         && rest.is_none()
 }
+
+#[cfg(test)]
+mod tests;

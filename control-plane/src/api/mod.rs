@@ -1,11 +1,15 @@
 //! What people ask, on the admin socket. Owns which there are; each question has a file, and `named` is how people call
 //! things in all of them.
 
+mod cut_off;
 mod edges;
 mod explain;
 mod identities;
 mod in_force;
+mod made_by;
 mod named;
+#[cfg(test)]
+mod pods;
 mod port;
 mod quarantine;
 mod rotate;
@@ -81,7 +85,7 @@ impl v1::admin_server::Admin for AdminService {
     }
 
     async fn why(&self, request: Request<v1::WhyRequest>) -> Result<Response<v1::WhyResponse>, Status> {
-        let answer = why::why(&self.worlds.now(), &self.observed, &request.get_ref().id);
+        let answer = why::why(&self.worlds.now(), &self.observed, &self.issued, &request.get_ref().id);
         answer.map(Response::new).map_err(Status::from)
     }
 

@@ -1,6 +1,7 @@
-//! What people call things: a workload by its name or its identity, and in a cluster also by a part of its name, by its
-//! service account, or by whatever made its pod. Owns the search, and what is said when there is no such thing or more
-//! than one. Where several workloads are meant they share one identity: no answer is ever about two.
+//! What people call things: a workload by its name or its identity, and in a cluster also by its service account, by
+//! whatever made its pod, or by a service. Owns the search, and what is said when there is no such thing or more than one.
+//! Where several workloads are meant they share one identity: no answer is ever about two. A name is whole: a slip of the
+//! finger must not get somebody else's answer.
 //!
 //! | tried in this order | means |
 //! | --- | --- |
@@ -8,14 +9,18 @@
 //! | `web` in local mode | the workload of that name |
 //! | `shop/web-6b9c7d5f4d-x2x4z`, `web-6b9c7d5f4d-x2x4z` | that pod |
 //! | `shop/web`, `web` | all pods of the service account (with its namespace), and of a Deployment, a StatefulSet, ... |
-//! | `shop/we`, `we` | the pods whose names begin so |
+//! | `shop/web`, `web` | the pods behind the service |
 //!
-//! The third and the fourth are tried together: whoever may make a pod must not take a name away by it.
+//! The third and the fourth are tried together: whoever may make a pod must not take a name away by it. A service, which
+//! may lead to anybody's pods, comes last.
+
+use std::collections::BTreeSet;
 
 use kith_identity::{SpiffeId, SpiffeIdError};
 use kith_policy::closest;
 use tonic::Status;
 
+use super::made_by::makers;
 use crate::index::{Workload, World};
 
 /// Names in one error; a mesh may have thousands.
@@ -50,7 +55,7 @@ pub(super) fn find<'a>(world: &'a World, name: &str) -> Result<Option<Vec<&'a Wo
         return Ok(None);
     }
     for means in MEANINGS {
-        let found: Vec<_> = world.workloads().filter(|workload| means(workload, name)).collect();
+        let found: Vec<_> = world.workloads().filter(|workload| means(world, workload, name)).collect();
         if found.is_empty() {
             continue;
         }
@@ -87,10 +92,10 @@ pub(super) fn name_of(world: &World, identity: &SpiffeId) -> String {
 }
 
 /// The ways in which a text may mean a workload, the exact ones first.
-const MEANINGS: [fn(&Workload, &str) -> bool; 3] = [
-    |workload, text| workload.identity.as_str() == text,
-    |workload, text| is_called(workload, text) || is_account(workload, text) || is_made_by(workload, text),
-    begins,
+const MEANINGS: [fn(&World, &Workload, &str) -> bool; 3] = [
+    |_, workload, text| workload.identity.as_str() == text,
+    |_, workload, text| is_called(workload, text) || is_account(workload, text) || is_made_by(workload, text),
+    is_behind,
 ];
 
 fn is_called(workload: &Workload, text: &str) -> bool {
@@ -110,22 +115,20 @@ fn is_account(workload: &Workload, text: &str) -> bool {
         })
 }
 
-/// What makes pods names them after itself: with one more part, or a Deployment with two.
 fn is_made_by(workload: &Workload, text: &str) -> bool {
     let Some(pod) = pod_name(workload) else { return false };
-    let mut makers = pod.rmatch_indices('-').take(2).map(|(end, _)| &pod[..end]);
     match text.split_once('/') {
-        Some((namespace, maker)) => namespace == workload.namespace && makers.any(|it| it == maker),
-        None => makers.any(|maker| maker == text),
+        Some((namespace, maker)) => namespace == workload.namespace && makers(pod).any(|it| it == maker),
+        None => makers(pod).any(|maker| maker == text),
     }
 }
 
-fn begins(workload: &Workload, text: &str) -> bool {
-    pod_name(workload).is_some_and(|pod| match text.contains('/') {
-        // Of a namespace alone nobody means all of it.
-        true => !text.ends_with('/') && workload.name.starts_with(text),
-        false => pod.starts_with(text),
-    })
+/// Whether a service of this name leads to it; `namespace/name`, or the name alone.
+fn is_behind(world: &World, workload: &Workload, text: &str) -> bool {
+    let called =
+        |service: &str| service == text || service.split_once('/').is_some_and(|(_, name)| name == text);
+    let mut ports = world.services.by_address.values().filter(|port| called(&port.service));
+    ports.any(|port| port.endpoints.iter().any(|it| it.workload.as_ref() == Some(&workload.id)))
 }
 
 fn share_identity(found: &[&Workload]) -> bool {
@@ -138,11 +141,28 @@ fn ambiguous(name: &str, found: &[&Workload]) -> NoSuch {
 }
 
 fn no_workload(world: &World, name: &str) -> NoSuch {
-    NoSuch::Workload {
-        name: name.to_owned(),
-        meant: meant(name, world.workloads().map(|workload| workload.name.as_str())),
-        names: names(world),
+    NoSuch::Workload { name: name.to_owned(), meant: meant_by(world, name), names: names(world) }
+}
+
+/// What was probably meant of all that anything is called, as a part of a sentence; empty when there is none.
+pub(super) fn meant_by(world: &World, name: &str) -> String {
+    let whole = name.contains('/');
+    let mut known = BTreeSet::new();
+    let called = |namespace: &str, it: &str| {
+        if whole { format!("{namespace}/{it}") } else { it.to_owned() }
+    };
+    for workload in world.workloads() {
+        let Some(pod) = pod_name(workload) else {
+            known.insert(workload.name.clone());
+            continue;
+        };
+        let account = Some(workload.service_account.as_str()).filter(|_| whole);
+        let names = makers(pod).chain([pod]).chain(account);
+        known.extend(names.map(|it| called(&workload.namespace, it)));
     }
+    let services = world.services.by_address.values().filter_map(|port| port.service.split_once('/'));
+    known.extend(services.map(|(namespace, service)| called(namespace, service)));
+    meant(name, known.iter().map(String::as_str))
 }
 
 /// The names to choose from, for an error.

@@ -1,7 +1,7 @@
 //! `AddQuarantine`, `RemoveQuarantine`, `ListQuarantines`. Owns what a person is told about a change: what is hit, where
 //! it is in force, and until when somebody may not have heard of it. The change itself is `quarantine`'s.
 
-mod target;
+pub(super) mod target;
 
 use std::time::{Duration, SystemTime};
 

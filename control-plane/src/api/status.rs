@@ -1,6 +1,8 @@
 //! `Status`: what is in force, and who has it. It shows what is so, not what was asked for: a workload has a revision
 //! when its sidecar acknowledged it.
 
+use std::time::SystemTime;
+
 use kith_proto::convert::to_millis;
 use kith_proto::v1;
 
@@ -29,7 +31,7 @@ pub(super) fn status(service: &AdminService) -> v1::StatusResponse {
         workloads: world.workloads().map(|workload| of_workload(service, &world, workload)).collect(),
         nothing_in_force: world.policies.is_none(),
         refused_policies: refused_policies(&service.policies_from),
-        namespaces: namespaces(&world),
+        namespaces: namespaces(&world, service.clock.now()),
     }
 }
 
@@ -45,7 +47,7 @@ fn refused_policies(from: &PoliciesFrom) -> Vec<v1::RefusedPolicy> {
 }
 
 /// Those with workloads, and those of which something is said that is not the default.
-fn namespaces(world: &World) -> Vec<v1::NamespaceStatus> {
+fn namespaces(world: &World, now: SystemTime) -> Vec<v1::NamespaceStatus> {
     let of = |name: &str| {
         let count = world.workloads().filter(|workload| workload.namespace == name).count();
         u32::try_from(count).unwrap_or(u32::MAX)
@@ -53,16 +55,21 @@ fn namespaces(world: &World) -> Vec<v1::NamespaceStatus> {
     let named = world.namespaces.iter().map(|(name, namespace)| (name, namespace, of(name)));
     let told =
         named.filter(|(_, namespace, workloads)| *workloads > 0 || **namespace != Namespace::default());
-    told.map(|(name, namespace, workloads)| of_namespace(name, namespace, workloads)).collect()
+    told.map(|(name, namespace, workloads)| of_namespace(name, namespace, workloads, now)).collect()
 }
 
-fn of_namespace(name: &str, namespace: &Namespace, workloads: u32) -> v1::NamespaceStatus {
-    let (posture, observe_until_ms) = match namespace.posture {
+fn of_namespace(name: &str, namespace: &Namespace, workloads: u32, now: SystemTime) -> v1::NamespaceStatus {
+    // As the sidecars read it: Observe ends by itself.
+    let enforced = match namespace.posture {
+        Posture::Observe { until } if now >= until => Posture::Enforce,
+        posture => posture,
+    };
+    let (posture, observe_until_ms) = match enforced {
         Posture::Observe { until } => ("Observe", to_millis(until)),
         Posture::Encrypt => ("Encrypt", 0),
         Posture::Enforce => ("Enforce", 0),
     };
-    let egress = match (namespace.egress, namespace.posture) {
+    let egress = match (namespace.egress, enforced) {
         (Egress::Observe, _) | (Egress::ByPosture, Posture::Observe { .. }) => "Observe",
         (Egress::Deny, _) | (Egress::ByPosture, Posture::Encrypt | Posture::Enforce) => "Deny",
         (Egress::Allow, _) => "Allow",

@@ -143,3 +143,28 @@ async fn edges_and_denials_are_answered_as_sidecars_reported_them() {
     assert_eq!(mesh.admin().await.why(unknown).await.unwrap_err().code(), Code::NotFound);
     mesh.stop().await;
 }
+
+#[tokio::test]
+async fn an_observe_that_has_ended_is_shown_as_the_enforce_that_it_became() {
+    use crate::index::{Egress, Namespace, Posture, World};
+    let mesh = Mesh::start().await;
+    let until = mesh.now() + std::time::Duration::from_secs(60);
+    let set = |egress| {
+        let namespace = Namespace { posture: Posture::Observe { until }, egress, refuse_all: None };
+        let namespaces = Arc::new([("demo".to_owned(), namespace)].into());
+        mesh.worlds().update(|world| Some(World { namespaces: Arc::clone(&namespaces), ..world.clone() }));
+    };
+    let shown = async || {
+        let [namespace] = mesh.status().await.namespaces.try_into().unwrap();
+        (namespace.posture, namespace.egress, namespace.observe_until_ms)
+    };
+    set(Egress::ByPosture);
+    let ends = kith_proto::convert::to_millis(until);
+    assert_eq!(shown().await, ("Observe".into(), "Observe".into(), ends));
+    mesh.ground.hand.advance(std::time::Duration::from_secs(60));
+    assert_eq!(shown().await, ("Enforce".into(), "Deny".into(), 0));
+    // Egress that is observed by its own word has no end.
+    set(Egress::Observe);
+    assert_eq!(shown().await, ("Enforce".into(), "Observe".into(), 0));
+    mesh.stop().await;
+}

@@ -3,37 +3,18 @@
 use kith_identity::BundleSet;
 
 use super::*;
-use crate::index::{Workloads, workloads_from_wire};
-use crate::testing::{demo_workloads, trust_domain, workload};
-
-/// A pod of the service account `shop/ACCOUNT`, or of `NAMESPACE/ACCOUNT`.
-fn pod(name: &str, account: &str) -> Workload {
-    let (namespace, account) = account.split_once('/').unwrap_or(("shop", account));
-    let wire = kith_proto::v1::Workload { namespace: namespace.into(), ..workload(account, &[]) };
-    let list = kith_proto::v1::Workloads { workloads: vec![wire] };
-    let made = workloads_from_wire(&trust_domain(), list).unwrap();
-    let made = made.iter().next().unwrap().clone();
-    Workload {
-        id: crate::index::WorkloadId::new(&format!("uid-{namespace}-{name}")),
-        name: format!("{namespace}/{name}"),
-        port: 0,
-        ..made
-    }
-}
-
-fn world(workloads: impl IntoIterator<Item = Workload>) -> World {
-    let workloads: Workloads = workloads.into_iter().collect();
-    World::new(1, trust_domain(), BundleSet::default()).replace_workloads(workloads).unwrap()
-}
+use crate::api::pods::{pod, uid, world};
+use crate::index::{ServiceEndpoint, ServicePort, Services, workloads_from_wire};
+use crate::testing::{demo_workloads, trust_domain};
 
 fn cluster() -> World {
     world([
         pod("web-6b9c7d5f4d-x2x4z", "web"),
         pod("web-6b9c7d5f4d-9q8lm", "web"),
-        pod("web-admin-7c5d-aaaaa", "admin"),
+        pod("web-admin-7c5d9b8f6-zzzzz", "admin"),
         pod("orders-0", "backend"),
         pod("orders-1", "backend"),
-        pod("web-5d6f-bbbbb", "other/web"),
+        pod("web-5d6f7b8c9-bbbbb", "other/web"),
         pod("report-zzzzz", "other/batch"),
     ])
 }
@@ -45,7 +26,7 @@ fn names_of(world: &World, text: &str) -> Result<Vec<String>, NoSuch> {
 }
 
 #[test]
-fn a_pod_is_meant_by_its_name_by_what_made_it_by_its_account_or_by_a_beginning() {
+fn a_pod_is_meant_by_its_name_by_what_made_it_or_by_its_account() {
     let world = cluster();
     let (first, second) = ("shop/web-6b9c7d5f4d-9q8lm", "shop/web-6b9c7d5f4d-x2x4z");
     let web = format!("spiffe://{}/ns/shop/sa/web", trust_domain());
@@ -57,12 +38,12 @@ fn a_pod_is_meant_by_its_name_by_what_made_it_by_its_account_or_by_a_beginning()
         ("shop/web", &[first, second]),
         ("shop/web-6b9c7d5f4d", &[first, second]),
         ("web-6b9c7d5f4d", &[first, second]),
-        ("web-admin", &["shop/web-admin-7c5d-aaaaa"]),
+        ("web-admin", &["shop/web-admin-7c5d9b8f6-zzzzz"]),
         // A StatefulSet, whose account has another name, and that account.
         ("orders", &["shop/orders-0", "shop/orders-1"]),
         ("shop/backend", &["shop/orders-0", "shop/orders-1"]),
-        ("other/rep", &["other/report-zzzzz"]),
-        ("rep", &["other/report-zzzzz"]),
+        ("other/report", &["other/report-zzzzz"]),
+        ("report", &["other/report-zzzzz"]),
     ];
     for (text, want) in table {
         assert_eq!(names_of(&world, text).unwrap(), want, "{text}");
@@ -72,18 +53,80 @@ fn a_pod_is_meant_by_its_name_by_what_made_it_by_its_account_or_by_a_beginning()
 #[test]
 fn what_could_mean_two_identities_is_asked_back_with_the_candidates() {
     let world = cluster();
-    for (text, candidates) in [
-        ("web", ["shop/web-6b9c7d5f4d-x2x4z", "other/web-5d6f-bbbbb"]),
-        ("shop/we", ["shop/web-6b9c7d5f4d-x2x4z", "shop/web-admin-7c5d-aaaaa"]),
-    ] {
-        let error = names_of(&world, text).unwrap_err();
-        assert!(matches!(error, NoSuch::Ambiguous { .. }), "{error:?}");
-        for candidate in candidates {
-            assert!(error.to_string().contains(candidate), "{error} does not name {candidate}");
-        }
-        assert!(error.to_string().contains("/sa/web)"), "{error}: identities tell them apart");
-        assert_eq!(Status::from(error).code(), tonic::Code::InvalidArgument);
+    let error = names_of(&world, "web").unwrap_err();
+    assert!(matches!(error, NoSuch::Ambiguous { .. }), "{error:?}");
+    for candidate in ["shop/web-6b9c7d5f4d-x2x4z", "other/web-5d6f7b8c9-bbbbb"] {
+        assert!(error.to_string().contains(candidate), "{error} does not name {candidate}");
     }
+    assert!(error.to_string().contains("/sa/web)"), "{error}: identities tell them apart");
+    assert_eq!(Status::from(error).code(), tonic::Code::InvalidArgument);
+}
+
+#[test]
+fn a_beginning_of_a_name_means_nobody_and_is_asked_back_with_what_may_be_meant() {
+    let world = cluster();
+    let beginnings = [
+        ("shop/order", "shop/orders"),
+        ("order", "orders"),
+        ("shop/w", "shop/web"),
+        ("shop/web-6b9c7d5f4d-x2x4", "shop/web-6b9c7d5f4d-x2x4z"),
+        ("shop/bakend", "shop/backend"),
+    ];
+    for (text, meant) in beginnings {
+        let error = names_of(&world, text).unwrap_err();
+        assert!(matches!(error, NoSuch::Workload { .. }), "{text:?}: {error:?}");
+        assert!(error.to_string().contains(&format!("did you mean {meant:?}?")), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn only_what_a_controller_generates_is_left_out_of_the_name_of_a_pod() {
+    let world = world([
+        // A DaemonSet, two pods that nobody made, a StatefulSet, a CronJob.
+        pod("log-agent-x2x4z", "agent"),
+        pod("web-old", "old"),
+        pod("web-grpc-x2x4z", "grpc"),
+        pod("orders-db-0", "db"),
+        pod("night-29345678-x2x4z", "night"),
+    ]);
+    for (text, want) in [
+        ("log-agent", "shop/log-agent-x2x4z"),
+        ("web-grpc", "shop/web-grpc-x2x4z"),
+        ("orders-db", "shop/orders-db-0"),
+        ("shop/night-29345678", "shop/night-29345678-x2x4z"),
+        ("shop/night", "shop/night-29345678-x2x4z"),
+    ] {
+        assert_eq!(names_of(&world, text).unwrap(), [want], "{text}");
+    }
+    for text in ["log", "shop/log", "web", "shop/web", "orders", "shop/orders", "night-2934567"] {
+        assert!(matches!(names_of(&world, text), Err(NoSuch::Workload { .. })), "{text}");
+    }
+}
+
+#[test]
+fn a_service_is_a_name_of_the_pods_behind_it_where_nothing_else_is_called_so() {
+    let behind = |pods: &[&str]| {
+        let address = "10.0.0.7:8080".parse().unwrap();
+        let endpoints =
+            pods.iter().map(|pod| ServiceEndpoint { address, workload: Some(uid(&format!("shop/{pod}"))) });
+        ServicePort { service: String::new(), protocol: Default::default(), endpoints: endpoints.collect() }
+    };
+    let named = |name: &str, port| ServicePort { service: name.into(), ..port };
+    let by_address = [
+        ("10.96.0.1:80", named("shop/front", behind(&["web-6b9c7d5f4d-x2x4z", "web-6b9c7d5f4d-9q8lm"]))),
+        // Whoever may make a Service takes no name away by it.
+        ("10.96.0.2:80", named("shop/web", behind(&["orders-0"]))),
+        ("10.96.0.3:80", named("shop/all", behind(&["orders-0", "web-6b9c7d5f4d-x2x4z"]))),
+    ];
+    let by_address = by_address.map(|(address, port)| (address.parse().unwrap(), port)).into();
+    let services = Services { by_address, ..Services::default() };
+    let world = World { services: services.into(), ..cluster() };
+    let web = ["shop/web-6b9c7d5f4d-9q8lm", "shop/web-6b9c7d5f4d-x2x4z"];
+    for text in ["shop/front", "front", "shop/web"] {
+        assert_eq!(names_of(&world, text).unwrap(), web, "{text}");
+    }
+    assert!(matches!(names_of(&world, "shop/all"), Err(NoSuch::Ambiguous { .. })));
+    assert!(matches!(names_of(&world, "shop/fron"), Err(NoSuch::Workload { .. })));
 }
 
 #[test]
@@ -91,7 +134,7 @@ fn a_pod_that_is_named_like_an_account_takes_nothing_from_it() {
     let world = world([pod("web", "frontend"), pod("web-6b9c7d5f4d-x2x4z", "web")]);
     assert!(matches!(names_of(&world, "shop/web"), Err(NoSuch::Ambiguous { .. })));
     // A Deployment of that name under another account neither.
-    let world = self::world([pod("web-6b9c-x2x4z", "frontend"), pod("api-6b9c-x2x4z", "web")]);
+    let world = self::world([pod("web-6b9c7d5f4d-x2x4z", "frontend"), pod("api-6b9c7d5f4d-x2x4z", "web")]);
     assert!(matches!(names_of(&world, "shop/web"), Err(NoSuch::Ambiguous { .. })));
 }
 
@@ -122,5 +165,5 @@ fn an_identity_of_several_workloads_is_called_by_none_of_them() {
         SpiffeId::for_service_account(&trust_domain(), namespace, name).unwrap()
     };
     assert_eq!(name_of(&world, &of("shop", "web")), of("shop", "web").to_string());
-    assert_eq!(name_of(&world, &of("shop", "admin")), "shop/web-admin-7c5d-aaaaa");
+    assert_eq!(name_of(&world, &of("shop", "admin")), "shop/web-admin-7c5d9b8f6-zzzzz");
 }

@@ -51,8 +51,13 @@ pub(super) fn named(world: &World, asked: Option<v1::QuarantineTarget>) -> Resul
 }
 
 /// The workloads that it means and that run now.
-pub(super) fn workloads<'a>(world: &'a World, target: &Target) -> Vec<&'a Workload> {
-    let means = |workload: &&Workload| match target {
+pub(in crate::api) fn workloads<'a>(world: &'a World, target: &Target) -> Vec<&'a Workload> {
+    world.workloads().filter(|workload| means(target, workload)).collect()
+}
+
+/// Whether it means this workload.
+pub(in crate::api) fn means(target: &Target, workload: &Workload) -> bool {
+    match target {
         Target::Identity(identity) => workload.identity == *identity,
         Target::Pod { namespace, name } => {
             workload.namespace == *namespace
@@ -60,8 +65,7 @@ pub(super) fn workloads<'a>(world: &'a World, target: &Target) -> Vec<&'a Worklo
                     == Some(name)
         }
         Target::Node(node) => workload.node.as_ref() == Some(node),
-    };
-    world.workloads().filter(means).collect()
+    }
 }
 
 /// For the wire.

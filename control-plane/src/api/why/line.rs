@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use kith_identity::SpiffeId;
+use kith_identity::svid::Serial;
 use serde::Deserialize;
 
 use crate::observed::Denial;
@@ -17,6 +18,10 @@ const GRPC: &str = "grpc";
 pub(super) const NO_IDENTITY: &str = "no_identity";
 /// The reason of a refusal that one of the two ends is cut off for.
 pub(super) const QUARANTINED: &str = "quarantined";
+/// What a sidecar writes then, when it is no identity that is cut off but the workload of its own, or the other one.
+const OWN_IS_CUT_OFF: &str = "this workload itself is quarantined";
+const HOLDER: &str = "the holder of the svid ";
+const IS_CUT_OFF: &str = " is quarantined";
 
 /// The fields of an identity-log line that matter here.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -47,6 +52,20 @@ pub(super) struct Line {
     pub(super) reason: String,
     #[serde(rename = "kith.denial.detail", alias = "kith.would_deny.detail", default)]
     pub(super) detail: String,
+    /// The svids of the session; absent where none came about.
+    #[serde(rename = "kith.own.serial", default)]
+    own_serial: String,
+    #[serde(rename = "kith.peer.serial", default)]
+    peer_serial: String,
+}
+
+/// The pod that a sidecar refused for, by the sentence that it gave; none where it refused for an identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Blamed {
+    /// That of the sidecar itself.
+    Own,
+    /// The one at the other end, which proved itself with this svid.
+    Holder(Serial),
 }
 
 /// An identity, parsed where the line has one.
@@ -87,6 +106,37 @@ impl Line {
     /// Whether it is about a call that its caller's own sidecar refused because one of the two was quarantined.
     pub(super) fn is_quarantined_at_its_caller(&self) -> bool {
         self.event == "call" && self.direction == "outbound" && self.reason == QUARANTINED
+    }
+
+    /// Which pod was refused for, where it was a pod.
+    pub(super) fn blamed(&self) -> Option<Blamed> {
+        if self.reason != QUARANTINED {
+            return None;
+        }
+        if self.detail == OWN_IS_CUT_OFF {
+            return Some(Blamed::Own);
+        }
+        let serial = self.detail.strip_prefix(HOLDER)?.strip_suffix(IS_CUT_OFF)?;
+        Serial::parse(serial).map(Blamed::Holder)
+    }
+
+    /// The svid of the pod whose sidecar wrote it, where a session was.
+    pub(super) fn own_serial(&self) -> Option<Serial> {
+        Serial::parse(&self.own_serial)
+    }
+
+    /// The svids of both ends, as far as it names them.
+    pub(super) fn serials(&self) -> Vec<Serial> {
+        let blamed = match self.blamed() {
+            Some(Blamed::Holder(serial)) => Some(serial),
+            Some(Blamed::Own) | None => None,
+        };
+        blamed.into_iter().chain(self.own_serial()).chain(Serial::parse(&self.peer_serial)).collect()
+    }
+
+    /// Who is not the one whose sidecar wrote it.
+    pub(super) fn other_end(&self) -> Option<&SpiffeId> {
+        if self.direction == "outbound" { self.destination() } else { self.source() }
     }
 
     /// What the sidecar that judged the call took it for.

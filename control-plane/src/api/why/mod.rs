@@ -1,6 +1,7 @@
 //! `Why`: what a denial id stands for, and what would allow the call. Owns the answer's parts; the decision is made
 //! again by the engine of the sidecars, over what is in force now.
 
+mod cut;
 mod find;
 mod line;
 mod remedy;
@@ -23,6 +24,7 @@ use super::in_force::{Uncompilable, are_alike, policies_of, quarantines};
 use super::port;
 use crate::index::{Workload, World};
 use crate::observed::Observed;
+use crate::stream::issued::IssuedSvids;
 
 /// What policies decide; for every other reason no policy is asked.
 const DECIDED_BY_POLICY: [&str; 5] =
@@ -57,9 +59,17 @@ struct Answer {
     judged: bool,
 }
 
-pub(super) fn why(world: &World, observed: &Observed, id: &str) -> Result<v1::WhyResponse, NoAnswer> {
+pub(super) fn why(
+    world: &World,
+    observed: &Observed,
+    issued: &IssuedSvids,
+    id: &str,
+) -> Result<v1::WhyResponse, NoAnswer> {
     let found = find(observed, id)?;
-    let answer = answer(world, &found)?;
+    let answer = match still_cut(world, issued, &found) {
+        Some(answer) => answer,
+        None => answer(world, &found)?,
+    };
     Ok(v1::WhyResponse {
         id: found.denial.id,
         reporter: found.reporter.to_string(),
@@ -71,6 +81,13 @@ pub(super) fn why(world: &World, observed: &Observed, id: &str) -> Result<v1::Wh
         nearest_miss: answer.nearest_miss,
         judged: answer.judged,
     })
+}
+
+/// Where a pod of the call is cut off by itself, no policy is asked.
+fn still_cut(world: &World, issued: &IssuedSvids, found: &Found) -> Option<Answer> {
+    let line = found.line.as_ref().filter(|line| DECIDED_BY_POLICY.contains(&line.reason.as_str()))?;
+    let still = cut::still(world, issued, found, line)?;
+    Some(Answer { judged: still.certain, no_suggestion: still.sentence, ..Answer::default() })
 }
 
 fn answer(world: &World, found: &Found) -> Result<Answer, Uncompilable> {
@@ -146,7 +163,11 @@ fn judged_again(
     let because = match &explanation.verdict {
         Verdict::Allow { by } => {
             answer.allowed_now = true;
-            answer.no_suggestion = format!("{by} allows the same call now; try it again");
+            let lifted = match line.reason == line::QUARANTINED {
+                true => "the quarantine that refused it was lifted since; ",
+                false => "",
+            };
+            answer.no_suggestion = format!("{lifted}{by} allows the same call now; try it again");
             return answer;
         }
         Verdict::Deny { because } => because,

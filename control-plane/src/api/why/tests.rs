@@ -63,7 +63,7 @@ fn report(observed: &Observed, reporter: &str, denial_id: &str, source: Option<&
 fn answer_to(world: &World, line: &Value) -> v1::WhyResponse {
     let observed = Observed::default();
     report(&observed, "payments", ID, Some("orders"), line);
-    why(world, &observed, ID).unwrap()
+    why(world, &observed, &IssuedSvids::default(), ID).unwrap()
 }
 
 /// As the caller's own sidecar writes it.
@@ -77,11 +77,11 @@ fn outbound(line: &Value) -> Value {
 fn answer_to_own(world: &World, line: &Value) -> v1::WhyResponse {
     let observed = Observed::default();
     report(&observed, "orders", ID, Some("orders"), line);
-    why(world, &observed, ID).unwrap()
+    why(world, &observed, &IssuedSvids::default(), ID).unwrap()
 }
 
 fn status(observed: &Observed, id: &str) -> Status {
-    why(&world(&[]), observed, id).unwrap_err().into()
+    why(&world(&[]), observed, &IssuedSvids::default(), id).unwrap_err().into()
 }
 
 #[test]
@@ -324,12 +324,12 @@ fn a_line_that_cannot_be_read_or_judged_is_shown_without_a_guess() {
     }
     let observed = Observed::default();
     report(&observed, "payments", ID, None, &line("GET", "/", "default_deny"));
-    let answer = why(&world(&[]), &observed, ID).unwrap();
+    let answer = why(&world(&[]), &observed, &IssuedSvids::default(), ID).unwrap();
     assert!(answer.no_suggestion.contains("proved no identity"), "{}", answer.no_suggestion);
 
     let observed = Observed::default();
     report(&observed, "gone", ID, Some("orders"), &line("GET", "/", "default_deny"));
-    let answer = why(&world(&[]), &observed, ID).unwrap();
+    let answer = why(&world(&[]), &observed, &IssuedSvids::default(), ID).unwrap();
     assert!(
         answer.no_suggestion.contains("not a workload of this mesh any more"),
         "{}",
@@ -344,7 +344,7 @@ fn an_id_is_whole_or_a_beginning_that_names_one_denial() {
     report(&observed, "payments", ID, Some("orders"), &line("GET", "/", "default_deny"));
     report(&observed, "payments", &other, Some("orders"), &line("GET", "/", "default_deny"));
     for beginning in [ID, &ID[..17], &ID.to_uppercase()] {
-        assert_eq!(why(&world(&[]), &observed, beginning).unwrap().id, ID);
+        assert_eq!(why(&world(&[]), &observed, &IssuedSvids::default(), beginning).unwrap().id, ID);
     }
     let table = [
         (&ID[..16], Code::FailedPrecondition, "2 denials begin with"),
@@ -373,9 +373,15 @@ fn of_two_reports_of_one_refusal_that_of_the_side_which_decided_counts() {
     for (caller, decider) in [("orders", "payments"), ("payments", "orders")] {
         let observed = Observed::default();
         report(&observed, caller, ID, Some(caller), &hearsay);
-        assert_eq!(why(&world(&[]), &observed, ID).unwrap().reporter, id(caller).to_string());
+        assert_eq!(
+            why(&world(&[]), &observed, &IssuedSvids::default(), ID).unwrap().reporter,
+            id(caller).to_string()
+        );
         report(&observed, decider, ID, Some(caller), &decided);
-        assert_eq!(why(&world(&[]), &observed, ID).unwrap().reporter, id(decider).to_string());
+        assert_eq!(
+            why(&world(&[]), &observed, &IssuedSvids::default(), ID).unwrap().reporter,
+            id(decider).to_string()
+        );
     }
 }
 
