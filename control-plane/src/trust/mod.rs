@@ -6,17 +6,18 @@
 //! configuration of the injector owns it; while there is no such configuration none is written, because no pod is
 //! injected then, and what is written during an uninstallation would stay for ever.
 //!
-//! Needs `list`, `watch`, `create` and `patch` on `configmaps` in all namespaces, each by the one name `kith-trust`.
+//! Needs `create` on `configmaps` in all namespaces, and `get`, `list`, `watch`, `patch` and `delete` on those that are
+//! called `kith-trust`.
 
 mod retries;
 mod wanted;
+mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Patch, PatchParams};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch_objects};
 use kube::{Api, Client};
@@ -26,8 +27,8 @@ use tracing::{info, warn};
 
 use self::retries::Retries;
 use self::wanted::{Found, NAME, Wanted};
+use self::write::write;
 use crate::index::cluster::Facts;
-use crate::kubernetes::FIELD_MANAGER;
 use crate::webhook::Owner;
 
 /// Writes at once, where many namespaces need one.
@@ -123,10 +124,4 @@ impl TrustMaps {
             }
         }
     }
-}
-
-/// By server-side apply: our fields become as they should be whoever changed them, and those of others stay.
-async fn write(client: Client, namespace: &str, map: &ConfigMap) -> kube::Result<ConfigMap> {
-    let maps: Api<ConfigMap> = Api::namespaced(client, namespace);
-    maps.patch(NAME, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(map)).await
 }

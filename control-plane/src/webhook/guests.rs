@@ -6,19 +6,19 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use kith_runtime::Newest;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// An API server has one connection, or a few.
 const CONNECTIONS: usize = 64;
-/// Questions of one address that are read and answered at once; more wait.
+/// Questions of one address that are read and answered at once; more wait. No other address waits for them.
 const QUESTIONS: usize = 16;
-/// Questions of all addresses: each may take memory for a whole body.
-const ALL_QUESTIONS: usize = 32;
+/// Large bodies of all addresses: what they take of memory is bounded. An ordinary pod's is none.
+const LARGE_BODIES: usize = 32;
 
 /// Everybody who is connected.
 #[derive(Debug)]
 pub(super) struct Guests {
-    all: Arc<Semaphore>,
+    large: Arc<Semaphore>,
     by_address: Mutex<HashMap<IpAddr, Weak<Guest>>>,
 }
 
@@ -28,12 +28,12 @@ pub(super) struct Guest {
     /// One connection more than the share cuts off the oldest.
     pub(super) connections: Newest,
     questions: Semaphore,
-    all: Arc<Semaphore>,
+    large: Arc<Semaphore>,
 }
 
 impl Guests {
     pub(super) fn new() -> Self {
-        Self { all: Arc::new(Semaphore::new(ALL_QUESTIONS)), by_address: Mutex::default() }
+        Self { large: Arc::new(Semaphore::new(LARGE_BODIES)), by_address: Mutex::default() }
     }
 
     /// The same for all connections of an address.
@@ -46,7 +46,7 @@ impl Guests {
         let guest = Arc::new(Guest {
             connections: Newest::new(CONNECTIONS),
             questions: Semaphore::new(QUESTIONS),
-            all: Arc::clone(&self.all),
+            large: Arc::clone(&self.large),
         });
         by_address.insert(address, Arc::downgrade(&guest));
         guest
@@ -54,12 +54,16 @@ impl Guests {
 }
 
 impl Guest {
-    /// Does the work when it is this address' turn, and among all when there is room.
+    /// Does the work when it is this address' turn.
     pub(super) async fn in_turn<T>(&self, work: impl Future<Output = T>) -> T {
-        // The own share first: who waits for it takes no room from others. Neither is ever closed.
-        let _own = self.questions.acquire().await;
-        let _all = self.all.acquire().await;
+        // Never closed.
+        let _turn = self.questions.acquire().await;
         work.await
+    }
+
+    /// Room for a large body, among all addresses, for as long as it is kept.
+    pub(super) async fn room(&self) -> SemaphorePermit<'_> {
+        self.large.acquire().await.expect("it is never closed")
     }
 }
 
@@ -79,16 +83,17 @@ mod tests {
 
     // K21
     #[tokio::test(start_paused = true)]
-    async fn an_address_that_never_finishes_leaves_room_for_others() {
+    async fn addresses_that_never_finish_leave_others_their_turns() {
         let guests = Guests::new();
-        let slow = guests.at(address(1));
-        let stuck = join_all((0..1000).map(|_| slow.in_turn(pending::<()>())));
+        let slow: Vec<_> = (2..20).map(|last| guests.at(address(last))).collect();
+        let stuck = join_all(slow.iter().flat_map(|slow| (0..100).map(|_| slow.in_turn(pending::<()>()))));
         let other = async {
             // After the others have taken what they can.
             tokio::task::yield_now().await;
-            guests.at(address(2)).in_turn(async { "answered" }).await
+            guests.at(address(1)).in_turn(async { "answered" }).await
         };
         let answered = tokio::select! {
+            biased;
             _ = stuck => panic!("they never finish"),
             answered = timeout(Duration::from_secs(1), other) => answered,
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::{Method, Request as HttpRequest, Response as HttpResponse, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::{Body, Bytes};
+use hyper::body::{Body, Buf as _, Bytes};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,7 +17,7 @@ use kith_mtls::WebServer;
 use kith_runtime::{Limits, Stop, Tasks, serve};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{SemaphorePermit, watch};
 use tokio::time::timeout;
 use tracing::{debug, info};
 
@@ -33,6 +33,8 @@ const H2: &[u8] = b"h2";
 const LIMITS: Limits = Limits { connections: 4096 };
 /// K20: what the API server stores is smaller.
 const MAX_BODY: usize = 4 * 1024 * 1024;
+/// K21: beyond it a body needs room among those of all addresses. Ordinary pods are smaller by far.
+const SMALL_BODY: usize = 64 * 1024;
 const MAX_HEADERS: u32 = 16 * 1024;
 const MAX_STREAMS: u32 = 64;
 const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
@@ -159,7 +161,8 @@ impl Webhook {
             Ok(question) => question,
             Err(wrong) => return Ok(refuse(&wrong)),
         };
-        let answered = timeout(ANSWER_TIME, guest.in_turn(self.review(question, request.into_body()))).await;
+        let answered =
+            timeout(ANSWER_TIME, guest.in_turn(self.review(question, &guest, request.into_body()))).await;
         let answered = answered
             .unwrap_or_else(|_| Err(Wrong(StatusCode::SERVICE_UNAVAILABLE, "too many questions".into())));
         Ok(match answered {
@@ -168,12 +171,12 @@ impl Webhook {
         })
     }
 
-    async fn review<B>(&self, question: Question, body: B) -> Result<String, Wrong>
+    async fn review<B>(&self, question: Question, guest: &Guest, body: B) -> Result<String, Wrong>
     where
         B: Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let body = read(body).await?;
+        let (body, _room) = read(guest, body).await?;
         let request = Request::read(question, &body)
             .map_err(|error| Wrong(StatusCode::BAD_REQUEST, error.to_string()))?;
         let mut facts = self.facts.clone();
@@ -209,18 +212,41 @@ fn question<B: Body>(request: &HttpRequest<B>) -> Result<Question, Wrong> {
     Ok(question)
 }
 
-async fn read<B>(body: B) -> Result<Bytes, Wrong>
+/// A slow body costs others nothing: it has a turn of its own address alone, and room among all only once it is large.
+async fn read<B>(guest: &Guest, body: B) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Wrong>
 where
     B: Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let slow = |_| Wrong(StatusCode::REQUEST_TIMEOUT, "the body did not come in time".to_owned());
-    let body = timeout(BODY_TIME, Limited::new(body, MAX_BODY).collect()).await.map_err(slow)?;
-    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
-        true => too_large(),
-        false => Wrong(StatusCode::BAD_REQUEST, "the body broke off".to_owned()),
-    })?;
-    Ok(body.to_bytes())
+    timeout(BODY_TIME, collect(guest, body)).await.map_err(slow)?
+}
+
+async fn collect<B>(guest: &Guest, body: B) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Wrong>
+where
+    B: Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut body = std::pin::pin!(Limited::new(body, MAX_BODY));
+    let (mut read, mut room) = (Vec::new(), None);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+            true => too_large(),
+            false => Wrong(StatusCode::BAD_REQUEST, "the body broke off".to_owned()),
+        })?;
+        // Trailers say nothing that is asked for.
+        let Ok(mut data) = frame.into_data() else { continue };
+        if room.is_none() && read.len() + data.remaining() > SMALL_BODY {
+            room = Some(guest.room().await);
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            read.extend_from_slice(chunk);
+            let taken = chunk.len();
+            data.advance(taken);
+        }
+    }
+    Ok((read, room))
 }
 
 fn too_large() -> Wrong {

@@ -8,6 +8,7 @@ type Need = (&'static str, &'static str, &'static [&'static str], Option<&'stati
 
 const READ: &[&str] = &["get", "list", "watch"];
 const KEEP: &[&str] = &["get", "list", "watch", "patch"];
+const KEEP_OR_REPLACE: &[&str] = &["get", "list", "watch", "patch", "delete"];
 
 /// All that is needed.
 pub(super) const NEEDED: &[Need] = &[
@@ -23,7 +24,7 @@ pub(super) const NEEDED: &[Need] = &[
     ("events.k8s.io", "events", &["create", "patch"], None),
     ("authentication.k8s.io", "tokenreviews", &["create"], None),
     ("", "configmaps", &["create"], None),
-    ("", "configmaps", KEEP, Some("kith-trust")),
+    ("", "configmaps", KEEP_OR_REPLACE, Some("kith-trust")),
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", KEEP, Some("kith-injector")),
     ("admissionregistration.k8s.io", "validatingwebhookconfigurations", KEEP, Some("kith-validator")),
 ];

@@ -236,3 +236,65 @@ async fn a_body_that_never_ends_is_given_up_and_so_is_the_wait_behind_it() {
     assert_eq!(reading.most.load(Ordering::SeqCst), 16, "an address has its share, and no more");
     house.stop().await;
 }
+
+fn ask<B>(house: &House, last: u8, body: B) -> impl Future<Output = StatusCode>
+where
+    B: Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let guest = house.webhook.guests.at([10, 0, 0, last].into());
+    let request = HttpRequest::post("/inject").header("content-type", "application/json");
+    let answered = Arc::clone(&house.webhook).answer(guest, request.body(body).unwrap());
+    async { answered.await.unwrap().status() }
+}
+
+// K21
+#[tokio::test]
+async fn slow_bodies_and_unheard_of_namespaces_of_some_addresses_make_no_other_wait() {
+    let house = House::start().await;
+    tokio::time::pause();
+    let reading = Arc::new(Reading::default());
+    let mut unheard = new_pod(&pod());
+    unheard["request"]["namespace"] = "unheard".into();
+    let unheard = Full::new(Bytes::from(unheard.to_string()));
+    let slow = (2..10).flat_map(|last| {
+        let (house, reading, unheard) = (&house, &reading, &unheard);
+        (0..16).map(move |number| {
+            let endless = Endless { reading: Arc::clone(reading), read: false };
+            match number % 2 {
+                0 => futures_util::future::Either::Left(ask(house, last, endless)),
+                _ => futures_util::future::Either::Right(ask(house, last, unheard.clone())),
+            }
+        })
+    });
+    let start = tokio::time::Instant::now();
+    let other = async {
+        tokio::task::yield_now().await;
+        let status = ask(&house, 1, Full::new(Bytes::from(new_pod(&pod()).to_string()))).await;
+        (status, start.elapsed())
+    };
+    let (_, (status, took)) = tokio::join!(biased; futures_util::future::join_all(slow), other);
+    assert_eq!(status, StatusCode::OK);
+    assert!(took < FACTS_TIME, "{took:?}");
+    assert_eq!(reading.most.load(Ordering::SeqCst), 8 * 8, "they were all being read");
+    house.stop().await;
+}
+
+// K20, K21
+#[tokio::test]
+async fn a_large_body_waits_for_room_among_all_and_a_small_one_does_not() {
+    let house = House::start().await;
+    tokio::time::pause();
+    let guest = house.webhook.guests.at([10, 0, 0, 2].into());
+    let rooms = futures_util::future::join_all((0..32).map(|_| guest.room())).await;
+    let mut large = new_pod(&pod());
+    large["request"]["object"]["metadata"]["annotations"] =
+        serde_json::json!({ "theirs": "x".repeat(SMALL_BODY) });
+    let large = Full::new(Bytes::from(large.to_string()));
+    let small = Full::new(Bytes::from(new_pod(&pod()).to_string()));
+    assert_eq!(ask(&house, 1, small).await, StatusCode::OK);
+    assert_eq!(ask(&house, 1, large.clone()).await, StatusCode::REQUEST_TIMEOUT);
+    drop(rooms);
+    assert_eq!(ask(&house, 1, large).await, StatusCode::OK);
+    house.stop().await;
+}
