@@ -30,23 +30,44 @@ pub(crate) use routes::Routes;
 
 /// R3: nothing that Kith sends is near it.
 pub(crate) const MAX_MESSAGE: usize = 4 * 1024 * 1024;
+/// What whoever has no svid may send in one message: evidence and a CSR of 8 KiB each at most, and room. Until a
+/// message is whole its bytes are held, so this is what each unfinished one costs (D6).
+pub(crate) const MAX_QUESTION: usize = 32 * 1024;
 /// Connections open at once on each door.
 pub(crate) const MAX_CONNECTIONS: usize = 4096;
 /// Handshakes under way: whoever opens connections and stays silent leaves room for those who get on with it (D3).
 pub(crate) const MAX_HANDSHAKES: usize = 512;
+/// Connections without an svid: whoever opens many pushes out strangers, and never a sidecar that has its svid (D3).
+pub(crate) const MAX_STRANGERS: usize = 1024;
+const _: () = assert!(MAX_HANDSHAKES + MAX_STRANGERS <= MAX_CONNECTIONS / 2, "room for those with an svid");
 /// What ALPN calls HTTP/2.
 pub(crate) const ALPN: &[u8] = b"h2";
 
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Whoever has no svid yet has one thing to ask and then comes back with it.
-const STRANGER_TIME: Duration = Duration::from_secs(30);
+const STRANGER_TIME: Duration = Duration::from_secs(10);
 /// Between GOAWAY and the end: for answers that are being written.
 const GOODBYE_TIME: Duration = Duration::from_millis(500);
-const MAX_STREAMS: u32 = 32;
 const MAX_HEADER_LIST: u32 = 16 * 1024;
 const MAX_RESETS: usize = 32;
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What a connection may hold of this process at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Allowance {
+    streams: u32,
+    /// Bytes that came and were not read yet: of one stream, and of all.
+    stream_window: u32,
+    window: u32,
+}
+
+impl Allowance {
+    /// For sidecars with an svid, and for people.
+    const KNOWN: Self = Self { streams: 32, stream_window: 1024 * 1024, window: 1024 * 1024 };
+    /// One question, and what a client may ask beside it.
+    const STRANGER: Self = Self { streams: 4, stream_window: 64 * 1024, window: 128 * 1024 };
+}
 
 /// Who is at the other end of the connection, for the services.
 #[derive(Debug, Clone)]
@@ -86,6 +107,8 @@ impl Caller {
 pub(crate) struct Connections {
     pub(crate) routes: Routes,
     pub(crate) unproven: Newest,
+    /// Those who showed no svid, for as long as they are connected.
+    pub(crate) strangers: Newest,
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,
     pub(crate) tasks: Tasks,
@@ -109,7 +132,14 @@ impl Connections {
         let address = Some(address.ip().to_canonical());
         let caller = Caller { peer: session.peer.map(Arc::new), ends_at, address };
         let end = connection_end(ends_at, stranger, self.clock.clone());
-        self.serve(session.stream, caller, end).await;
+        if !stranger {
+            return self.serve(session.stream, caller, Allowance::KNOWN, end).await;
+        }
+        let strangers = self.strangers.clone();
+        let serving = self.serve(session.stream, caller, Allowance::STRANGER, end);
+        if strangers.run(serving).await.is_none() {
+            debug!(?address, "A connection without an svid was cut off: newer ones took its place");
+        }
     }
 
     /// One connection of a person's command. Who could connect was let in: by the socket's mode, or by the cluster.
@@ -117,10 +147,11 @@ impl Connections {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        self.serve(stream, Caller { peer: None, ends_at: None, address: None }, std::future::pending()).await;
+        let caller = Caller { peer: None, ends_at: None, address: None };
+        self.serve(stream, caller, Allowance::KNOWN, std::future::pending()).await;
     }
 
-    async fn serve<IO>(self, io: IO, caller: Caller, end: impl Future<Output = ()>)
+    async fn serve<IO>(self, io: IO, caller: Caller, allowance: Allowance, end: impl Future<Output = ()>)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -128,7 +159,9 @@ impl Connections {
         let answer = service_fn(move |request| answer(routes.clone(), caller.clone(), request));
         let connection = http2::Builder::new(SpawnIn(self.tasks.clone()))
             .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
+            .max_concurrent_streams(allowance.streams)
+            .initial_stream_window_size(allowance.stream_window)
+            .initial_connection_window_size(allowance.window)
             .max_header_list_size(MAX_HEADER_LIST)
             .max_pending_accept_reset_streams(MAX_RESETS)
             .max_local_error_reset_streams(MAX_RESETS)

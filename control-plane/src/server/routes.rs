@@ -13,7 +13,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower::Service;
 
-use super::{Door, MAX_MESSAGE};
+use super::{Door, MAX_MESSAGE, MAX_QUESTION};
 use crate::api::AdminService;
 use crate::stream::issue::IssueService;
 use crate::stream::sync::SyncService;
@@ -33,12 +33,12 @@ impl Routes {
     pub(crate) fn mesh(issuance: IssueService, sync: SyncService, health: HealthReporter) -> Self {
         Self::Mesh {
             issuance: IssuanceServer::new(issuance)
-                .max_decoding_message_size(MAX_MESSAGE)
+                .max_decoding_message_size(MAX_QUESTION)
                 .max_encoding_message_size(MAX_MESSAGE),
             sync: SyncServer::new(sync)
                 .max_decoding_message_size(MAX_MESSAGE)
                 .max_encoding_message_size(MAX_MESSAGE),
-            health: HealthServer::new(HealthService::from_health_reporter(health)),
+            health: health_server(health),
         }
     }
 
@@ -47,7 +47,7 @@ impl Routes {
             admin: AdminServer::new(admin)
                 .max_decoding_message_size(MAX_MESSAGE)
                 .max_encoding_message_size(MAX_MESSAGE),
-            health: HealthServer::new(HealthService::from_health_reporter(health)),
+            health: health_server(health),
         }
     }
 
@@ -80,6 +80,11 @@ impl Routes {
             _ => Status::unimplemented("there is no such service").into_http(),
         }
     }
+}
+
+/// Answers whoever asks, as `Issue` does.
+fn health_server(health: HealthReporter) -> Health {
+    HealthServer::new(HealthService::from_health_reporter(health)).max_decoding_message_size(MAX_QUESTION)
 }
 
 fn always(answer: Result<Response<Body>, std::convert::Infallible>) -> Response<Body> {

@@ -25,7 +25,7 @@ use crate::metrics::{Figures, Metrics};
 use crate::observed::Observed;
 use crate::own_svid::OwnSvid;
 use crate::quarantine::{Ledger, Quarantining, Store};
-use crate::server::{ALPN, Connections, MAX_CONNECTIONS, MAX_HANDSHAKES, Routes};
+use crate::server::{ALPN, Connections, MAX_CONNECTIONS, MAX_HANDSHAKES, MAX_STRANGERS, Routes};
 use crate::source::kubernetes::KubernetesSource;
 use crate::stream::acks::Acks;
 use crate::stream::issue::IssueService;
@@ -239,6 +239,7 @@ impl Services {
         Connections {
             routes,
             unproven: Newest::new(MAX_HANDSHAKES),
+            strangers: Newest::new(MAX_STRANGERS),
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             tasks: tasks.clone(),
