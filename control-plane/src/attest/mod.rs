@@ -1,4 +1,4 @@
-//! Who asks for an svid, and which of an identity's workloads speaks? Evidence in, [`Attested`] out. Each kind of
+//! Who asks for an svid, and which of an identity's workloads speaks? Evidence in, `Attested` out. Each kind of
 //! evidence has a file; none of them looks at what the caller says about itself.
 
 pub(crate) mod pod_token;

@@ -1,6 +1,6 @@
 //! The redirect of a pod: the step that runs before every other container and sends the pod's TCP through its sidecar.
 //!
-//! Owns what is redirected ([`script`]), how the kernel is told (`nft`), and the proof that it holds before the pod
+//! Owns what is redirected (`script`), how the kernel is told (`nft`), and the proof that it holds before the pod
 //! goes on. Knows nothing of policies, identities or the control plane, starts no runtime and opens no session: it is
 //! linked into a program of its own, the only one that carries a capability.
 //!
