@@ -14,7 +14,6 @@ use futures_util::future::BoxFuture;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
-use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use kith_ca::SealKey;
 use kith_identity::svid::KeyHash;
@@ -273,8 +272,7 @@ impl Mesh {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let executor = SpawnIn(self.tasks.clone());
-        let (sender, connection) = http2::handshake(executor, TokioIo::new(io)).await.unwrap();
+        let (sender, connection) = http2::handshake(self.tasks.clone(), TokioIo::new(io)).await.unwrap();
         // A connection's end shows at its streams.
         self.tasks.spawn(async move { drop(connection.await) });
         Channel(sender)
@@ -319,14 +317,5 @@ impl tower::Service<http::Request<Body>> for Channel {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         Box::pin(self.0.send_request(request))
-    }
-}
-
-#[derive(Clone)]
-struct SpawnIn(Tasks);
-
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for SpawnIn {
-    fn execute(&self, future: F) {
-        self.0.spawn(future);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use hyper::rt::Executor;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -73,5 +74,18 @@ impl Tasks {
 
     fn cut_off(&self) -> usize {
         self.cut_off.load(Ordering::Relaxed)
+    }
+}
+
+/// For what hyper runs beside a connection.
+impl<F> Executor<F> for Tasks
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, task: F) {
+        self.spawn(async move {
+            task.await;
+        });
     }
 }

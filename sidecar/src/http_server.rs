@@ -18,7 +18,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::body::Body;
 use crate::forward::MAX_HEADERS;
 use crate::session::{MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW, STREAMS};
-use crate::spawner::Spawner;
 
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
 /// What every HTTP/2 connection begins with.
@@ -61,7 +60,7 @@ where
         >,
     Fut: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
-    let connection = http2_builder(Spawner::of(tasks)).serve_connection(TokioIo::new(stream), service);
+    let connection = http2_builder(tasks.clone()).serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         result = connection.as_mut() => return result,
@@ -89,11 +88,11 @@ pub(crate) fn prompt<S>(stream: S) -> Prompt<S> {
 
 /// An HTTP/2 server side, ours to applications and ours to peers.
 #[derive(Debug)]
-pub(crate) struct Http2(http2::Builder<Spawner>);
+pub(crate) struct Http2(http2::Builder<Tasks>);
 
 /// The limits of every HTTP/2 server side.
-pub(crate) fn http2_builder(spawner: Spawner) -> Http2 {
-    let mut builder = http2::Builder::new(spawner);
+pub(crate) fn http2_builder(tasks: Tasks) -> Http2 {
+    let mut builder = http2::Builder::new(tasks);
     builder
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
@@ -112,11 +111,11 @@ impl Http2 {
         &self,
         io: TokioIo<T>,
         service: S,
-    ) -> http2::Connection<TokioIo<Prompt<T>>, S, Spawner>
+    ) -> http2::Connection<TokioIo<Prompt<T>>, S, Tasks>
     where
         T: AsyncRead + AsyncWrite + Unpin,
         S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
-        Spawner: hyper::rt::bounds::Http2ServerConnExec<S::Future, Body>,
+        Tasks: hyper::rt::bounds::Http2ServerConnExec<S::Future, Body>,
     {
         self.0.serve_connection(TokioIo::new(prompt(io.into_inner())), service)
     }

@@ -33,8 +33,8 @@ pub mod redirect;
 mod refusal;
 mod report;
 mod session;
+mod session_tasks;
 mod sockets;
-mod spawner;
 mod start;
 mod stream_request;
 #[cfg(test)]

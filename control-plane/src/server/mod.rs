@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hyper::body::Incoming;
-use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -157,7 +156,7 @@ impl Connections {
     {
         let routes = self.routes.clone();
         let answer = service_fn(move |request| answer(routes.clone(), caller.clone(), request));
-        let connection = http2::Builder::new(SpawnIn(self.tasks.clone()))
+        let connection = http2::Builder::new(self.tasks.clone())
             .timer(TokioTimer::new())
             .max_concurrent_streams(allowance.streams)
             .initial_stream_window_size(allowance.stream_window)
@@ -221,16 +220,6 @@ fn log_refused(reason: &str, error: &str, address: SocketAddr) {
 fn log_ended(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         debug!(%error, "Connection ended with an error");
-    }
-}
-
-/// Lets hyper run its streams as tasks that the process waits for.
-#[derive(Clone)]
-pub(crate) struct SpawnIn(pub(crate) Tasks);
-
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for SpawnIn {
-    fn execute(&self, future: F) {
-        self.0.spawn(future);
     }
 }
 

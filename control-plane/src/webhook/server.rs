@@ -25,7 +25,6 @@ use super::guests::{Guest, Guests};
 use super::review::{Question, Request};
 use crate::index::cluster::Facts;
 use crate::inject::Settings;
-use crate::server::SpawnIn;
 
 /// Of application protocols, best first.
 pub(super) const ALPN: &[&[u8]] = &[H2, b"http/1.1"];
@@ -109,7 +108,7 @@ impl Webhook {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (stop, executor, guest) = (self.stop.clone(), SpawnIn(self.tasks.clone()), Arc::clone(guest));
+        let (stop, executor, guest) = (self.stop.clone(), self.tasks.clone(), Arc::clone(guest));
         let answer = service_fn(move |request| Arc::clone(&self).answer(Arc::clone(&guest), request));
         let connection = http2::Builder::new(executor)
             .timer(TokioTimer::new())

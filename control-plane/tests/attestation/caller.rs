@@ -8,7 +8,6 @@ use std::time::SystemTime;
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
-use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kith_identity::{BundleSet, SpiffeId, TrustDomain};
@@ -76,8 +75,8 @@ impl Caller {
         socket.bind(self.from).unwrap();
         let stream = socket.connect(self.mesh).await.unwrap();
         let session = client.connect(stream, accept, PATIENCE).await.unwrap();
-        let executor = SpawnIn(self.tasks.clone());
-        let (sender, connection) = http2::handshake(executor, TokioIo::new(session.stream)).await.unwrap();
+        let (sender, connection) =
+            http2::handshake(self.tasks.clone(), TokioIo::new(session.stream)).await.unwrap();
         // A connection's end shows at its streams.
         self.tasks.spawn(async move { drop(connection.await) });
         Channel(sender)
@@ -102,14 +101,5 @@ impl tower::Service<http::Request<Body>> for Channel {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         Box::pin(self.0.send_request(request))
-    }
-}
-
-#[derive(Clone)]
-struct SpawnIn(Tasks);
-
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for SpawnIn {
-    fn execute(&self, future: F) {
-        self.0.spawn(future);
     }
 }

@@ -29,7 +29,6 @@ use super::keeper::renew;
 use super::*;
 use crate::config::HostPort;
 use crate::identity_log::{QUEUE_LINES, Writer};
-use crate::spawner::Spawner;
 use crate::test_mesh::{Authority, identity, trust_domain};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -114,7 +113,7 @@ impl Running {
                             })
                         }
                     });
-                    let http2 = hyper::server::conn::http2::Builder::new(Spawner::of(&tasks));
+                    let http2 = hyper::server::conn::http2::Builder::new(tasks.clone());
                     let _ = http2.serve_connection(TokioIo::new(session.stream), service).await;
                 });
             }

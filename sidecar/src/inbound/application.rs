@@ -18,7 +18,6 @@ use crate::body::Body;
 use crate::forward::MAX_HEADERS;
 use crate::lock::lock;
 use crate::session::{MAX_HEADER_BYTES, SESSION_WINDOW, STREAM_WINDOW};
-use crate::spawner::Spawner;
 
 /// Longer than the kernel waits before it asks a second time: one lost packet is no failure.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
@@ -207,7 +206,7 @@ impl Application {
             return Ok(sender.clone());
         }
         let stream = self.connect(address).await?;
-        let (sender, connection) = http2::Builder::new(Spawner::of(&self.tasks))
+        let (sender, connection) = http2::Builder::new(self.tasks.clone())
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(SESSION_WINDOW)

@@ -24,7 +24,7 @@ use crate::http_server;
 use crate::identity_log::Direction;
 use crate::refusal::Refusal;
 use crate::session::{ALPN_CALLS, ALPN_H2, ALPN_STREAMS, Lifetime, SessionState};
-use crate::spawner::Spawner;
+use crate::session_tasks::SessionTasks;
 use crate::worker::Worker;
 
 /// The other end, for each of its calls.
@@ -105,14 +105,13 @@ async fn speak<S>(course: &Course<'_>, alpn: &[u8], stream: S, peer: Peer) -> &'
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (spawner, tasks) = Spawner::for_session();
+    // Held to the end, because what is left of them goes with it.
+    let tasks = SessionTasks::default();
     let worker = Arc::clone(course.worker);
     if alpn == ALPN_STREAMS {
-        let accepting = Accepting::new(worker, peer, spawner, tasks, stream);
+        let accepting = Accepting::new(worker, peer, tasks, stream);
         return course.run(accepting, |accepting| accepting.leave()).await;
     }
-    // Held, because what is left of its tasks goes with it.
-    let _tasks = tasks;
     let service = service_fn(move |request| {
         let (worker, peer) = (Arc::clone(&worker), peer.clone());
         // On the heap at once: every layer between here and its task would move it.
@@ -120,7 +119,7 @@ where
     });
     let io = TokioIo::new(stream);
     if alpn == ALPN_CALLS || alpn == ALPN_H2 {
-        let connection = http_server::http2_builder(spawner).serve_connection(io, service);
+        let connection = http_server::http2_builder(tasks.executor()).serve_connection(io, service);
         course.run(connection, |connection| connection.graceful_shutdown()).await
     } else {
         let connection = http_server::http1_builder().serve_connection(io, service);

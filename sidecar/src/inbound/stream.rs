@@ -10,7 +10,6 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use hyper::rt::Executor;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::judged::{self, Judged};
@@ -24,7 +23,7 @@ use crate::http_server::{Prompt, prompt};
 use crate::identity_log::OpenCall;
 use crate::refusal::{DENIAL_HEADER, Refusal};
 use crate::session::{LARGEST_WINDOW, MAX_HEADER_BYTES, OPAQUE_WINDOW, OPEN_STREAMS, keep_alive};
-use crate::spawner::{SessionTasks, Spawner};
+use crate::session_tasks::SessionTasks;
 use crate::stream_request::{self, Wanted};
 use crate::worker::Worker;
 
@@ -34,7 +33,6 @@ type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) struct Accepting<S> {
     worker: Arc<Worker>,
     peer: Peer,
-    spawner: Spawner,
     tasks: SessionTasks,
     stage: Stage<Prompt<S>>,
 }
@@ -55,13 +53,7 @@ enum Stage<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
-    pub(super) fn new(
-        worker: Arc<Worker>,
-        peer: Peer,
-        spawner: Spawner,
-        tasks: SessionTasks,
-        stream: S,
-    ) -> Self {
+    pub(super) fn new(worker: Arc<Worker>, peer: Peer, tasks: SessionTasks, stream: S) -> Self {
         let handshake = h2::server::Builder::new()
             .initial_window_size(OPAQUE_WINDOW)
             .initial_connection_window_size(LARGEST_WINDOW)
@@ -69,7 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
             .max_header_list_size(MAX_HEADER_BYTES)
             .enable_connect_protocol()
             .handshake(prompt(stream));
-        Self { worker, peer, spawner, tasks, stage: Stage::Beginning(handshake) }
+        Self { worker, peer, tasks, stage: Stage::Beginning(handshake) }
     }
 
     /// Takes no further streams; those that are open go on.
@@ -84,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
 
     fn accept(&self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
         let (worker, peer) = (Arc::clone(&self.worker), self.peer.clone());
-        self.spawner.execute(async move { stream(&worker, &peer, request, respond).await });
+        self.tasks.spawn(async move { stream(&worker, &peer, request, respond).await });
     }
 }
 

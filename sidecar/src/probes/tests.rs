@@ -16,7 +16,6 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::*;
-use crate::spawner::Spawner;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -171,7 +170,7 @@ async fn grpc_is_asked_for_its_own_health_check() {
     let connections = tasks.clone();
     tasks.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let served = hyper::server::conn::http2::Builder::new(Spawner::of(&connections))
+            let served = hyper::server::conn::http2::Builder::new(connections.clone())
                 .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.clone()));
             connections.spawn(async move { drop(served.await) });
         }

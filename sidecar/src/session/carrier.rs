@@ -16,7 +16,7 @@ use super::{
     SessionError,
 };
 use crate::body::Body;
-use crate::spawner::Spawner;
+use crate::session_tasks::SessionTasks;
 
 /// A destination that does not answer a ping for so long is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -60,8 +60,8 @@ impl Carrier for Calls {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (spawner, tasks) = Spawner::for_session();
-        let (sender, connection) = http2::Builder::new(spawner)
+        let tasks = SessionTasks::default();
+        let (sender, connection) = http2::Builder::new(tasks.executor())
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(SESSION_WINDOW)
