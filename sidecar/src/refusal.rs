@@ -88,6 +88,12 @@ impl Refusal {
         Self::unavailable("svid_expired", "the session ended with the first of its svids")
     }
 
+    /// The same, for a call that may have reached its destination: whoever repeats it should know.
+    pub(crate) fn under_way(mut self) -> Self {
+        self.detail.push_str("; the call was under way and may have reached its destination");
+        self
+    }
+
     /// The process stops, and its time to finish is over.
     pub(crate) fn drained() -> Self {
         Self::unavailable("drained", "the sidecar stops, and its time to finish is over")

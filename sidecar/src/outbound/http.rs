@@ -86,9 +86,9 @@ fn head(
 }
 
 enum Failed {
-    /// Nothing was sent: the caller gets a denial id.
+    /// The caller gets a denial id.
     Refused(Refusal),
-    /// It was sent, and no answer came.
+    /// No answer came, and nothing says why.
     Broken,
 }
 
@@ -113,7 +113,10 @@ async fn carry(
     let sent = once_more::send(&worker.calls, choice, open, request, send).await;
     sent.map_err(|failed| match failed {
         once_more::Failed::Refused(refusal) => Failed::Refused(refusal),
-        once_more::Failed::Unsent | once_more::Failed::Sent(()) => cut_or_broken(open),
+        once_more::Failed::Unsent => open.cut_because().map_or(Failed::Broken, Failed::Refused),
+        once_more::Failed::Sent(()) => {
+            open.cut_because().map_or(Failed::Broken, |because| Failed::Refused(because.under_way()))
+        }
     })
 }
 
@@ -128,11 +131,6 @@ async fn send(
         tracing::debug!(error = %error.error(), "Call not answered by the session");
         error.take_message().map_or(Unanswered::Sent(()), Unanswered::Unsent)
     })
-}
-
-/// A call that its session's end took with it is refused with that reason; it may have reached the peer.
-fn cut_or_broken(open: &OpenCall) -> Failed {
-    open.cut_because().map_or(Failed::Broken, Failed::Refused)
 }
 
 fn answered(response: Response<Incoming>, mut open: OpenCall) -> Response<Body> {

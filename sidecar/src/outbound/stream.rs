@@ -49,7 +49,7 @@ pub(super) async fn open(
     sent.map_err(|failed| match failed {
         Failed::Refused(refusal) => refusal,
         Failed::Unsent => broke_off("the session closed twice".to_owned()),
-        Failed::Sent(Broken::Session(error)) => broke_off(error.to_string()),
+        Failed::Sent(Broken::Session(error)) => broke_off(error.to_string()).under_way(),
         Failed::Sent(Broken::Late) => Refusal::unavailable("not_answered", "the peer did not answer in time"),
     })
 }

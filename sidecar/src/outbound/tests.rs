@@ -298,6 +298,28 @@ async fn a_workload_that_is_cut_off_calls_nobody() {
     assert_eq!(calling.next_call().await.denial_reason.as_deref(), Some("quarantined"));
 }
 
+#[tokio::test]
+async fn a_call_whose_session_is_cut_after_it_was_sent_says_that_it_may_have_arrived() {
+    let authority = Authority::new();
+    let application = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let serving = serving(&authority, application.local_addr().unwrap()).await;
+    let mut calling = calling(&authority, SERVICE).await;
+    calling.enforce(snapshot(service(vec![meshed(serving.inbound)]), v1::Egress::Deny));
+    let out = calling.outbound;
+    let (answer, _unanswered) = tokio::join!(get(out), async {
+        let (mut stream, _) = application.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0, "the request arrived");
+        let identities = vec![identity("payments").to_string()];
+        calling.quarantine(v1::Quarantines { identities, ..v1::Quarantines::default() });
+        stream
+    });
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    let call = calling.next_call().await;
+    assert_eq!((call.verdict, call.denial_reason.as_deref()), (Verdict::Deny, Some("quarantined")));
+    let detail = call.denial_detail.unwrap();
+    assert!(detail.ends_with("under way and may have reached its destination"), "{detail}");
+}
+
 /// A connection of the application to the Service.
 fn accepted() -> Accepted {
     Accepted { peer: "127.0.0.1:1".parse().unwrap(), destination: SERVICE.parse().unwrap() }
