@@ -1,4 +1,8 @@
-//! The order of the decision, and what each kind of rule matches.
+//! The order of the decision, and what each kind of rule matches. Beside it, what a denial says, and callers that proved
+//! nothing.
+
+mod reasons;
+mod unproven;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -256,54 +260,6 @@ fn a_quarantine_is_asked_before_anything_else() {
     assert_eq!(decided(&sets[0], &orders, &orders), "allow p1/rule-1", "nobody else is touched");
 }
 
-/// What refuses a call of nobody to `callee`, on port 80.
-fn unproven(set: &PolicySet, quarantined: &[&str], request: Request<'_>) -> Option<String> {
-    let quarantines: Quarantines = quarantined.iter().map(|name| identity(name)).collect();
-    let call = UnprovenCall { destination: &identity("callee"), port: 80, request };
-    let because = denial_of_unproven(set, &quarantines, &call, SystemTime::UNIX_EPOCH);
-    because.map(|because| told(&Verdict::Deny { because }))
-}
-
-#[test]
-fn a_caller_without_an_identity_meets_the_deny_rules_that_name_no_source() {
-    // A1, X5
-    let anybody = r#"{ action: DENY, rules: [{ operations: [{ http: { paths: ["/admin/**"] } }] }] }"#;
-    let of_web =
-        "{ action: DENY, rules: [{ sources: [{ type: ServiceAccount, serviceAccount: { name: web } }] }] }";
-    let on_port = "{ action: DENY, rules: [{ networkAttributes: { ports: [80] } }] }";
-    let elsewhere = "{ action: DENY, rules: [{ networkAttributes: { ports: [81] } }] }";
-    let rows = [
-        (anybody, http("GET", "/admin"), Some("policy_deny: demo/p1 rule rule-1 denies it")),
-        (anybody, http("GET", "/"), None),
-        (anybody, http("GET", "//admin"), Some("ambiguous_path: ")),
-        // Unknown: nobody can tell what travels inside.
-        (anybody, Request::Opaque, Some("policy_deny: ")),
-        (of_web, http("GET", "/"), None),
-        (on_port, http("GET", "/"), Some("policy_deny: ")),
-        (elsewhere, http("GET", "/"), None),
-        ("{ rules: [{}] }", http("GET", "/"), None),
-    ];
-    for (policy, request, expected) in rows {
-        let denial = unproven(&set(&[policy]), &[], request);
-        let agrees = match (&denial, expected) {
-            (Some(denial), Some(expected)) => denial.starts_with(expected),
-            (denial, expected) => denial.is_none() && expected.is_none(),
-        };
-        assert!(agrees, "{policy} {request:?}: {denial:?}");
-    }
-}
-
-#[test]
-fn a_caller_without_an_identity_meets_the_quarantine_of_its_destination_and_missing_policies() {
-    let anybody = set(&["{ rules: [{}] }"]);
-    let quarantined = "quarantined: spiffe://demo.local/ns/demo/sa/callee is quarantined";
-    assert_eq!(unproven(&anybody, &["callee"], Request::Opaque).as_deref(), Some(quarantined));
-    assert_eq!(unproven(&anybody, &["web"], Request::Opaque), None);
-    let refuse = PolicySet::refuse_all("no snapshot yet");
-    assert!(unproven(&refuse, &[], Request::Opaque).unwrap().starts_with("not_ready: "));
-    assert!(unproven(&refuse, &["callee"], Request::Opaque).unwrap().starts_with("quarantined: "), "first");
-}
-
 #[test]
 fn without_policies_everything_is_refused() {
     let web = identity("web");
@@ -320,99 +276,6 @@ fn without_policies_everything_is_refused() {
     );
     assert_eq!(refuse.revision(), None);
     assert!(!refuse.has_path_rules(80));
-}
-
-#[test]
-fn a_default_denial_names_the_rule_that_came_closest_and_what_failed() {
-    let set = set(&[
-        r#"{ rules: [{ name: create-charge, sources: [{ type: ServiceAccount, serviceAccount: { name: orders } }],
-             operations: [{ http: { methods: [POST], paths: ["/charges"] } }] }] }"#,
-        "{ rules: [{ name: health, operations: [{ http: { methods: [GET, HEAD], paths: [/health] } }] }] }",
-    ]);
-    let orders = identity("orders");
-    let rows = [
-        (
-            &orders,
-            "DELETE",
-            "/charges",
-            "demo/p1 rule create-charge failed on method: got DELETE, wants POST",
-        ),
-        (&orders, "POST", "/x", "demo/p1 rule create-charge failed on path: got /x, wants /charges"),
-        (&orders, "GET", "/x", "demo/p1 rule create-charge failed on method: got GET, wants POST"),
-        (&orders, "DELETE", "/health", "demo/p1 rule create-charge failed on method: got DELETE, wants POST"),
-        (
-            &identity("intruder"),
-            "POST",
-            "/charges",
-            "demo/p1 rule create-charge failed on source: got spiffe://demo.local/ns/demo/sa/intruder, wants \
-             spiffe://demo.local/ns/demo/sa/orders",
-        ),
-        (
-            &identity("web"),
-            "PUT",
-            "/health",
-            "demo/p2 rule health failed on method: got PUT, wants GET or HEAD",
-        ),
-    ];
-    for (source, method, path, expected) in rows {
-        let verdict = decide(&set, source, 80, http(method, path));
-        assert_eq!(told(&verdict), format!("default_deny: {expected}"), "{source} {method} {path}");
-    }
-}
-
-#[test]
-fn a_rule_for_others_that_misses_only_the_source_is_closer_than_one_for_the_caller_that_misses_more() {
-    let rule = |source, method, path| {
-        format!(
-            "{{ rules: [{{ sources: [{{ type: ServiceAccount, serviceAccount: {{ name: {source} }} }}], \
-             operations: [{{ http: {{ methods: [{method}], paths: [{path}] }} }}] }}] }}"
-        )
-    };
-    let set = set(&[&rule("web", "PUT", "/x"), &rule("orders", "GET", "/a")]);
-    assert_eq!(
-        told(&decide(&set, &identity("web"), 80, http("GET", "/a"))),
-        "default_deny: demo/p2 rule rule-1 failed on source: got spiffe://demo.local/ns/demo/sa/web, wants \
-         spiffe://demo.local/ns/demo/sa/orders"
-    );
-}
-
-#[test]
-fn a_default_denial_says_when_no_rule_has_the_source() {
-    let allow = "{ rules: [{ sources: [{ type: ServiceAccount, serviceAccount: { name: web } }] }] }";
-    let text = |specs: &[&str]| told(&decide(&set(specs), &identity("intruder"), 80, http("GET", "/")));
-    assert_eq!(
-        text(&[allow]),
-        "default_deny: no rule for source spiffe://demo.local/ns/demo/sa/intruder (1 ALLOW policy applies)"
-    );
-    assert!(text(&[allow, allow, "{}"]).contains("(3 ALLOW policies apply)"));
-}
-
-#[test]
-fn a_denial_looks_at_no_more_than_a_fixed_number_of_rules() {
-    // The last rule is closer than the others (its port holds), and lies beyond the bound.
-    let far = "{ operations: [{ http: { methods: [PUT] } }] },".repeat(64);
-    let near =
-        "{ name: near, networkAttributes: { ports: [80] }, operations: [{ http: { methods: [PUT] } }] }";
-    let first = |rules: String| told(&decide(&set(&[&rules]), &identity("web"), 80, http("GET", "/")));
-    assert!(first(format!("{{ rules: [{far} {near}] }}")).contains("rule rule-1 failed on method"));
-    assert!(first(format!("{{ rules: [{near}, {far}] }}")).contains("rule near failed on method"));
-}
-
-#[test]
-fn the_reason_of_a_denial_is_of_bounded_length() {
-    let sources: String =
-        (0..128).map(|i| format!("{{ type: ServiceAccount, serviceAccount: {{ name: s{i} }} }},")).collect();
-    let set = set(&[&format!(
-        "{{ rules: [{{ sources: [{sources}], operations: [{{ http: {{ methods: [PUT] }} }}] }}] }}"
-    )]);
-    let method = "X".repeat(5000);
-    let verdict = decide(&set, &identity("s7"), 80, http(&method, "/"));
-    let Verdict::Deny { because: Denial::Default { nearest: Some(nearest), .. } } = verdict else {
-        panic!("{verdict:?}")
-    };
-    assert!(nearest.got.len() < 250);
-    let verdict = decide(&set, &identity("s7"), 81, Request::Opaque);
-    assert!(told(&verdict).ends_with("failed on method: got an opaque connection, wants PUT"), "{verdict:?}");
 }
 
 #[test]
