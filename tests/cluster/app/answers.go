@@ -34,7 +34,6 @@ func handler(ctx context.Context, counts *counts) http.Handler {
 	routes.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	routes.HandleFunc("/status/{code}", answerStatus)
 	routes.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) { stream(ctx, w, r) })
-	routes.HandleFunc("/call", callFor)
 	routes.HandleFunc("/counts", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("content-type", "application/json")
 		fmt.Fprintln(w, counts.String())
@@ -43,9 +42,6 @@ func handler(ctx context.Context, counts *counts) http.Handler {
 }
 
 func podName() string {
-	if name := os.Getenv("POD_NAME"); name != "" {
-		return name
-	}
 	name, err := os.Hostname()
 	if err != nil {
 		return "unknown"

@@ -3,10 +3,10 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 )
 
 func TestACallIsReportedWithItsStatusItsKithHeadersAndItsBody(t *testing.T) {
@@ -17,16 +17,9 @@ func TestACallIsReportedWithItsStatusItsKithHeadersAndItsBody(t *testing.T) {
 		_, _ = w.Write([]byte(r.Method))
 	}))
 	defer called.Close()
-	application := httptest.NewServer(handler(t.Context(), &counts{}))
-	defer application.Close()
 
-	var reported struct{ Calls []outcome }
-	getJSON(t, application.URL+"/call?n=2&body=x&url="+called.URL, &reported)
-	if len(reported.Calls) != 2 {
-		t.Fatalf("2 calls were asked for, reported: %+v", reported.Calls)
-	}
-	call := reported.Calls[0]
-	if call.Status != 403 || call.Body != "POST" || len(call.Headers) != 1 || call.Headers["kith-denial-id"] != "d-1" {
+	call := callOnce(t, called.URL)
+	if call.Status != 403 || call.Body != "GET" || len(call.Headers) != 1 || call.Headers["kith-denial-id"] != "d-1" {
 		t.Fatalf("reported: %+v", call)
 	}
 }
@@ -34,13 +27,10 @@ func TestACallIsReportedWithItsStatusItsKithHeadersAndItsBody(t *testing.T) {
 func TestACallThatReachesNobodyIsReportedAsAnError(t *testing.T) {
 	called := httptest.NewServer(http.NotFoundHandler())
 	called.Close()
-	application := httptest.NewServer(handler(t.Context(), &counts{}))
-	defer application.Close()
 
-	var reported struct{ Calls []outcome }
-	getJSON(t, application.URL+"/call?url="+called.URL, &reported)
-	if len(reported.Calls) != 1 || reported.Calls[0].Error == "" || reported.Calls[0].Status != 0 {
-		t.Fatalf("reported: %+v", reported.Calls)
+	call := callOnce(t, called.URL)
+	if call.Error == "" || call.Status != 0 {
+		t.Fatalf("reported: %+v", call)
 	}
 }
 
@@ -77,14 +67,11 @@ func TestAStreamEndsWhenTheApplicationDoes(t *testing.T) {
 	}
 }
 
-func getJSON(t *testing.T, target string, into any) {
+func callOnce(t *testing.T, target string) outcome {
 	t.Helper()
-	response, err := http.Get(target)
+	calls, err := newCaller(settings{timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
-	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
-		t.Fatal(err)
-	}
+	return calls.call(t.Context(), target)
 }

@@ -1,6 +1,6 @@
 package main
 
-// The calls that the application makes: one, many for a test that asks at /call, or continually and counted.
+// The calls that the application makes: one, or continually and counted.
 
 import (
 	"context"
@@ -9,8 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,7 +17,7 @@ import (
 // kept is how much of an answer's body is reported.
 const kept = 4096
 
-// caller makes calls with one choice of family, timeout and connection reuse.
+// caller makes calls with one choice of family and timeout.
 type caller struct{ client *http.Client }
 
 func newCaller(chosen settings) (caller, error) {
@@ -29,7 +27,6 @@ func newCaller(chosen settings) (caller, error) {
 	}
 	dialer := &net.Dialer{}
 	transport := &http.Transport{
-		DisableKeepAlives:   !chosen.reuse,
 		MaxIdleConnsPerHost: 16,
 		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 			return dialer.DialContext(ctx, network, address)
@@ -51,9 +48,8 @@ type outcome struct {
 
 func (o outcome) good() bool { return o.Status >= 200 && o.Status < 300 }
 
-// call calls with the method; a body of "" is none.
-func (c caller) call(ctx context.Context, method, target, body string) outcome {
-	request, err := http.NewRequestWithContext(ctx, method, target, strings.NewReader(body))
+func (c caller) call(ctx context.Context, target string) outcome {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return outcome{Error: err.Error()}
 	}
@@ -81,7 +77,7 @@ func (c caller) call(ctx context.Context, method, target, body string) outcome {
 
 // once calls one time and prints the answer; an error is a call that did not end well.
 func (c caller) once(ctx context.Context, target string) error {
-	answer := c.call(ctx, http.MethodGet, target, "")
+	answer := c.call(ctx, target)
 	text, err := json.Marshal(answer)
 	if err != nil {
 		return err
@@ -91,53 +87,6 @@ func (c caller) once(ctx context.Context, target string) error {
 		return fmt.Errorf("GET %s did not end well", target)
 	}
 	return nil
-}
-
-// callFor makes calls for a test: /call?url=U&n=1&method=M&body=B&family=4|6&timeout=10s&reuse=true.
-func callFor(w http.ResponseWriter, r *http.Request) {
-	asked := r.URL.Query()
-	calls, times, err := callerFor(asked)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	method := http.MethodGet
-	if asked.Has("body") {
-		method = http.MethodPost
-	}
-	if asked.Has("method") {
-		method = asked.Get("method")
-	}
-	outcomes := []outcome{}
-	for range times {
-		outcomes = append(outcomes, calls.call(r.Context(), method, asked.Get("url"), asked.Get("body")))
-	}
-	calls.client.CloseIdleConnections()
-	answerJSON(w, map[string]any{"pod": podName(), "calls": outcomes})
-}
-
-func callerFor(asked url.Values) (caller, int, error) {
-	if !asked.Has("url") {
-		return caller{}, 0, fmt.Errorf("nothing to call: give ?url=")
-	}
-	times := 1
-	if text := asked.Get("n"); text != "" {
-		parsed, err := strconv.Atoi(text)
-		if err != nil || parsed < 1 || parsed > 10000 {
-			return caller{}, 0, fmt.Errorf("n=%q is no number of calls: use 1 to 10000", text)
-		}
-		times = parsed
-	}
-	chosen := settings{family: asked.Get("family"), timeout: 10 * time.Second, reuse: asked.Get("reuse") != "false"}
-	if text := asked.Get("timeout"); text != "" {
-		parsed, err := time.ParseDuration(text)
-		if err != nil || parsed <= 0 {
-			return caller{}, 0, fmt.Errorf("timeout=%q is no duration: write 10s", text)
-		}
-		chosen.timeout = parsed
-	}
-	calls, err := newCaller(chosen)
-	return calls, times, err
 }
 
 // continually starts a call every so often, until the context ends, and waits for those under way.
@@ -157,7 +106,7 @@ func (c caller) continually(ctx context.Context, target string, every time.Durat
 		go func() {
 			defer underWay.Done()
 			// Not the context that ends: a call is cut by its timeout only, so that each one is counted by its outcome.
-			counts.end(c.call(context.WithoutCancel(ctx), http.MethodGet, target, ""))
+			counts.end(c.call(context.WithoutCancel(ctx), target))
 		}()
 	}
 }

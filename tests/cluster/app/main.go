@@ -21,12 +21,11 @@ type settings struct {
 	tls                     bool
 	call, once, family      string
 	every, timeout          time.Duration
-	reuse                   bool
 }
 
 func main() {
 	var chosen settings
-	flag.IntVar(&chosen.port, "port", portFromEnvironment(8080), "HTTP, version 1 and 2 in the clear (or PORT)")
+	flag.IntVar(&chosen.port, "port", 8080, "HTTP, version 1 and 2 in the clear")
 	flag.IntVar(&chosen.tcpPort, "tcp-port", 9000, "TCP that answers what it is sent; 0 for none")
 	flag.IntVar(&chosen.grpcPort, "grpc-port", 9001, "gRPC health; 0 for none")
 	flag.BoolVar(&chosen.tls, "tls-probe", false, "also serve HTTPS on 8443, with a certificate that nobody signed")
@@ -35,7 +34,6 @@ func main() {
 	flag.StringVar(&chosen.once, "once", "", "call this URL once, print the answer, exit 0 if it was 2xx and else 1; serve nothing")
 	flag.StringVar(&chosen.family, "family", "", "with --call and --once: 4 or 6")
 	flag.DurationVar(&chosen.timeout, "timeout", 10*time.Second, "with --call and --once: for a whole call")
-	flag.BoolVar(&chosen.reuse, "reuse", true, "with --call: keep connections")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -44,14 +42,6 @@ func main() {
 		fmt.Fprintf(os.Stderr, "kith-test-app: %s\n", err)
 		os.Exit(1)
 	}
-}
-
-func portFromEnvironment(otherwise int) int {
-	var port int
-	if _, err := fmt.Sscanf(os.Getenv("PORT"), "%d", &port); err != nil {
-		return otherwise
-	}
-	return port
 }
 
 // live does what the flags say until the context ends, or one of the servers fails.

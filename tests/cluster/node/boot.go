@@ -5,8 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os/exec"
-	"strings"
 	"time"
 )
 
@@ -72,10 +70,8 @@ func (c cluster) bootNode(server api, containerd process) error {
 			return err
 		}
 	}
-	apply := exec.Command(c.tool("kubectl"), "apply", "--server-side", "-f", c.path("objects.yaml"))
-	apply.Env = c.environment()
-	if output, err := apply.CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot apply %s: %w: %s", c.path("objects.yaml"), err, strings.TrimSpace(string(output)))
+	if _, err := c.kubectl("", "apply", "--server-side", "-f", c.path("objects.yaml")); err != nil {
+		return err
 	}
 	return errors.Join(
 		c.await("node that takes pods", patience, server.nodeTakesPods),

@@ -1,7 +1,8 @@
 // kith-cluster starts, stops and describes the real Kubernetes clusters that Kith's tests run in.
 //
-// Owned here: the words of its command line. Each command is a file: up, down, load, exec, component, check. Not
-// owned: building what the clusters are made of, which is `tests/cluster/run`.
+// Owned here: the words of its command line. Not owned: building what the clusters are made of, which is
+// `tests/cluster/run`. What `up` does is in up.go and, in the cluster's network, in boot.go; down.go and check.go are the
+// commands of that name, and use.go has those for a cluster that is up.
 package main
 
 import (
@@ -18,7 +19,7 @@ const usage = `usage:
   run load [--name NAME] FILE.tar...     import images into its node
   run exec [--name NAME] -- COMMAND...   run a command inside its network, with kubectl and helm at hand
   run stop|start [--name NAME] COMPONENT take a component away, bring it back
-  run check [--name NAME]                prove in about a minute that the cluster does what the tests rely on
+  run check [--name NAME]                prove in about 15 s that the cluster does what the tests rely on
   run list                               the clusters of this checkout
 `
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,6 +91,9 @@ func TestWhoeverWaitsForAFolderThatIsRemovedGetsTheNewOne(t *testing.T) {
 		}
 		second <- got
 	}()
+	if !until(patience, func() bool { return hasWaiter(t, c.folder) }) {
+		t.Fatal("nobody waits for the folder")
+	}
 	if err := os.RemoveAll(c.folder); err != nil {
 		t.Fatal(err)
 	}
@@ -101,6 +105,22 @@ func TestWhoeverWaitsForAFolderThatIsRemovedGetsTheNewOne(t *testing.T) {
 	if !c.hasTrace() {
 		t.Error("what is held is a folder that is gone")
 	}
+}
+
+// hasWaiter says whether somebody waits for a lock on the file: the kernel writes an arrow before those.
+func hasWaiter(t *testing.T, path string) bool {
+	t.Helper()
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := fmt.Sprintf(":%d ", inode(path))
+	for line := range strings.Lines(string(locks)) {
+		if strings.Contains(line, " -> ") && strings.Contains(line, of) {
+			return true
+		}
+	}
+	return false
 }
 
 func TestEveryConfigurationFileIsFilledIn(t *testing.T) {
