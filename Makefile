@@ -30,7 +30,7 @@ demo-check: preflight ## The same without a reader: every figure recomputed from
 	@target/debug/kith demo --check -o json $(ARGS)
 
 # The end-to-end tests start the real binaries: cargo builds those with the tests, before the first one runs.
-test: preflight-tests ## Build everything and run every test
+test: preflight-tests ## Build everything and run every test that needs no cluster
 	cargo test --workspace --locked
 
 # The binary is built alone, with the features that it ships with. Nothing else should run on the machine meanwhile.
@@ -43,7 +43,7 @@ images: preflight-images ## Write the images as archives for ctr, docker load an
 	cargo build --release --locked -p kith-sidecar -p kith-control-plane --bins
 	scripts/images $(ARGS)
 
-release-check: preflight ## Build everything twice from nothing and compare the images
+release-check: preflight-images ## Build everything twice from nothing and compare the images
 	scripts/release-check
 
 NAME ?= kith
@@ -59,7 +59,9 @@ test-cluster: preflight-cluster ## Run the tests that need a cluster, in one tha
 	cargo build --workspace --bins --locked
 	scripts/test-cluster
 
-bench-cluster: preflight-cluster images ## Measure the mesh in a cluster: pods' start, policies, renewals, memory; as root
+# The images first, which understand none of the flags.
+bench-cluster: preflight-cluster ## Measure the mesh in a cluster: pods' start, policies, renewals, memory; as root
+	@$(MAKE) images ARGS=
 	scripts/bench-cluster $(ARGS)
 
 check: preflight fmt clippy structure docs check-alone ## Everything but the tests: format, lints, structure, docs, each crate alone

@@ -15,6 +15,7 @@
 
 mod authority;
 mod ca;
+mod extension;
 mod issue;
 mod key_store;
 mod lifetimes;

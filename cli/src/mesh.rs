@@ -9,6 +9,7 @@ use crate::args::{AskArgs, ClusterArgs};
 use crate::local::admin::{Admin, AdminError};
 use crate::local::layout::{LayoutError, MeshSocket};
 use crate::render;
+use crate::render::name::Naming;
 
 /// How long one answer may take, with the connection.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -110,6 +111,14 @@ impl Mesh {
             // The connection was lost: its pod may have been replaced.
             (Self::Cluster(_), AdminError::Unreachable { .. }) => Ok(true),
             _ => Ok(false),
+        }
+    }
+
+    /// How its workloads are named.
+    pub(crate) fn naming(&self) -> Naming {
+        match self {
+            Self::Local(_) => Naming::Local,
+            Self::Cluster(_) => Naming::Cluster,
         }
     }
 

@@ -87,7 +87,7 @@ fn every_answer_is_also_json() {
     let (_, stdout, _) = control_plane.ask(&["edges"]);
     assert_eq!(
         stdout.lines().last().unwrap().split_whitespace().collect::<Vec<_>>(),
-        ["web", "orders", "12", "3", "1"]
+        ["web", "orders", "12", "2", "3", "1"]
     );
 }
 

@@ -12,7 +12,7 @@ use kith_identity::TrustDomain;
 use kith_proto::v1;
 use zeroize::{Zeroize, Zeroizing};
 
-pub(crate) use cluster::ClusterConfig;
+pub(crate) use cluster::{ClusterConfig, seal_key_of};
 
 use crate::attest::statement::{INSTANCE_BYTES, PUBLIC_KEY_BYTES};
 

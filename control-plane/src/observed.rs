@@ -36,6 +36,8 @@ pub struct Counts {
     pub denied: u64,
     /// Let through, and not ended well.
     pub failed: u64,
+    /// Let through, and a stricter posture would have refused it; among none of the others.
+    pub would_deny: u64,
 }
 
 impl Counts {
@@ -43,6 +45,7 @@ impl Counts {
         self.allowed = self.allowed.saturating_add(more.allowed);
         self.denied = self.denied.saturating_add(more.denied);
         self.failed = self.failed.saturating_add(more.failed);
+        self.would_deny = self.would_deny.saturating_add(more.would_deny);
     }
 
     /// What is believed of them: all to the destination, which decided; to the source, only what it refused itself.
@@ -64,6 +67,9 @@ struct Inner {
 
 type Reporters = BTreeMap<SpiffeId, Reports>;
 
+/// Who called, where they proved who they are, and who was called.
+pub(crate) type Pair = (Option<SpiffeId>, SpiffeId);
+
 /// What one sidecar reported.
 #[derive(Debug, Default)]
 struct Reports {
@@ -72,7 +78,7 @@ struct Reports {
     recent: VecDeque<Option<SpiffeId>>,
     /// Denials that somebody dropped for want of room, the sidecar or we.
     lost: u64,
-    edges: BTreeMap<(SpiffeId, SpiffeId), Counts>,
+    edges: BTreeMap<Pair, Counts>,
 }
 
 impl Observed {
@@ -92,7 +98,7 @@ impl Observed {
     pub fn counted(
         &self,
         reporter: &SpiffeId,
-        source: SpiffeId,
+        source: Option<SpiffeId>,
         destination: SpiffeId,
         more: Counts,
     ) -> bool {
@@ -120,10 +126,7 @@ impl Observed {
 
     /// The wanted pairs of source and destination, in order: as the destination's own sidecar counted them, and what
     /// the source's own refused, which the destination's never saw.
-    pub fn edges(
-        &self,
-        wanted: impl Fn(&SpiffeId, &SpiffeId) -> bool,
-    ) -> Vec<((SpiffeId, SpiffeId), Counts)> {
+    pub(crate) fn edges(&self, wanted: impl Fn(Option<&SpiffeId>, &SpiffeId) -> bool) -> Vec<(Pair, Counts)> {
         let reporters = self.lock();
         let mut sums: BTreeMap<_, Counts> = BTreeMap::new();
         let all = reporters.iter().flat_map(|(reporter, reports)| {
@@ -131,7 +134,7 @@ impl Observed {
         });
         for (reporter, edge @ (source, destination), counts) in all {
             let counts = counts.by(reporter, destination);
-            if counts != Counts::default() && wanted(source, destination) {
+            if counts != Counts::default() && wanted(source.as_ref(), destination) {
                 sums.entry(edge).or_default().add(counts);
             }
         }

@@ -7,6 +7,8 @@ use kith_identity::SpiffeId;
 use serde::Deserialize;
 use tokio::sync::{broadcast, watch};
 
+use crate::index::WorkloadId;
+
 /// Lines that may wait for the slowest watcher; it loses the older ones and is told how many.
 const WAITING: usize = 1024;
 /// A line is about a kilobyte; a path in it has at most 8.
@@ -17,6 +19,8 @@ const MAX_LINE: usize = 16 * 1024;
 pub(crate) struct TapLine {
     /// Whose sidecar wrote it, by its svid.
     pub(crate) workload: SpiffeId,
+    /// Which of those that have this identity.
+    pub(crate) reporter: WorkloadId,
     pub(crate) denied: bool,
     pub(crate) text: String,
 }
@@ -70,9 +74,15 @@ impl TapHub {
     }
 
     /// Passes a sidecar's lines on. A line that it cannot have written itself counts as lost.
-    pub(crate) fn publish(&self, reporter: &SpiffeId, lines: Vec<String>, mut lost: u64) {
+    pub(crate) fn publish(
+        &self,
+        workload: &SpiffeId,
+        reporter: &WorkloadId,
+        lines: Vec<String>,
+        mut lost: u64,
+    ) {
         for text in lines {
-            match read(reporter, text) {
+            match read(workload, reporter, text) {
                 Some(line) => self.send(Tapped::Line(Arc::new(line))),
                 None => lost = lost.saturating_add(1),
             }
@@ -115,16 +125,16 @@ impl Drop for Watcher {
 }
 
 /// `None` for a line that is not one, or names another workload than the svid that it came with.
-fn read(reporter: &SpiffeId, text: String) -> Option<TapLine> {
+fn read(workload: &SpiffeId, reporter: &WorkloadId, text: String) -> Option<TapLine> {
     if text.len() > MAX_LINE || text.contains(['\n', '\r']) {
         return None;
     }
     let line: Read = serde_json::from_str(&text).ok()?;
-    if line.workload != reporter.as_str() {
+    if line.workload != workload.as_str() {
         return None;
     }
     let denied = line.verdict.as_deref() == Some("deny") || line.event == "session_refused";
-    Some(TapLine { workload: reporter.clone(), denied, text })
+    Some(TapLine { workload: workload.clone(), reporter: reporter.clone(), denied, text })
 }
 
 #[cfg(test)]

@@ -163,6 +163,15 @@ impl HandshakeError {
         }
     }
 
+    /// Why the stream under a handshake ended it: the TLS library says it there.
+    pub(crate) fn of_stream(error: io::Error) -> Self {
+        match error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::NoCertificatesPresented) => Self::NoClientCertificate,
+            Some(cause) => Self::tls(cause),
+            None => Self::ConnectionLost(error),
+        }
+    }
+
     /// A failure of the TLS library that says nothing about the peer's certificate.
     pub(crate) fn tls(error: &rustls::Error) -> Self {
         match error {

@@ -25,9 +25,5 @@ fn failure(error: io::Error, outcome: &Outcome) -> HandshakeError {
     if let Some(Err(refusal)) = outcome.get() {
         return refusal.into();
     }
-    match error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::NoCertificatesPresented) => HandshakeError::NoClientCertificate,
-        Some(cause) => HandshakeError::tls(cause),
-        None => HandshakeError::ConnectionLost(error),
-    }
+    HandshakeError::of_stream(error)
 }

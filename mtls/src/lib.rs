@@ -17,7 +17,8 @@
 //! Credentials are read at the start of each handshake, so a new svid or bundle needs no restart.
 //!
 //! [`WebServer`] stands apart: a DNS name instead of an identity, for the one client that cannot prove one. So does
-//! [`connect_to_own_application`], for the one server that need not prove anything.
+//! [`connect_to_own_application`], for the one server that need not prove anything, and [`HelloReader`], which tells whose a
+//! handshake is to be before anybody answers it.
 
 mod accept;
 mod chain;
@@ -26,6 +27,7 @@ mod credentials;
 mod error;
 mod facts;
 mod handshake;
+mod hello;
 mod key;
 mod now;
 mod path;
@@ -49,6 +51,7 @@ pub use client::{Client, ClientIdentity};
 pub use credentials::Credentials;
 pub use error::{HandshakeError, Refusal, What};
 pub use facts::TlsFacts;
+pub use hello::{HelloReader, NoHello, Offered};
 pub use key::{KeyError, WorkloadKey};
 pub use now::Now;
 pub use pem::{PemError, bundle_from_pem};

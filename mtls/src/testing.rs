@@ -10,13 +10,13 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SubjectPublicKeyInfo,
 };
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
+use rustls::{ClientConfig, ServerConfig};
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
 
+use crate::probe::AnyCertificate;
 use crate::{
     Accept, Client, ClientStream, Credentials, HandshakeError, Now, Server, ServerStream, Session, Svid,
     WorkloadKey, provider,
@@ -208,7 +208,7 @@ pub(crate) fn raw_client(certified: Option<CertifiedKey>) -> ClientConfig {
         .with_protocol_versions(provider::VERSIONS)
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AcceptsAnything));
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider::SIGNATURE_ALGORITHMS)));
     match certified {
         Some(certified) => config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified))),
         None => config.with_no_client_auth(),
@@ -227,42 +227,4 @@ pub(crate) fn raw_server(certified: CertifiedKey) -> ServerConfig {
 /// The name that raw clients ask for.
 pub(crate) fn any_name() -> ServerName<'static> {
     ServerName::try_from("evil.example").unwrap()
-}
-
-#[derive(Debug)]
-struct AcceptsAnything;
-
-impl ServerCertVerifier for AcceptsAnything {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider::SIGNATURE_ALGORITHMS.supported_schemes()
-    }
 }

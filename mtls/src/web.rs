@@ -75,12 +75,7 @@ impl WebServer {
         let handshake = TlsAcceptor::from(Arc::new(config)).accept(io);
         let accepted =
             tokio::time::timeout(limit, handshake).await.map_err(|_| HandshakeError::Timeout { limit })?;
-        let stream = accepted.map_err(|error| {
-            match error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
-                Some(cause) => HandshakeError::tls(cause),
-                None => HandshakeError::ConnectionLost(error),
-            }
-        })?;
+        let stream = accepted.map_err(HandshakeError::of_stream)?;
         let facts = TlsFacts::of(stream.get_ref().1)?;
         Ok((stream, facts))
     }

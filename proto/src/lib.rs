@@ -3,6 +3,7 @@
 
 pub mod convert;
 pub mod pod;
+pub mod quarantined;
 
 /// The generated messages and services.
 #[allow(

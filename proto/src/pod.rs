@@ -2,9 +2,13 @@
 //! plane, read by the redirect step and by the sidecar: one type for both ends. Nobody's fields are guessed: an unknown
 //! one is refused by whoever reads.
 
+mod host_port;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
+pub use host_port::{HostPort, NoHostPort};
 use serde::{Deserialize, Serialize};
 
 /// The name of the container that makes a pod a member of the mesh.
@@ -21,6 +25,32 @@ pub const OUTBOUND_PORT: u16 = 7441;
 pub const INBOUND_PORT: u16 = 7442;
 /// Health, metrics and replayed probes.
 pub const HEALTH_PORT: u16 = 7447;
+/// The kubelet's question at the start, at that port; it is answered when the sidecar can carry a call.
+pub const STARTED_PATH: &str = "/started";
+/// How long that question waits for its answer.
+pub const STARTED_LIMIT: Duration = Duration::from_secs(5);
+/// Before everything that is replayed to the application, at the same port.
+pub const PROBE_PATH: &str = "/probe/";
+/// The variable with the trust domain.
+pub const TRUST_DOMAIN_VARIABLE: &str = "KITH_TRUST_DOMAIN";
+/// The variable that says where the control plane is: a [`HostPort`].
+pub const CONTROL_PLANE_VARIABLE: &str = "KITH_CONTROL_PLANE";
+/// The variable with the namespace of the pod.
+pub const POD_NAMESPACE_VARIABLE: &str = "KITH_POD_NAMESPACE";
+/// The variable with the name of the pod.
+pub const POD_NAME_VARIABLE: &str = "KITH_POD_NAME";
+/// The variable with the service account of the pod.
+pub const SERVICE_ACCOUNT_VARIABLE: &str = "KITH_SERVICE_ACCOUNT";
+/// The variable with the addresses of the pod: [`pod_ips`].
+pub const POD_IPS_VARIABLE: &str = "KITH_POD_IPS";
+/// The variable with what is replayed: [`Probes`].
+pub const PROBES_VARIABLE: &str = "KITH_PROBES";
+/// The variable with what is not redirected: [`Redirect`].
+pub const REDIRECT_VARIABLE: &str = "KITH_REDIRECT";
+/// The variable with the level of the diagnostics.
+pub const LOG_VARIABLE: &str = "KITH_LOG";
+/// The ConfigMap with the roots, which the control plane keeps in each namespace of the mesh.
+pub const TRUST_CONFIG_MAP: &str = "kith-trust";
 /// The audience of the token that a pod proves itself by.
 pub const TOKEN_AUDIENCE: &str = "kith.dev/ca";
 /// The folder with the token and the roots.
@@ -30,7 +60,7 @@ pub const TOKEN_FILE: &str = "token";
 /// The trust domain's roots in PEM, in that folder: what the control plane must prove itself against.
 pub const ROOTS_FILE: &str = "roots.pem";
 
-/// `KITH_REDIRECT`: what is not to be redirected.
+/// [`REDIRECT_VARIABLE`]: what is not to be redirected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Redirect {
@@ -136,7 +166,7 @@ pub enum NoPodIps {
     NotAPods(IpAddr),
 }
 
-/// Reads `KITH_POD_IPS`, the pod's addresses with commas between them, as Kubernetes writes `status.podIPs`. A mapped
+/// Reads [`POD_IPS_VARIABLE`], the pod's addresses with commas between them, as Kubernetes writes `status.podIPs`. A mapped
 /// address (`::ffff:10.0.0.1`) is the IPv4 address that it means (K11).
 pub fn pod_ips(text: &str) -> Result<Vec<IpAddr>, NoPodIps> {
     if text.is_empty() {
@@ -152,8 +182,8 @@ fn pod_ip(text: &str) -> Result<IpAddr, NoPodIps> {
     if elsewhere { Err(NoPodIps::NotAPods(address)) } else { Ok(address) }
 }
 
-/// `KITH_PROBES`: what the kubelet asked of the containers before its probes were pointed at the sidecar, by the path
-/// below `/probe/` that it asks now: `CONTAINER/liveness`, `/readiness`, `/startup`, and `/post-start` or
+/// [`PROBES_VARIABLE`]: what the kubelet asked of the containers before its probes were pointed at the sidecar, by the path
+/// below [`PROBE_PATH`] that it asks now: `CONTAINER/liveness`, `/readiness`, `/startup`, and `/post-start` or
 /// `/pre-stop` with 32 digits after it that nobody else knows: hooks are orders, and not only questions.
 pub type Probes = BTreeMap<String, Probe>;
 

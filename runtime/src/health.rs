@@ -101,6 +101,14 @@ impl Health {
         self
     }
 
+    /// What `/ready` says when this is missing: a page that is about the same says it in the same words.
+    pub fn readiness(missing: &[String]) -> (StatusCode, String) {
+        match missing {
+            [] => (StatusCode::OK, "ok".to_owned()),
+            names => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}", names.join(", "))),
+        }
+    }
+
     /// Answers from now on, whoever else waits for what.
     pub fn open(self, listener: TcpListener) -> io::Result<HealthPort> {
         let address = listener.local_addr()?;
@@ -161,10 +169,8 @@ impl Health {
     }
 
     fn ready(&self) -> Response<String> {
-        match (self.waiting_for)() {
-            nothing if nothing.is_empty() => text(StatusCode::OK, "ok"),
-            names => text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {}", names.join(", "))),
-        }
+        let (status, line) = Self::readiness(&(self.waiting_for)());
+        text(status, &line)
     }
 
     fn metrics(&self) -> Response<String> {

@@ -11,6 +11,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::Stop;
+
 /// How long a task that was cut off may take to be dropped. It only has to reach its next await; a task that
 /// blocks its thread for longer must not hold up the end of the process.
 const DROP_TIME: Duration = Duration::from_secs(1);
@@ -39,6 +41,19 @@ impl Tasks {
             tokio::select! {
                 biased;
                 () = cut.cancelled() => { cut_off.fetch_add(1, Ordering::Relaxed); }
+                () = task => {}
+            }
+        });
+    }
+
+    /// Starts a task that has no end of its own: it is dropped when the graceful stop begins.
+    pub fn spawn_until(&self, stop: &Stop, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = stop.clone();
+        // On the heap first, as in `spawn`.
+        let task = Box::pin(task);
+        self.spawn(async move {
+            tokio::select! {
+                () = stop.graceful() => {}
                 () = task => {}
             }
         });
@@ -87,5 +102,21 @@ where
         self.spawn(async move {
             task.await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_has_no_end_of_its_own_ends_when_the_stop_begins_and_is_not_cut_off() {
+        let (tasks, (stopper, stop)) = (Tasks::new(), Stop::new());
+        tasks.spawn_until(&stop, pending());
+        assert!(timeout(Duration::from_secs(60), tasks.ended()).await.is_err(), "nobody stops it");
+        stopper.begin();
+        assert_eq!(tasks.finish(Duration::from_secs(60)).await, 0);
     }
 }

@@ -3,16 +3,15 @@
 
 mod pod;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use kith_identity::SpiffeId;
-use kith_proto::pod::Probes;
+use kith_proto::pod::{LOG_VARIABLE, Probes};
 use kith_proto::v1;
 
-pub(crate) use pod::HostPort;
 pub use pod::PodArgs;
 
 use crate::capture::{Applications, Capture};
@@ -25,7 +24,7 @@ pub struct Args {
     #[command(subcommand)]
     pub platform: Option<PlatformArgs>,
     /// Diagnostics to show: error, warn, info, debug, trace, or target=level
-    #[arg(long, env = "KITH_LOG", default_value = "warn", value_name = "LEVEL")]
+    #[arg(long, env = LOG_VARIABLE, default_value = "warn", value_name = "LEVEL")]
     pub log_level: String,
 }
 
@@ -46,8 +45,6 @@ pub(crate) struct Settings {
     pub(crate) outbounds: Vec<Outbound>,
     pub(crate) workers: NonZeroUsize,
     pub(crate) health: SocketAddr,
-    /// Of the pod, as Kubernetes wrote them; none in local mode.
-    pub(crate) pod_ips: Vec<IpAddr>,
     /// To be replayed.
     pub(crate) probes: Probes,
 }
@@ -80,7 +77,6 @@ impl Settings {
             outbounds,
             workers: workers(start.workers)?,
             health: address("health_listen", &start.health_listen)?,
-            pod_ips: Vec::new(),
             probes: Probes::new(),
         })
     }

@@ -1,4 +1,5 @@
-//! What is spoken on a connection of the application, told from its first bytes where nobody declared it.
+//! What is spoken on a connection in the clear, of the application or to it, told from its first bytes where nobody
+//! declared it.
 
 use std::io;
 use std::pin::Pin;
@@ -49,7 +50,7 @@ pub(crate) async fn detect<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<Op
         Err(_) if first.is_empty() => Some(Spoken::Opaque),
         Err(_) => None,
     };
-    Ok(spoken.map(|spoken| (spoken, Replayed { first, read: 0, stream })))
+    Ok(spoken.map(|spoken| (spoken, Replayed::after(first, stream))))
 }
 
 /// What the first bytes are, once there are enough of them.
@@ -76,7 +77,12 @@ pub(crate) fn may_begin_http(byte: u8) -> bool {
 impl<S> Replayed<S> {
     /// A stream of which nothing was read.
     pub(crate) fn untouched(stream: S) -> Self {
-        Self { first: Vec::new(), read: 0, stream }
+        Self::after(Vec::new(), stream)
+    }
+
+    /// A stream of which this was read.
+    pub(crate) fn after(first: Vec<u8>, stream: S) -> Self {
+        Self { first, read: 0, stream }
     }
 
     /// The stream below.

@@ -20,6 +20,7 @@ use kith_policy::{
     Call, Denial, PolicySet, Quarantines, Revision, RuleRef, UnprovenCall, Verdict, denial_of_unproven,
     evaluate,
 };
+use kith_proto::quarantined::Quarantined;
 
 use crate::refusal::Refusal;
 
@@ -180,7 +181,7 @@ impl Enforced {
     /// Whether the workload itself is cut off, whatever its identity: then it refuses everything, in and out.
     pub(crate) fn check_self(&self) -> Result<(), Refusal> {
         if self.cut_off.yourself {
-            return Err(Refusal::quarantined("this workload itself is quarantined"));
+            return Err(Refusal::quarantined(Quarantined::Own.to_string()));
         }
         Ok(())
     }
@@ -188,7 +189,7 @@ impl Enforced {
     /// Whether the holder of this svid is cut off, though others of its identity are not.
     pub(crate) fn check_serial(&self, serial: &Serial) -> Result<(), Refusal> {
         if self.cut_off.serials.contains(serial) {
-            return Err(Refusal::quarantined(format!("the holder of the svid {serial} is quarantined")));
+            return Err(Refusal::quarantined(Quarantined::Holder(serial.clone()).to_string()));
         }
         Ok(())
     }

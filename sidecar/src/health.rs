@@ -2,11 +2,11 @@
 //! svid ends by the clock alone.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::StatusCode;
 use kith_identity::SpiffeId;
 use kith_mtls::Svid;
+use kith_proto::pod::{STARTED_LIMIT, STARTED_PATH};
 use kith_runtime::metrics::Process;
 use kith_runtime::{Clock, Health, Page, Readiness, Stop};
 use tokio::sync::watch;
@@ -17,12 +17,6 @@ use crate::metrics::Figures;
 
 #[cfg(test)]
 mod tests;
-
-/// The kubelet's question at the start, which waits for its answer: it comes once a second, and who was not ready yet
-/// would lose the rest of that second, and the containers after it with it.
-const STARTED: &str = "/started";
-/// How long it waits; the injector gives it as much.
-const STARTED_LIMIT: Duration = Duration::from_secs(5);
 
 /// What readiness depends on.
 #[derive(Debug, Clone)]
@@ -41,7 +35,7 @@ pub(crate) fn health(vitals: Vitals, figures: Figures) -> Health {
     let process = Process::new(env!("CARGO_PKG_VERSION"), vitals.clock.now());
     let asked = vitals.clone();
     Health::of(process, figures, move || vitals.waiting_for()).with_pages(STARTED_LIMIT, move |head| {
-        (head.uri.path() == STARTED).then(|| Box::pin(asked.clone().started()) as Page)
+        (head.uri.path() == STARTED_PATH).then(|| Box::pin(asked.clone().started()) as Page)
     })
 }
 
@@ -60,14 +54,12 @@ impl Vitals {
         names.chain(self.listening.waiting_for()).collect()
     }
 
-    /// Answers when a call can be carried, or says what is missing still.
+    /// Answers when a call can be carried, or says what is missing still. The kubelet asks this once a second: who was not
+    /// ready yet, and did not wait, would lose the rest of that second, and the containers after it with it.
     async fn started(mut self) -> (StatusCode, String) {
-        match timeout(STARTED_LIMIT, self.can_carry()).await {
-            Ok(()) => (StatusCode::OK, "ok".to_owned()),
-            Err(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}", self.waiting_for().join(", ")))
-            }
-        }
+        // In time or not: what is said is what is so by then.
+        drop(timeout(STARTED_LIMIT, self.can_carry()).await);
+        Health::readiness(&self.waiting_for())
     }
 
     async fn can_carry(&mut self) {

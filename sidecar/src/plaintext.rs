@@ -20,7 +20,8 @@ use socket2::{SockRef, Socket};
 use tokio::net::TcpStream;
 
 use crate::body::Body;
-use crate::detect::Replayed;
+use crate::detect::{Replayed, Spoken};
+use crate::enforced::Protocol;
 use crate::http_server;
 use crate::stream_request;
 use crate::tunnel::Near;
@@ -30,6 +31,18 @@ use crate::tunnel::Near;
 pub(crate) enum Version {
     Http1,
     Http2,
+}
+
+impl Version {
+    /// The one that is spoken; `None` for bytes. What was declared to be HTTP is held to it: hyper answers the rest with
+    /// 400.
+    pub(crate) fn of(spoken: Spoken, declared: Option<Protocol>) -> Option<Self> {
+        match spoken {
+            Spoken::Opaque if declared != Some(Protocol::Http) => None,
+            Spoken::Opaque | Spoken::Http1 => Some(Self::Http1),
+            Spoken::Http2 => Some(Self::Http2),
+        }
+    }
 }
 
 /// Until the connection is over. An answer that breaks off is a reset for whoever reads it: to a client of HTTP/1.0 the

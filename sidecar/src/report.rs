@@ -76,10 +76,12 @@ impl Reports {
         let destination = call.destination.as_deref().unwrap_or_default();
         let mut edges = lock(&self.edges);
         let Some(edge) = edges.of(source, destination) else { return };
-        match (call.verdict, &call.error) {
-            (Verdict::Deny, _) => edge.denied += 1,
-            (Verdict::Allow, Some(_)) => edge.failed += 1,
-            (Verdict::Allow, None) => edge.allowed += 1,
+        match (call.verdict, &call.would_deny, &call.error) {
+            (Verdict::Deny, _, _) => edge.denied += 1,
+            // However it ended: whoever makes the posture stricter has to see all of them.
+            (Verdict::Allow, Some(_), _) => edge.would_deny += 1,
+            (Verdict::Allow, None, Some(_)) => edge.failed += 1,
+            (Verdict::Allow, None, None) => edge.allowed += 1,
         }
     }
 
@@ -119,6 +121,7 @@ impl Reports {
                         edge.allowed += counted.allowed;
                         edge.denied += counted.denied;
                         edge.failed += counted.failed;
+                        edge.would_deny += counted.would_deny;
                     }
                 }
                 // Whoever watches is told how many lines are missing; the other kinds are answers, not reports.
@@ -235,6 +238,7 @@ mod tests {
             source: "a".to_owned(),
             destination: "b".to_owned(),
             allowed: 2,
+            would_deny: 3,
             ..v1::Edge::default()
         };
         let edges = sync_up::Kind::Edges(v1::Edges { edges: vec![edge] });

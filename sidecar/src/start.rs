@@ -17,6 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::capture::{self, OwnAddresses};
 use crate::config::{Args, PlatformArgs, Settings};
 use crate::control::{Control, Platform, Pod, Subscriptions, Supervisor, keep_svid, keep_synced};
 use crate::enforced::Enforced;
@@ -105,7 +106,8 @@ impl Begun {
                 Ok(Self { platform: Platform::Supervised(supervisor), settings })
             }
             Some(PlatformArgs::Pod(args)) => {
-                let (settings, control_plane) = args.read().context("settings from the pod's environment")?;
+                let read = args.read(capture::resolvers());
+                let (settings, control_plane) = read.context("settings from the pod's environment")?;
                 let trust_domain = settings.identity.trust_domain().clone();
                 Ok(Self {
                     platform: Platform::Pod(Pod::new(IDENTITY_FOLDER.into(), trust_domain, control_plane)),
@@ -156,7 +158,8 @@ fn health(
         enforced: shared.enforced.clone(),
         writer,
     };
-    probes::replayed(health::health(vitals, figures), &settings.probes, &settings.pod_ips)
+    let address = settings.capture.own().and_then(OwnAddresses::first);
+    probes::replayed(health::health(vitals, figures), &settings.probes, address)
 }
 
 fn wire(begun: Begun, writer: &Writer, stop: Stop) -> (Control, Shared) {

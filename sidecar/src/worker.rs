@@ -49,7 +49,7 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) clock: Clock,
     pub(crate) numbers: Arc<SessionNumbers>,
-    /// Open streams that one identity may have with one worker.
+    /// Open streams that one identity may have with one worker, and connections in the clear that one address may have.
     pub(crate) streams_per_identity: usize,
     pub(crate) stop: Stop,
 }
@@ -78,7 +78,7 @@ pub(crate) struct Worker {
     pub(crate) unproven: Newest,
     /// Of sessions.
     pub(crate) shares: Shares,
-    /// Of streams.
+    /// Of streams, and of connections in the clear.
     pub(crate) stream_shares: Shares,
     pub(crate) tasks: Tasks,
 }

@@ -1,6 +1,6 @@
 //! What the documents show is true: every command in them is run, every policy in them is read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -28,6 +28,22 @@ async fn every_command_that_a_document_shows_does_what_it_says() -> anyhow::Resu
         }
     }
     demo.stop().await
+}
+
+/// What the README shows of Kubernetes runs where it stands a second time: `kubernetes_page` follows that page.
+#[test]
+fn every_command_of_the_readme_for_a_cluster_stands_in_the_page_that_is_followed() -> anyhow::Result<()> {
+    let (readme, page) = (repository().join("README.md"), repository().join("docs/kubernetes.md"));
+    let blocks = blocks("sh first")?;
+    let of = |wanted: &Path| -> Vec<&str> {
+        blocks.iter().filter(|(file, _)| file == wanted).flat_map(|(_, block)| block.lines()).collect()
+    };
+    let (shown, followed) = (of(&readme), of(&page));
+    ensure!(!shown.is_empty(), "the README was not understood");
+    for line in shown {
+        ensure!(followed.contains(&line), "not in {}: {line}", page.display());
+    }
+    Ok(())
 }
 
 #[test]

@@ -3,15 +3,12 @@
 
 use kith_identity::SpiffeId;
 use rcgen::{
-    CertificateParams, CustomExtension, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
-    SanType, SerialNumber,
+    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType,
+    SerialNumber,
 };
 
+use crate::extension::not_an_authority;
 use crate::validity::Validity;
-
-/// RFC 5280 §4.2.1.9: basicConstraints, and its value without fields, which is cA false.
-const BASIC_CONSTRAINTS: &[u64] = &[2, 5, 29, 19];
-const NOT_AN_AUTHORITY: &[u8] = &[0x30, 0x00];
 
 /// The certificate to sign. Its subject is empty, and so rcgen makes the name critical (X509-SVID §3.1).
 pub(super) fn svid(
@@ -30,8 +27,6 @@ pub(super) fn svid(
     validity.write(&mut params);
     // rcgen's own way to say cA false also adds a subject key identifier, which nobody asked for.
     params.is_ca = IsCa::NoCa;
-    let mut constraints = CustomExtension::from_oid_content(BASIC_CONSTRAINTS, NOT_AN_AUTHORITY.to_vec());
-    constraints.set_criticality(true);
-    params.custom_extensions = vec![constraints];
+    params.custom_extensions = vec![not_an_authority()];
     Ok(params)
 }

@@ -8,12 +8,13 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    GeneralSubtree, IsCa, Issuer, KeyUsagePurpose, NameConstraints, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, GeneralSubtree,
+    IsCa, Issuer, KeyUsagePurpose, NameConstraints, SanType,
 };
 use zeroize::Zeroizing;
 
 use crate::authority::random_serial;
+use crate::extension::not_an_authority;
 use crate::key_store::{KeyError, SigningKey};
 use crate::pem;
 use crate::random::NoRandomness;
@@ -22,9 +23,6 @@ use crate::validity::{ClockError, OutsideAuthority, Validity};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const AUTHORITY_LIFETIME: Duration = Duration::from_secs(90 * DAY.as_secs());
 const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(7 * DAY.as_secs());
-/// RFC 5280 §4.2.1.9: basicConstraints, and its value without fields, which is cA false.
-const BASIC_CONSTRAINTS: &[u64] = &[2, 5, 29, 19];
-const NOT_AN_AUTHORITY: &[u8] = &[0x30, 0x00];
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -107,9 +105,7 @@ impl WebAuthority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
-        let mut constraints = CustomExtension::from_oid_content(BASIC_CONSTRAINTS, NOT_AN_AUTHORITY.to_vec());
-        constraints.set_criticality(true);
-        params.custom_extensions = vec![constraints];
+        params.custom_extensions = vec![not_an_authority()];
         let der = params.signed_by(&key, &self.issuer).map_err(failed)?.der().to_vec();
         Ok(WebCertificate { der, key: Zeroizing::new(key.to_pkcs8()?.as_ref().to_vec()), validity })
     }

@@ -20,3 +20,31 @@ app.kubernetes.io/component: control-plane
 {{- $root := index . 0 -}}
 {{- printf "%s/%s:%s" $root.Values.image.registry (index . 1) ($root.Values.image.tag | default $root.Chart.AppVersion) -}}
 {{- end }}
+
+{{/* What the mesh is about, for reading: in all namespaces. */}}
+{{- define "kith.viewerRules" -}}
+- apiGroups: [kith.dev]
+  resources: [authorizationpolicies, quarantines]
+  verbs: [get, list, watch]
+# Who is in the mesh, and why somebody is not.
+- apiGroups: [""]
+  resources: [pods, namespaces, serviceaccounts, events]
+  verbs: [get, list, watch]
+# What kith check compares with what it expects.
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  resourceNames: [authorizationpolicies.kith.dev, quarantines.kith.dev]
+  verbs: [get]
+- apiGroups: [admissionregistration.k8s.io]
+  resources: [mutatingwebhookconfigurations]
+  resourceNames: [kith-injector]
+  verbs: [get]
+- apiGroups: [admissionregistration.k8s.io]
+  resources: [validatingwebhookconfigurations]
+  resourceNames: [kith-validator]
+  verbs: [get]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [clusterroles]
+  resourceNames: [kith-control-plane]
+  verbs: [get]
+{{- end }}

@@ -18,6 +18,12 @@ pub struct CheckArgs {
     /// Check what an installation needs, before there is one
     #[arg(long)]
     pub pre: bool,
+    /// The Secret that is to have the key of the authority's file, once it is made
+    #[arg(long, value_name = "NAME", requires = "pre")]
+    pub key_secret: Option<String>,
+    /// Check whether anybody would lose its control plane, before an installation is removed
+    #[arg(long, conflicts_with = "pre")]
+    pub before_uninstall: bool,
     /// Which findings make the exit code 2
     #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "SEVERITY")]
     pub fail_on: FailOn,

@@ -9,7 +9,6 @@ use crate::exit::Exit;
 use crate::local::admin::{Admin, AdminError};
 use crate::mesh::Mesh;
 use crate::render::Closed;
-use kith_policy::closest;
 
 /// How long a control plane that restarts may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -90,21 +89,6 @@ async fn within<T>(
 /// The state of the mesh.
 pub(super) async fn status(mesh: &Mesh) -> anyhow::Result<StatusResponse> {
     ask(mesh, async |mut admin| admin.status().await).await
-}
-
-/// Adds to the complaint about an unknown workload which one was probably meant, of the names that were given.
-pub(super) async fn suggest(mesh: &Mesh, error: anyhow::Error, given: &[&str]) -> anyhow::Error {
-    let Some(AdminError::UnknownWorkload { reason }) = error.downcast_ref() else { return error };
-    // Without the names there is only nothing to suggest.
-    let Ok(status) = status(mesh).await else { return error };
-    let names: Vec<&str> = status.workloads.iter().map(|workload| workload.name.as_str()).collect();
-    let unknown = given.iter().find(|name| !names.contains(name) && !name.contains("://"));
-    match unknown.and_then(|name| closest(name, &names)) {
-        Some(meant) => {
-            AdminError::UnknownWorkload { reason: format!("{reason}; did you mean {meant:?}?") }.into()
-        }
-        None => error,
-    }
 }
 
 /// How a command ends whose answer says it all: also when the reader has seen enough of it.

@@ -1,5 +1,5 @@
-//! `kith check`: whether an installation in a cluster is as it ought to be, or a cluster is ready for one. Exit code 2 says
-//! that something is not.
+//! `kith check`: whether an installation in a cluster is as it ought to be, a cluster is ready for one, or nobody needs one
+//! any more. Exit code 2 says that something is not.
 
 use std::time::Duration;
 
@@ -20,12 +20,17 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// Looks, as often as was asked for, and prints what was found last.
 pub(crate) async fn run(args: CheckArgs) -> anyhow::Result<Exit> {
     let installation = mesh::installation(&args.cluster).await?;
-    let stage = if args.pre { Stage::Before } else { Stage::After };
+    let stage = match (args.pre, args.before_uninstall) {
+        (true, _) => Stage::Before,
+        (_, true) => Stage::Leaving,
+        _ => Stage::After,
+    };
     let deadline = Instant::now() + args.wait.unwrap_or_default();
-    let mut findings = look(&installation, stage).await;
+    let key_secret = args.key_secret.as_deref();
+    let mut findings = look(&installation, stage, key_secret).await;
     while is_bad(&findings, args.fail_on) && Instant::now() + AGAIN <= deadline {
         sleep(AGAIN).await;
-        findings = look(&installation, stage).await;
+        findings = look(&installation, stage, key_secret).await;
     }
     let exit = if is_bad(&findings, args.fail_on) { Exit::Findings } else { Exit::Ok };
     let text = match args.output {
@@ -35,16 +40,19 @@ pub(crate) async fn run(args: CheckArgs) -> anyhow::Result<Exit> {
     answered(render::print(&text), exit)
 }
 
-async fn look(installation: &Installation, stage: Stage) -> Vec<Finding> {
+async fn look(installation: &Installation, stage: Stage, key_secret: Option<&str>) -> Vec<Finding> {
     let status = match stage {
         Stage::Before => Err("Kith is not installed yet".to_owned()),
+        // Whether it answers changes nothing about who would lose it.
+        Stage::Leaving => Err("it was not asked".to_owned()),
         Stage::After => {
             let mesh = Mesh::Cluster(installation.clone());
             let status = once(&mesh, async |mut admin| admin.status().await).await;
             status.map_err(|error| error.to_string())
         }
     };
-    let facts = installation.facts(stage, Clock::system().now(), env!("CARGO_PKG_VERSION"), status).await;
+    let now = Clock::system().now();
+    let facts = installation.facts(stage, now, env!("CARGO_PKG_VERSION"), status, key_secret).await;
     judge(&facts, stage)
 }
 

@@ -3,7 +3,7 @@
 use http::Method;
 use kith_proto::v1::ExplainRequest;
 
-use super::ask::{answered, ask, suggest};
+use super::ask::{answered, ask};
 use crate::args::{ExplainArgs, Output};
 use crate::exit::Exit;
 use crate::local::admin::AdminError;
@@ -15,12 +15,9 @@ pub(crate) async fn run(args: ExplainArgs) -> anyhow::Result<Exit> {
     let output = args.ask.output;
     let mesh = Mesh::find(&args.ask).await?;
     let request = request(args)?;
-    let answer = match ask(&mesh, async |mut admin| admin.explain(request.clone()).await).await {
-        Ok(answer) => answer,
-        Err(error) => return Err(suggest(&mesh, error, &[&request.source, &request.destination]).await),
-    };
+    let answer = ask(&mesh, async |mut admin| admin.explain(request.clone()).await).await?;
     let text = match output {
-        Output::Table => explain::table(&request, &answer),
+        Output::Table => explain::table(&request, &answer, mesh.naming()),
         Output::Json => json::pretty(&explain::ExplainJson::new(&request, &answer))?,
     };
     answered(render::print(&text), if answer.allowed { Exit::Ok } else { Exit::Findings })

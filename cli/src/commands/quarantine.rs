@@ -1,13 +1,16 @@
 //! `kith quarantine add`, `list` and `remove`: who is cut off. An emergency tool: it asks nothing back, says on standard
 //! error what it hits, and exit code 1 says that a connected sidecar did not confirm. In a cluster a quarantine is an
-//! object that is written and deleted here, with the rights of whoever does it; the control plane says what it did.
+//! object that is written and deleted here, with the rights of whoever does it; the control plane says what it did, and
+//! where it cannot be asked, `offline` does without it.
 
-use kith_control_plane::kubernetes::{Installation, QuarantineTarget as ObjectTarget};
+mod offline;
+
+use kith_control_plane::kubernetes::{Installation, Written};
 use kith_identity::SpiffeId;
+use kith_policy::document::Name;
+use kith_policy::document::quarantine::QuarantineTarget as ObjectTarget;
 use kith_proto::v1::quarantine_target::Of;
-use kith_proto::v1::{
-    AddQuarantineRequest, NamespacedName, QuarantineResponse, QuarantineTarget, RemoveQuarantineRequest,
-};
+use kith_proto::v1::{AddQuarantineRequest, QuarantineResponse, QuarantineTarget, RemoveQuarantineRequest};
 use kith_runtime::Clock;
 
 use super::ask::{answered, ask, change};
@@ -15,7 +18,7 @@ use crate::args::{AskArgs, Output, QuarantineAddArgs, QuarantineCommand, Quarant
 use crate::exit::Exit;
 use crate::local::admin::{AdminError, named};
 use crate::mesh::Mesh;
-use crate::render::quarantine::{self, Change, EffectJson, QuarantinesJson};
+use crate::render::quarantine::{self, Change, EffectJson, Hits, QuarantinesJson};
 use crate::render::{self, json, terminal_width};
 
 /// Asks or changes, and prints the answer.
@@ -31,15 +34,20 @@ async fn add(args: QuarantineAddArgs) -> anyhow::Result<Exit> {
     let QuarantineAddArgs { reason, dry_run, target, ask: whom } = args;
     let mesh = Mesh::find(&whom).await?;
     let request = AddQuarantineRequest { target: Some(wanted(target)), reason, dry_run: true };
-    let preview = ask(&mesh, async |mut admin| admin.add_quarantine(request.clone()).await).await?;
+    let preview = match ask(&mesh, async |mut admin| admin.add_quarantine(request.clone()).await).await {
+        Err(error) if !dry_run && offline::applies(&mesh, &error) => {
+            return offline::add(&mesh, &request, &error, whom.output).await;
+        }
+        preview => preview?,
+    };
     if dry_run {
         let text = match whom.output {
-            Output::Table => quarantine::hits(&preview),
+            Output::Table => quarantine::hits(&preview, mesh.naming()),
             Output::Json => json::pretty(&EffectJson::new(Change::Add, true, &preview))?,
         };
         return answered(render::print(&text), Exit::Ok);
     }
-    render::report(&quarantine::hits(&preview));
+    render::report(&quarantine::hits(&preview, mesh.naming()));
     let request =
         AddQuarantineRequest { target: Some(exactly(request.target, &preview)), dry_run: false, ..request };
     if let Some(installation) = mesh.installation() {
@@ -70,10 +78,22 @@ async fn write(
         render::report(&format!("kith: cut off already by the Quarantine {}", preview.objects.join(", ")));
         return Ok(());
     }
-    let target = object_target(request.target.as_ref(), &preview.identity)?;
-    let written = installation.write_quarantine(&target, &request.reason).await?;
+    let target = by_account(object_target(request.target.as_ref())?)?;
+    store(installation, &target, &request.reason).await.map(drop)
+}
+
+/// Says what was written.
+async fn store(installation: &Installation, target: &ObjectTarget, reason: &str) -> anyhow::Result<Written> {
+    let written = installation.write_quarantine(target, reason).await?;
     let verb = if written.unchanged { "is there already" } else { "was written" };
     render::report(&format!("kith: the Quarantine {} {verb}", written.name));
+    Ok(written)
+}
+
+/// Says what was deleted.
+async fn delete(installation: &Installation, objects: &[String]) -> anyhow::Result<()> {
+    installation.delete_quarantines(objects).await?;
+    render::report(&format!("kith: the Quarantine {} was deleted", objects.join(", ")));
     Ok(())
 }
 
@@ -83,9 +103,14 @@ async fn remove(args: QuarantineRemoveArgs) -> anyhow::Result<Exit> {
     let mut request = RemoveQuarantineRequest { target: Some(wanted(target)), dry_run: false };
     if let Some(installation) = mesh.installation() {
         let dry_run = RemoveQuarantineRequest { dry_run: true, ..request.clone() };
-        let preview = ask(&mesh, async |mut admin| admin.remove_quarantine(dry_run.clone()).await).await?;
-        installation.delete_quarantines(&preview.objects).await?;
-        render::report(&format!("kith: the Quarantine {} was deleted", preview.objects.join(", ")));
+        let preview = match ask(&mesh, async |mut admin| admin.remove_quarantine(dry_run.clone()).await).await
+        {
+            Err(error) if offline::applies(&mesh, &error) => {
+                return offline::remove(&mesh, &request, &error, whom.output).await;
+            }
+            preview => preview?,
+        };
+        delete(installation, &preview.objects).await?;
         request.target = Some(exactly(request.target, &preview));
     }
     let answer = change(&mesh, async |mut admin| admin.remove_quarantine(request.clone()).await).await;
@@ -106,19 +131,42 @@ fn exactly(target: Option<QuarantineTarget>, preview: &QuarantineResponse) -> Qu
     if preview.identity.is_empty() { target.unwrap_or_default() } else { named(&preview.identity) }
 }
 
-/// Whom an object has to name.
-fn object_target(target: Option<&QuarantineTarget>, identity: &str) -> Result<ObjectTarget, AdminError> {
-    match target.and_then(|target| target.of.as_ref()) {
-        Some(Of::Pod(NamespacedName { namespace, name })) => {
-            Ok(ObjectTarget::Pod { namespace: namespace.clone(), name: name.clone() })
-        }
-        Some(Of::Node(name)) => Ok(ObjectTarget::Node(name.clone())),
-        Some(Of::Workload(_) | Of::ServiceAccount(_)) | None => {
-            let wrong =
-                |error| AdminError::BadQuestion { reason: format!("{identity:?} is no identity: {error}") };
-            SpiffeId::parse(identity).map(ObjectTarget::Identity).map_err(wrong)
-        }
+/// Whom an object of an identity of this mesh names: the service account, which is what people look for.
+fn by_account(target: ObjectTarget) -> Result<ObjectTarget, AdminError> {
+    match &target {
+        ObjectTarget::Identity(identity) => match identity.service_account() {
+            Some(account) => account_named(account.namespace, account.name),
+            None => Ok(target),
+        },
+        _ => Ok(target),
     }
+}
+
+/// Whom an object can name. What is only the name of a workload could be anybody's.
+fn object_target(asked: Option<&QuarantineTarget>) -> Result<ObjectTarget, AdminError> {
+    match asked.and_then(|asked| asked.of.as_ref()) {
+        Some(Of::ServiceAccount(account)) => account_named(&account.namespace, &account.name),
+        Some(Of::Pod(pod)) => {
+            Ok(ObjectTarget::Pod { namespace: name(&pod.namespace)?, name: name(&pod.name)? })
+        }
+        Some(Of::Node(node)) => Ok(ObjectTarget::Node(name(node)?)),
+        Some(Of::Workload(text)) => SpiffeId::parse(text).map(ObjectTarget::Identity).map_err(|_| {
+            let reason = format!(
+                "whom {text:?} means only the control plane knows, and it cannot be asked; name --service-account \
+                 NAMESPACE/NAME, --pod NAMESPACE/NAME, --node NAME, or an identity"
+            );
+            AdminError::BadQuestion { reason }
+        }),
+        None => Err(AdminError::BadQuestion { reason: "nobody is named".to_owned() }),
+    }
+}
+
+fn account_named(namespace: &str, account: &str) -> Result<ObjectTarget, AdminError> {
+    Ok(ObjectTarget::ServiceAccount { namespace: name(namespace)?, name: name(account)? })
+}
+
+fn name(text: &str) -> Result<Name, AdminError> {
+    Name::parse(text).map_err(|error| AdminError::BadQuestion { reason: error.to_string() })
 }
 
 /// The arguments that name the same again.
@@ -155,10 +203,13 @@ fn done(change: Change, output: Output, answer: &QuarantineResponse) -> anyhow::
 
 async fn list(args: AskArgs) -> anyhow::Result<Exit> {
     let mesh = Mesh::find(&args).await?;
-    let answer = ask(&mesh, async |mut admin| admin.quarantines().await).await?;
+    let (answer, hits) = match ask(&mesh, async |mut admin| admin.quarantines().await).await {
+        Err(error) if offline::applies(&mesh, &error) => (offline::list(&mesh, &error).await?, Hits::Unknown),
+        answer => (answer?, Hits::Known),
+    };
     let text = match args.output {
-        Output::Table => quarantine::list(&answer, Clock::system().now(), terminal_width()),
-        Output::Json => json::pretty(&QuarantinesJson::new(&answer))?,
+        Output::Table => quarantine::list(&answer, hits, Clock::system().now(), terminal_width()),
+        Output::Json => json::pretty(&QuarantinesJson::new(&answer, hits))?,
     };
     answered(render::print(&text), Exit::Ok)
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kith_control_plane::kubernetes::ClusterError;
-use kith_proto::v1::{TapLines, TapRequest};
+use kith_proto::v1::{TapRequest, TappedLines};
 use kith_runtime::signals;
 use kith_sidecar::identity_log::Line;
 use tokio::time::{Instant, sleep};
@@ -18,6 +18,7 @@ use crate::local::layout::{LayoutError, Presence};
 use crate::mesh::Mesh;
 use crate::render;
 use crate::render::event::Shown;
+use crate::render::name::Naming;
 
 /// How long a mesh whose supervisor was killed may take to be started again.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,7 +33,7 @@ pub(crate) async fn run(args: TapArgs) -> anyhow::Result<Exit> {
     let mesh = Mesh::find(&args.ask).await?;
     let request = TapRequest { denied_only: args.denied, workload: args.workload.unwrap_or_default() };
     let tap = ask(&mesh, async |admin| open(admin, &request).await).await?;
-    rows::begin(args.ask.output)?;
+    rows::begin(args.ask.output, mesh.naming())?;
     tokio::select! {
         ended = follow(&mesh, &request, tap, args.ask.output) => ended.map(|()| Exit::Ok),
         signal = signals::stop_requested() => signal.map(|_| Exit::Ok).map_err(Into::into),
@@ -47,7 +48,7 @@ async fn open(mut admin: Admin, request: &TapRequest) -> Result<Tap, AdminError>
 async fn follow(mesh: &Mesh, request: &TapRequest, mut tap: Tap, output: Output) -> anyhow::Result<()> {
     loop {
         match tap.next().await {
-            Ok(Some(lines)) => show(&lines, output)?,
+            Ok(Some(lines)) => show(&lines, output, mesh.naming())?,
             Ok(None) | Err(AdminError::Unreachable { .. }) => match reconnect(mesh, request).await? {
                 Some(again) => tap = again,
                 None => {
@@ -117,17 +118,22 @@ fn waits(mesh: &Mesh, gone: Duration) -> Result<Waits, LayoutError> {
     })
 }
 
-fn show(lines: &TapLines, output: Output) -> anyhow::Result<()> {
+fn show(lines: &TappedLines, output: Output, naming: Naming) -> anyhow::Result<()> {
     if lines.lost > 0 {
         render::report(&format!("kith: {} lines came too fast and were left out", lines.lost));
     }
-    for line in &lines.lines {
+    // A control plane of an older version names nobody.
+    let ends = lines.ends.iter().map(Some).chain(std::iter::repeat(None));
+    for (line, ends) in lines.lines.iter().zip(ends) {
         let Ok(line) = Line::from_json(line) else {
             render::report("kith: a line of another version was left out");
             continue;
         };
-        if let Some(shown) = Shown::of_line(&line) {
-            rows::show(output, &shown)?;
+        if let Some(mut shown) = Shown::of_line(&line) {
+            if let Some(ends) = ends {
+                shown = shown.between(&ends.source, &ends.destination);
+            }
+            rows::show(output, naming, &shown)?;
         }
     }
     Ok(())

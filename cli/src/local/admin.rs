@@ -8,13 +8,14 @@ use std::sync::{Mutex, PoisonError};
 
 use hyper_util::rt::TokioIo;
 use kith_control_plane::kubernetes::ClusterError;
+use kith_control_plane::kubernetes::innermost;
 use kith_proto::v1::admin_client::AdminClient;
 use kith_proto::v1::quarantine_target::Of;
 use kith_proto::v1::{
     AddQuarantineRequest, EdgesRequest, EdgesResponse, ExplainRequest, ExplainResponse, IdentitiesRequest,
     IdentitiesResponse, ListQuarantinesRequest, ListQuarantinesResponse, QuarantineResponse,
     QuarantineTarget, RemoveQuarantineRequest, RotateRequest, RotateResponse, StatusRequest, StatusResponse,
-    TapLines, TapRequest, WhyRequest, WhyResponse,
+    TapRequest, TappedLines, WhyRequest, WhyResponse,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
@@ -225,13 +226,6 @@ impl Admin {
     }
 }
 
-/// What is wrong, of an error that only says where.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    std::iter::successors(Some(error), |&error| error.source())
-        .last()
-        .map_or_else(String::new, ToString::to_string)
-}
-
 /// Whether the connection failed, not the control plane: its own statuses arrive without a cause, those that are
 /// made on this side have the error of the transport as theirs.
 fn is_broken_off(status: &tonic::Status) -> bool {
@@ -249,13 +243,13 @@ pub fn named(workload: &str) -> QuarantineTarget {
 /// Lines that arrive while somebody watches.
 #[derive(Debug)]
 pub struct Tap {
-    lines: Streaming<TapLines>,
+    lines: Streaming<TappedLines>,
     admin: Admin,
 }
 
 impl Tap {
     /// The next lines; `None` when the control plane ended the stream.
-    pub async fn next(&mut self) -> Result<Option<TapLines>, AdminError> {
+    pub async fn next(&mut self) -> Result<Option<TappedLines>, AdminError> {
         self.lines.message().await.map_err(|status| self.admin.error(&status))
     }
 }

@@ -42,14 +42,8 @@ pub async fn run(args: DemoServiceArgs) -> anyhow::Result<()> {
     let (stopper, stop) = Stop::new();
     let tasks = Tasks::new();
     if !args.quiet {
-        let (app, stop) = (App::of(&args), stop.clone());
-        let own = format!("http://127.0.0.1:{}", args.port);
-        tasks.spawn(async move {
-            tokio::select! {
-                () = app.make_calls(&own) => {}
-                () = stop.graceful() => {}
-            }
-        });
+        let (app, own) = (App::of(&args), format!("http://127.0.0.1:{}", args.port));
+        tasks.spawn_until(&stop, async move { app.make_calls(&own).await });
     }
     let app = App::of(&args);
     let serving = {

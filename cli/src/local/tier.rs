@@ -37,13 +37,7 @@ impl Tier {
 
     /// Runs a task that has no end of its own until the children are ended.
     pub(crate) fn accompany(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = stop.graceful() => {}
-                () = task => {}
-            }
-        });
+        self.tasks.spawn_until(&self.stop, task);
     }
 
     /// Drains and ends every child, and waits for them; how many tasks had to be cut off.

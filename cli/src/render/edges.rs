@@ -5,10 +5,13 @@ use std::borrow::Cow;
 use kith_proto::v1::{Edge, EdgesResponse};
 use serde::Serialize;
 
+use super::json::known;
 use super::name::Names;
 use super::table::{Cell, Tone, whole};
 
-const HEADINGS: [&str; 5] = ["SRC", "DST", "ALLOWED", "DENIED", "FAILED"];
+const HEADINGS: [&str; 6] = ["SRC", "DST", "ALLOWED", "WOULD", "DENIED", "FAILED"];
+/// Who called and proved no identity.
+const NOBODY: &str = "(no identity)";
 
 /// For people: names where the mesh has one, identities where it has none.
 pub fn table(answer: &EdgesResponse, names: &Names<'_>, width: Option<usize>) -> String {
@@ -21,11 +24,15 @@ pub fn table(answer: &EdgesResponse, names: &Names<'_>, width: Option<usize>) ->
 
 fn row(edge: &Edge, names: &Names<'_>) -> Vec<Cell> {
     let bad = |count: u64| Cell::new(count.to_string(), if count == 0 { Tone::Plain } else { Tone::Bad });
-    let named = |identity: &str| Cell::from(names.of(identity).as_deref().unwrap_or(identity));
+    let named = |identity: &str| match identity {
+        "" => Cell::from(NOBODY),
+        identity => Cell::from(names.of(identity).as_deref().unwrap_or(identity)),
+    };
     vec![
         named(&edge.source),
         named(&edge.destination),
         Cell::from(edge.allowed.to_string()),
+        bad(edge.would_deny),
         bad(edge.denied),
         bad(edge.failed),
     ]
@@ -51,9 +58,11 @@ struct NamedEdgeJson<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct EdgeJson<'a> {
-    src: &'a str,
+    /// `null`: whoever proved no identity.
+    src: Option<&'a str>,
     dst: &'a str,
     allowed: u64,
+    would_deny: u64,
     denied: u64,
     failed: u64,
 }
@@ -72,8 +81,15 @@ impl<'a> EdgesJson<'a> {
 
 impl<'a> From<&'a Edge> for EdgeJson<'a> {
     fn from(edge: &'a Edge) -> Self {
-        let Edge { source, destination, allowed, denied, failed } = edge;
-        Self { src: source, dst: destination, allowed: *allowed, denied: *denied, failed: *failed }
+        let Edge { source, destination, allowed, denied, failed, would_deny } = edge;
+        Self {
+            src: known(source),
+            dst: destination,
+            allowed: *allowed,
+            would_deny: *would_deny,
+            denied: *denied,
+            failed: *failed,
+        }
     }
 }
 
@@ -85,11 +101,19 @@ mod tests {
 
     fn edge(source: &str, destination: &str, denied: u64) -> Edge {
         let identity = |name: &str| format!("spiffe://demo.local/ns/demo/sa/{name}");
-        Edge { source: identity(source), destination: identity(destination), allowed: 12, denied, failed: 1 }
+        Edge {
+            source: identity(source),
+            destination: identity(destination),
+            allowed: 12,
+            denied,
+            failed: 1,
+            would_deny: 2 * denied,
+        }
     }
 
     fn answer() -> EdgesResponse {
-        EdgesResponse { edges: vec![edge("web", "orders", 0), edge("gone\u{202e}", "payments", 3)] }
+        let nobody = Edge { source: String::new(), ..edge("", "orders", 1) };
+        EdgesResponse { edges: vec![nobody, edge("web", "orders", 0), edge("gone\u{202e}", "payments", 3)] }
     }
 
     /// The name of a workload need not be that of its service account.

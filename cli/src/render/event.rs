@@ -84,7 +84,12 @@ pub struct Shown {
     pub src: Option<String>,
     /// The identity of the destination.
     pub dst: Option<String>,
-    /// `1.0`, `1.1`, `2`, `websocket` or `tcp`.
+    /// The workload that called, or whom it is about; of one that proved nothing, the pod that has its address. Known to
+    /// the control plane alone.
+    pub src_workload: Option<String>,
+    /// The workload that was called.
+    pub dst_workload: Option<String>,
+    /// `1.0`, `1.1`, `2`, `websocket`, `tcp` or `tls`.
     pub protocol: Option<String>,
     /// The HTTP method.
     pub method: Option<String>,
@@ -124,6 +129,8 @@ impl Shown {
             kind,
             src: None,
             dst: None,
+            src_workload: None,
+            dst_workload: None,
             protocol: None,
             method: None,
             path: None,
@@ -156,6 +163,11 @@ impl Shown {
             Event::Quarantine(quarantine) => Some(Self::of_quarantine(line, quarantine)),
             Event::SessionOpened(_) | Event::SessionEnded(_) => None,
         }
+    }
+
+    /// The same, between workloads that the control plane knows by name; it leaves empty what it does not know.
+    pub fn between(self, source: &str, destination: &str) -> Self {
+        Self { src_workload: known(source), dst_workload: known(destination), ..self }
     }
 
     /// A refusal that was asked for, whichever side wrote of it, or one that a stricter posture would have made; `None` when
@@ -296,7 +308,7 @@ impl Shown {
     }
 }
 
-/// An opaque stream has neither method nor path.
+/// An opaque stream has neither method nor path, and not every name is known.
 fn known(text: &str) -> Option<String> {
     json::known(text).map(str::to_owned)
 }

@@ -5,17 +5,17 @@ use serde::Serialize;
 
 use super::escape::escape;
 use super::json::{known, revision};
-use super::name::short;
+use super::name::Naming;
 use super::snippet::{field_of, line_of, place, snippet};
 use super::table::Tone;
 
 /// For people.
-pub fn table(request: &ExplainRequest, answer: &ExplainResponse) -> String {
+pub fn table(request: &ExplainRequest, answer: &ExplainResponse, naming: Naming) -> String {
     let (verdict, tone) = if answer.allowed { ("ALLOW", Tone::Good) } else { ("DENY", Tone::Bad) };
     let call = format!(
         "{} → {}  {} {}",
-        short(&answer.source, None),
-        short(&answer.destination, None),
+        naming.of(&answer.source, None),
+        naming.of(&answer.destination, None),
         request.method,
         request.path
     );

@@ -33,6 +33,7 @@ fn one(finding: &Finding) -> String {
     let Finding { check, judgement } = finding;
     let (sign, word, tone) = match judgement.outcome {
         Outcome::Ok => ("√", "ok", Tone::Good),
+        Outcome::Skipped => ("-", "skipped", Tone::Plain),
         Outcome::Warning => ("!", "warning", Tone::Plain),
         Outcome::Error => ("×", "error", Tone::Bad),
     };
@@ -44,7 +45,10 @@ fn one(finding: &Finding) -> String {
         text.push_str(&indented(cause));
     }
     if let Some(hint) = &judgement.hint {
-        text.push_str(&indented(&format!("to do: {hint} ({PAGE}#{})", check.id)));
+        // Lines below the first are commands, to be copied as they stand.
+        let (first, rest) = hint.split_once('\n').unwrap_or((hint, ""));
+        text.push_str(&indented(&format!("to do: {first} ({PAGE}#{})", check.id)));
+        text.push_str(&indented(rest));
     }
     text
 }
@@ -57,7 +61,11 @@ fn summary(findings: &[Finding]) -> String {
     let count = |outcome| findings.iter().filter(|finding| finding.judgement.outcome == outcome).count();
     let (errors, warnings) = (count(Outcome::Error), count(Outcome::Warning));
     let tone = if errors > 0 { Tone::Bad } else { Tone::Good };
-    let text = format!("{} checks: {errors} errors, {warnings} warnings", findings.len());
+    let skipped = match count(Outcome::Skipped) {
+        0 => String::new(),
+        skipped => format!(", {skipped} skipped"),
+    };
+    let text = format!("{} checks: {errors} errors, {warnings} warnings{skipped}", findings.len());
     tone.paint(&text)
 }
 
@@ -100,6 +108,7 @@ impl<'a> FindingsJson<'a> {
 fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Ok => "ok",
+        Outcome::Skipped => "skipped",
         Outcome::Warning => "warning",
         Outcome::Error => "error",
     }

@@ -25,6 +25,31 @@ pub fn short(identity: &str, other: Option<&str>) -> String {
     }
 }
 
+/// How the identities of a mesh are written in a sentence or a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// By the service account: a mesh on one machine has one namespace as a rule.
+    Local,
+    /// By namespace and service account: two of them may be called alike.
+    Cluster,
+}
+
+impl Naming {
+    /// One identity, beside another one.
+    pub fn of(self, identity: &str, other: Option<&str>) -> String {
+        let short = short(identity, other);
+        let account = SpiffeId::parse(identity).ok();
+        let account = account.as_ref().and_then(SpiffeId::service_account);
+        match (self, account) {
+            // A foreign one is whole already.
+            (Self::Cluster, Some(account)) if short == account.name => {
+                format!("{}/{}", account.namespace, account.name)
+            }
+            _ => short,
+        }
+    }
+}
+
 /// Namespace and service account, where the trust domain goes without saying; else the identity whole.
 pub fn near<'a>(identity: &'a str, trust_domain: &str) -> &'a str {
     let own = identity.strip_prefix("spiffe://").and_then(|rest| rest.strip_prefix(trust_domain));
@@ -97,6 +122,21 @@ mod tests {
         ] {
             assert_eq!(short(identity, beside), want);
         }
+    }
+
+    #[test]
+    fn in_a_cluster_the_namespace_is_never_left_out() {
+        let orders = Some("spiffe://demo.local/ns/demo/sa/orders");
+        let foreign = "spiffe://partner.example/ns/demo/sa/web";
+        for (identity, beside, want) in [
+            (WEB, orders, "demo/web"),
+            (WEB, None, "demo/web"),
+            (foreign, orders, foreign),
+            ("x", orders, "x"),
+        ] {
+            assert_eq!(Naming::Cluster.of(identity, beside), want);
+        }
+        assert_eq!(Naming::Local.of(WEB, orders), "web");
     }
 
     #[test]

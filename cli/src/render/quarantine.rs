@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::edges::EdgeJson;
 use super::escape::escape;
 use super::json::{known, moment, revision};
-use super::name::short;
+use super::name::Naming;
 use super::table::{Cell, Tone, facts, whole};
 use super::time;
 
@@ -25,8 +25,17 @@ pub enum Change {
     Remove,
 }
 
+/// Whether somebody could be asked who is hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hits {
+    /// By the control plane.
+    Known,
+    /// It was not there.
+    Unknown,
+}
+
 /// What a quarantine hits, for people, before it is done.
-pub fn hits(answer: &QuarantineResponse) -> String {
+pub fn hits(answer: &QuarantineResponse, naming: Naming) -> String {
     let who = match (answer.known, answer.connected) {
         (true, true) => "runs here, its sidecar is connected",
         (true, false) => "runs here, its sidecar is not connected",
@@ -48,9 +57,13 @@ pub fn hits(answer: &QuarantineResponse) -> String {
         }
         for edge in edges {
             let other = if outbound { &edge.destination } else { &edge.source };
-            let Edge { allowed, denied, failed, .. } = edge;
-            let name = short(other, Some(own));
-            let counts = format!("{allowed} allowed, {denied} denied, {failed} failed");
+            let Edge { allowed, denied, failed, would_deny, .. } = edge;
+            let name =
+                if other.is_empty() { "(no identity)".to_owned() } else { naming.of(other, Some(own)) };
+            // In most meshes there are none.
+            let would =
+                if *would_deny > 0 { format!(" {would_deny} would be denied,") } else { String::new() };
+            let counts = format!("{allowed} allowed,{would} {denied} denied, {failed} failed");
             text.push_str(&format!("  {title}  {}: {counts}\n", escape(&name)));
         }
     }
@@ -98,6 +111,21 @@ pub fn done(change: Change, answer: &QuarantineResponse, now: SystemTime) -> Str
     format!("{title}\n{lines}")
 }
 
+/// What was written down where nobody could be asked whether it is in force, for people.
+pub fn stored(change: Change, answer: &QuarantineResponse) -> String {
+    let (verb, already) = match change {
+        Change::Add => ("QUARANTINED", if answer.unchanged { "  (it was already)" } else { "" }),
+        Change::Remove => ("RELEASED", ""),
+    };
+    let title = format!("{}  {}{already}", Tone::Plain.paint(verb), escape(target(answer)));
+    let lines = facts([
+        ("objects", answer.objects.join(", ")),
+        ("in force", "not confirmed: the control plane cannot be asked".to_owned()),
+    ]);
+    let lines = lines.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n");
+    format!("{title}\n{lines}")
+}
+
 fn in_force(answer: &QuarantineResponse) -> String {
     let (there, waiting) = (answer.in_force_at.len(), answer.waiting_for.len());
     match there + waiting {
@@ -107,12 +135,12 @@ fn in_force(answer: &QuarantineResponse) -> String {
 }
 
 /// Who is cut off, for people.
-pub fn list(answer: &ListQuarantinesResponse, now: SystemTime, width: Option<usize>) -> String {
+pub fn list(answer: &ListQuarantinesResponse, hits: Hits, now: SystemTime, width: Option<usize>) -> String {
     if answer.quarantines.is_empty() {
         return "nobody is in quarantine".to_owned();
     }
     if answer.quarantines.iter().any(|quarantine| !quarantine.object.is_empty()) {
-        let rows: Vec<_> = answer.quarantines.iter().map(|quarantine| object_row(quarantine, now)).collect();
+        let rows: Vec<_> = answer.quarantines.iter().map(|it| object_row(it, hits, now)).collect();
         return whole(&HEADINGS_OF_OBJECTS, &rows, width);
     }
     let row = |quarantine: &Quarantine| {
@@ -131,11 +159,12 @@ fn who(quarantine: &Quarantine) -> &str {
     known(&quarantine.target).unwrap_or(&quarantine.identity)
 }
 
-fn object_row(quarantine: &Quarantine, now: SystemTime) -> Vec<Cell> {
-    let workloads = match quarantine.workloads.as_slice() {
-        [] => "none now".to_owned(),
-        [only] => only.clone(),
-        several => several.len().to_string(),
+fn object_row(quarantine: &Quarantine, hits: Hits, now: SystemTime) -> Vec<Cell> {
+    let workloads = match (hits, quarantine.workloads.as_slice()) {
+        (Hits::Unknown, _) => "not known".to_owned(),
+        (Hits::Known, []) => "none now".to_owned(),
+        (Hits::Known, [only]) => only.clone(),
+        (Hits::Known, several) => several.len().to_string(),
     };
     vec![
         Cell::from(&quarantine.object),
@@ -159,7 +188,8 @@ struct QuarantineJson<'a> {
     target: &'a str,
     identity: Option<&'a str>,
     object: Option<&'a str>,
-    workloads: &'a [String],
+    /// `null`: nobody could be asked.
+    workloads: Option<&'a [String]>,
     since: Option<String>,
     revision: Option<String>,
     reason: Option<&'a str>,
@@ -167,12 +197,12 @@ struct QuarantineJson<'a> {
 
 impl<'a> QuarantinesJson<'a> {
     /// The answer.
-    pub fn new(answer: &'a ListQuarantinesResponse) -> Self {
+    pub fn new(answer: &'a ListQuarantinesResponse, hits: Hits) -> Self {
         let one = |quarantine: &'a Quarantine| QuarantineJson {
             target: who(quarantine),
             identity: known(&quarantine.identity),
             object: known(&quarantine.object),
-            workloads: &quarantine.workloads,
+            workloads: (hits == Hits::Known).then_some(&*quarantine.workloads),
             since: moment(quarantine.since_ms),
             revision: revision(quarantine.revision),
             reason: known(&quarantine.reason),

@@ -10,8 +10,8 @@ use super::json::{known, moment, revision};
 use super::table::{Cell, Tone, facts, fitting, whole};
 use super::{name, time};
 
-const HEADINGS: [&str; 8] =
-    ["WORKLOAD", "IDENTITY", "STATE", "REVISION", "SERIAL", "EXPIRES", "ALLOWED", "DENIED"];
+const HEADINGS: [&str; 9] =
+    ["WORKLOAD", "IDENTITY", "STATE", "REVISION", "SERIAL", "EXPIRES", "ALLOWED", "WOULD", "DENIED"];
 
 /// The narrowest terminal that shows serials and digests whole.
 const WHOLE_SERIALS: usize = 130;
@@ -87,10 +87,22 @@ fn start(text: &str, digits: usize) -> String {
 }
 
 fn workloads(status: &StatusResponse, now: SystemTime, width: Option<usize>, whole_serials: bool) -> String {
+    let would = status.workloads.iter().any(|workload| workload.would_deny > 0);
+    let narrow = width.is_some_and(|width| width < WHOLE_IDENTITIES);
+    // Where nothing would be refused there is nothing to say of it; where there is, it takes the room of the serials.
+    let is_shown = |column: usize| match HEADINGS[column] {
+        "WOULD" => would,
+        "SERIAL" => !(would && narrow),
+        _ => true,
+    };
+    let headings: Vec<_> = (0..HEADINGS.len()).filter(|it| is_shown(*it)).map(|it| HEADINGS[it]).collect();
     let rows = |whole_identities| {
-        let row = |workload| row(workload, status, now, whole_serials, whole_identities);
+        let row = |workload| {
+            let cells = row(workload, status, now, whole_serials, whole_identities).into_iter().enumerate();
+            cells.filter(|(column, _)| is_shown(*column)).map(|(_, cell)| cell).collect()
+        };
         let rows: Vec<_> = status.workloads.iter().map(row).collect();
-        whole(&HEADINGS, &rows, width)
+        whole(&headings, &rows, width)
     };
     // A terminal that is wide enough as a rule may not be for these names.
     match width {
@@ -121,6 +133,7 @@ fn row(
         serial(&workload.serial, whole_serials),
         Cell::from(expires),
         Cell::from(workload.allowed.to_string()),
+        Cell::from(workload.would_deny.to_string()),
         Cell::from(workload.denied.to_string()),
     ]
 }
@@ -200,6 +213,7 @@ struct WorkloadJson<'a> {
     serial: Option<&'a str>,
     not_after: Option<String>,
     allowed: u64,
+    would_deny: u64,
     denied: u64,
 }
 
@@ -256,6 +270,7 @@ impl<'a> From<&'a WorkloadStatus> for WorkloadJson<'a> {
             serial: known(&workload.serial),
             not_after: moment(workload.not_after_ms),
             allowed: workload.allowed,
+            would_deny: workload.would_deny,
             denied: workload.denied,
         }
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::escape::{deceives, escape, lines};
 use super::event::{Shown, WOULD_DENY};
 use super::json::known;
-use super::name::short;
+use super::name::Naming;
 use super::snippet::{field_of, place, snippet};
 use super::table::{Tone, facts};
 
@@ -59,19 +59,27 @@ impl<'a> Why<'a> {
 
     /// For people.
     pub fn table(&self) -> String {
-        let would = self.refusal.as_ref().is_some_and(|refusal| refusal.verdict == Some(WOULD_DENY));
-        let title = if would { "WOULD DENY" } else { "DENY" };
+        let title = if self.was_let_through() { "WOULD DENY" } else { "DENY" };
         let mut text = format!("{}  {}\n", Tone::Bad.paint(title), escape(&self.call()));
         text.push_str(&indented(&facts(self.facts())));
         text.push_str(&self.closest());
         if let Some(allowed) = self.allowed_now() {
-            let (becomes, tone) =
-                if allowed { ("allowed", Tone::Good) } else { ("still refused", Tone::Plain) };
-            let now = format!("by what is in force now, the same call is {becomes}");
+            let (becomes, tone) = match (allowed, self.was_let_through()) {
+                (true, false) => ("the same call is allowed", Tone::Good),
+                (true, true) => ("a rule allows the same call", Tone::Good),
+                (false, false) => ("the same call is still refused", Tone::Plain),
+                (false, true) => ("the same call would still be refused", Tone::Plain),
+            };
+            let now = format!("by what is in force now, {becomes}");
             text.push_str(&format!("  {}\n", tone.paint(&now)));
         }
         text.push_str(&self.advice());
         text.trim_end().to_owned()
+    }
+
+    /// Whether only a stricter posture would have refused it.
+    fn was_let_through(&self) -> bool {
+        self.refusal.as_ref().is_some_and(|refusal| refusal.verdict == Some(WOULD_DENY))
     }
 
     /// `None` when nobody can tell.
@@ -83,7 +91,7 @@ impl<'a> Why<'a> {
         let Some(refusal) = &self.refusal else {
             return "a call (its line is of another version)".to_owned();
         };
-        let (src, dst) = ends(refusal);
+        let (src, dst) = self.ends(refusal);
         format!("{src} → {dst}  {}", refusal.request())
     }
 
@@ -91,11 +99,24 @@ impl<'a> Why<'a> {
     fn allows(&self) -> String {
         match &self.refusal {
             Some(opaque) if opaque.method.is_none() => {
-                let (src, dst) = ends(opaque);
+                let (src, dst) = self.ends(opaque);
                 format!("every connection of {} to {}", escape(&src), escape(&dst))
             }
             _ => "exactly this call".to_owned(),
         }
+    }
+
+    /// Who called, and who was called.
+    fn ends(&self, refusal: &Shown) -> (String, String) {
+        let naming = match self.place {
+            Place::Folder(_) => Naming::Local,
+            Place::Cluster => Naming::Cluster,
+        };
+        let side = |own: &Option<String>, other: &Option<String>| match own {
+            Some(identity) => naming.of(identity, other.as_deref()),
+            None => "(unknown)".to_owned(),
+        };
+        (side(&refusal.src, &refusal.dst), side(&refusal.dst, &refusal.src))
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
@@ -184,15 +205,6 @@ impl<'a> Why<'a> {
             no_suggestion: known(no_suggestion),
         }
     }
-}
-
-/// Who called, and who was called.
-fn ends(refusal: &Shown) -> (String, String) {
-    let side = |own: &Option<String>, other: &Option<String>| match own {
-        Some(identity) => short(identity, other.as_deref()),
-        None => "(unknown)".to_owned(),
-    };
-    (side(&refusal.src, &refusal.dst), side(&refusal.dst, &refusal.src))
 }
 
 /// Named after the policy: its name has no character that a path could trip over.

@@ -14,7 +14,7 @@ use kith_proto::v1::{
     AddQuarantineRequest, Edge, EdgesRequest, EdgesResponse, ExplainRequest, ExplainResponse,
     IdentitiesRequest, IdentitiesResponse, Identity, ListQuarantinesRequest, ListQuarantinesResponse,
     Quarantine, QuarantineResponse, QuarantineTarget, RemoveQuarantineRequest, Revision, RotateRequest,
-    RotateResponse, StatusRequest, StatusResponse, TapLines, TapRequest, WhyRequest, WhyResponse,
+    RotateResponse, StatusRequest, StatusResponse, TapRequest, TappedLines, WhyRequest, WhyResponse,
     WorkloadStatus,
 };
 use tempfile::TempDir;
@@ -53,6 +53,7 @@ impl Told {
             allowed: 7,
             denied: 1,
             failed: 0,
+            would_deny: 0,
         };
         let waiting_for = if identity.ends_with("/laggard") { vec!["web".to_owned()] } else { Vec::new() };
         Ok(QuarantineResponse {
@@ -71,7 +72,7 @@ impl Told {
 
 #[tonic::async_trait]
 impl Admin for Told {
-    type TapStream = stream::Empty<Result<TapLines, Status>>;
+    type TapStream = stream::Empty<Result<TappedLines, Status>>;
 
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
         let workload = |name: &str| WorkloadStatus {
@@ -117,6 +118,7 @@ impl Admin for Told {
             allowed: 12,
             denied: 3,
             failed: 1,
+            would_deny: 2,
         };
         Ok(Response::new(EdgesResponse { edges: vec![edge] }))
     }

@@ -4,7 +4,7 @@
 use kith_identity::SpiffeId;
 use kith_proto::v1;
 
-use crate::observed::{Counts, Observed};
+use crate::observed::{Counts, Observed, Pair};
 
 pub(super) fn edges(observed: &Observed) -> v1::EdgesResponse {
     v1::EdgesResponse { edges: observed.edges(|_, _| true).iter().map(edge_to_wire).collect() }
@@ -12,16 +12,19 @@ pub(super) fn edges(observed: &Observed) -> v1::EdgesResponse {
 
 /// Those in which an identity has a part.
 pub(super) fn edges_of(observed: &Observed, identity: &SpiffeId) -> Vec<v1::Edge> {
-    let part = |source: &SpiffeId, destination: &SpiffeId| source == identity || destination == identity;
+    let part = |source: Option<&SpiffeId>, destination: &SpiffeId| {
+        source == Some(identity) || destination == identity
+    };
     observed.edges(part).iter().map(edge_to_wire).collect()
 }
 
-fn edge_to_wire(((source, destination), counts): &((SpiffeId, SpiffeId), Counts)) -> v1::Edge {
+fn edge_to_wire(((source, destination), counts): &(Pair, Counts)) -> v1::Edge {
     v1::Edge {
-        source: source.to_string(),
+        source: source.as_ref().map(ToString::to_string).unwrap_or_default(),
         destination: destination.to_string(),
         allowed: counts.allowed,
         denied: counts.denied,
         failed: counts.failed,
+        would_deny: counts.would_deny,
     }
 }

@@ -19,8 +19,6 @@ use crate::index::{Workload, World};
 /// What is wrong with a question.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadQuestion {
-    #[error("there is no workload {name:?}{meant}; there are: {names}")]
-    Source { name: String, meant: String, names: String },
     #[error("there is no workload {name:?} to call{meant}; there are: {names}")]
     Destination { name: String, meant: String, names: String },
     #[error("not the same policies are for all of {name:?}; name one of them: {names}")]
@@ -41,7 +39,7 @@ impl From<BadQuestion> for Status {
     fn from(error: BadQuestion) -> Self {
         let text = error.to_string();
         match error {
-            BadQuestion::Source { .. } | BadQuestion::Destination { .. } => Self::not_found(text),
+            BadQuestion::Destination { .. } => Self::not_found(text),
             BadQuestion::Named(error) => error.into(),
             BadQuestion::PathWithoutMethod
             | BadQuestion::Path(_)
@@ -128,11 +126,8 @@ fn source<'a>(world: &'a World, name: &str) -> Result<(SpiffeId, Vec<&'a Workloa
     if let Some(found) = named::find(world, name)? {
         return Ok((found[0].identity.clone(), found));
     }
-    let no_source = |_| {
-        let (meant, names) = (named::meant_by(world, name), named::names(world));
-        BadQuestion::Source { name: name.to_owned(), meant, names }
-    };
-    SpiffeId::parse(name).map(|identity| (identity, Vec::new())).map_err(no_source)
+    let identity = SpiffeId::parse(name).map_err(|_not_one| named::no_workload(world, name))?;
+    Ok((identity, Vec::new()))
 }
 
 fn request(question: &v1::ExplainRequest) -> Result<Request<'_>, BadQuestion> {

@@ -1,5 +1,5 @@
-//! What people ask, on the admin socket. Owns which there are; each question has a file, and `named` is how people call
-//! things in all of them.
+//! What people ask: on the admin socket, and in a cluster on a port of the loopback. Owns which questions there are; each
+//! has a file, and `named` is how people call things in all of them.
 
 mod cut_off;
 mod edges;
@@ -65,7 +65,7 @@ pub(crate) struct AdminService {
 
 #[tonic::async_trait]
 impl v1::admin_server::Admin for AdminService {
-    type TapStream = Pin<Box<dyn Stream<Item = Result<v1::TapLines, Status>> + Send>>;
+    type TapStream = Pin<Box<dyn Stream<Item = Result<v1::TappedLines, Status>> + Send>>;
 
     async fn status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::StatusResponse>, Status> {
         Ok(Response::new(status::status(self)))
@@ -73,7 +73,7 @@ impl v1::admin_server::Admin for AdminService {
 
     async fn tap(&self, request: Request<v1::TapRequest>) -> Result<Response<Self::TapStream>, Status> {
         let filter = tap::Filter::new(&self.worlds.now(), request.get_ref())?;
-        Ok(Response::new(Box::pin(tap::follow(self.tap.subscribe(), filter, self.stop.clone()))))
+        Ok(Response::new(Box::pin(tap::follow(self, filter))))
     }
 
     async fn explain(

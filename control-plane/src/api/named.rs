@@ -98,25 +98,21 @@ const MEANINGS: [fn(&World, &Workload, &str) -> bool; 3] = [
     is_behind,
 ];
 
-fn is_called(workload: &Workload, text: &str) -> bool {
-    workload.name == text || pod_name(workload) == Some(text)
-}
-
-/// Its name without its namespace; `None` in local mode.
-fn pod_name(workload: &Workload) -> Option<&str> {
-    workload.name.strip_prefix(&*workload.namespace)?.strip_prefix('/')
+/// Whether a text is the name of this very workload.
+pub(super) fn is_called(workload: &Workload, text: &str) -> bool {
+    workload.name == text || workload.pod() == Some(text)
 }
 
 fn is_account(workload: &Workload, text: &str) -> bool {
     let account = text.split_once('/');
-    pod_name(workload).is_some()
+    workload.pod().is_some()
         && account.is_some_and(|(namespace, name)| {
             workload.namespace == namespace && workload.service_account == name
         })
 }
 
 fn is_made_by(workload: &Workload, text: &str) -> bool {
-    let Some(pod) = pod_name(workload) else { return false };
+    let Some(pod) = workload.pod() else { return false };
     match text.split_once('/') {
         Some((namespace, maker)) => namespace == workload.namespace && makers(pod).any(|it| it == maker),
         None => makers(pod).any(|maker| maker == text),
@@ -140,7 +136,8 @@ fn ambiguous(name: &str, found: &[&Workload]) -> NoSuch {
     NoSuch::Ambiguous { name: name.to_owned(), candidates: list(shown.iter().map(String::as_str)) }
 }
 
-fn no_workload(world: &World, name: &str) -> NoSuch {
+/// What is said where nothing is called so.
+pub(super) fn no_workload(world: &World, name: &str) -> NoSuch {
     NoSuch::Workload { name: name.to_owned(), meant: meant_by(world, name), names: names(world) }
 }
 
@@ -152,7 +149,7 @@ pub(super) fn meant_by(world: &World, name: &str) -> String {
         if whole { format!("{namespace}/{it}") } else { it.to_owned() }
     };
     for workload in world.workloads() {
-        let Some(pod) = pod_name(workload) else {
+        let Some(pod) = workload.pod() else {
             known.insert(workload.name.clone());
             continue;
         };

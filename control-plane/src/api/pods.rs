@@ -4,10 +4,21 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use kith_identity::BundleSet;
+use kith_policy::document;
 
 use crate::index::{Cut, Workload, WorkloadId, Workloads, World, workloads_from_wire};
 use crate::quarantine::{CutOff, Target};
 use crate::testing::{trust_domain, workload};
+
+const ALLOW_WEB: &str = "\
+apiVersion: kith.dev/v1alpha1
+kind: AuthorizationPolicy
+metadata: { name: orders-callers, namespace: shop }
+spec:
+  action: ALLOW
+  rules:
+  - sources: [{ type: ServiceAccount, serviceAccount: { name: web } }]
+";
 
 /// A pod of the service account `shop/ACCOUNT`, or of `NAMESPACE/ACCOUNT`.
 pub(super) fn pod(name: &str, account: &str) -> Workload {
@@ -33,6 +44,11 @@ pub(super) fn uid(pod: &str) -> WorkloadId {
 pub(super) fn world(workloads: impl IntoIterator<Item = Workload>) -> World {
     let workloads: Workloads = workloads.into_iter().collect();
     World::new(1, trust_domain(), BundleSet::default()).replace_workloads(workloads).unwrap()
+}
+
+/// These pods, where `web` of `shop` may call everybody there.
+pub(super) fn open_to_web(workloads: impl IntoIterator<Item = Workload>) -> World {
+    world(workloads).replace_policies(document::parse("p.yaml", ALLOW_WEB).unwrap()).unwrap()
 }
 
 /// The pod `shop/NAME`, as a quarantine means it.

@@ -1,6 +1,7 @@
 //! `Status`: what is in force, and who has it. It shows what is so, not what was asked for: a workload has a revision
 //! when its sidecar acknowledged it.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use kith_proto::convert::to_millis;
@@ -48,10 +49,11 @@ fn refused_policies(from: &PoliciesFrom) -> Vec<v1::RefusedPolicy> {
 
 /// Those with workloads, and those of which something is said that is not the default.
 fn namespaces(world: &World, now: SystemTime) -> Vec<v1::NamespaceStatus> {
-    let of = |name: &str| {
-        let count = world.workloads().filter(|workload| workload.namespace == name).count();
-        u32::try_from(count).unwrap_or(u32::MAX)
-    };
+    let mut workloads = BTreeMap::<_, u32>::new();
+    for workload in world.workloads() {
+        *workloads.entry(workload.namespace.as_str()).or_default() += 1;
+    }
+    let of = |name: &str| workloads.get(name).copied().unwrap_or_default();
     let named = world.namespaces.iter().map(|(name, namespace)| (name, namespace, of(name)));
     let told =
         named.filter(|(_, namespace, workloads)| *workloads > 0 || **namespace != Namespace::default());
@@ -101,6 +103,7 @@ fn of_workload(service: &AdminService, world: &World, workload: &Workload) -> v1
         not_after_ms,
         allowed: reached.allowed,
         denied: reached.denied,
+        would_deny: reached.would_deny,
         quarantined: world.is_cut_off(workload),
     }
 }

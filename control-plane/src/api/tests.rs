@@ -4,6 +4,7 @@ use tokio::time::timeout;
 use tonic::Code;
 
 use super::*;
+use crate::index::WorkloadId;
 use crate::testing::{ALLOW_ORDERS, Ground, Mesh, PATIENCE, demo_workloads, id};
 
 async fn explain(mesh: &Mesh, words: [&str; 4]) -> Result<v1::ExplainResponse, Status> {
@@ -95,7 +96,12 @@ async fn a_tap_shows_what_its_filter_wants() {
         format!(r#"{{"kith.workload":"{}","event":"call","kith.verdict":"{verdict}"}}"#, id(name))
     };
     for (name, verdict) in [("orders", "allow"), ("payments", "deny"), ("orders", "deny")] {
-        mesh.plane.services.tap.publish(&id(name), vec![line(name, verdict)], 0);
+        mesh.plane.services.tap.publish(
+            &id(name),
+            &WorkloadId::new(id(name).as_str()),
+            vec![line(name, verdict)],
+            0,
+        );
     }
     let seen = timeout(PATIENCE, lines.message()).await.unwrap().unwrap().unwrap();
     assert_eq!(seen.lines, [line("orders", "deny")]);
@@ -121,11 +127,12 @@ async fn explain_asks_for_quarantines_first_of_the_source_and_of_the_destination
 async fn edges_and_denials_are_answered_as_sidecars_reported_them() {
     let mesh = Mesh::start().await;
     let observed = &mesh.plane.services.observed;
-    let counts = crate::observed::Counts { allowed: 3, denied: 2, failed: 1 };
-    observed.counted(&id("payments"), id("orders"), id("payments"), counts);
+    let counts = crate::observed::Counts { allowed: 3, denied: 2, failed: 1, would_deny: 4 };
+    observed.counted(&id("payments"), Some(id("orders")), id("payments"), counts);
+    observed.counted(&id("payments"), None, id("payments"), counts);
     // Refused by the caller's own sidecar, so that payments never saw them.
     let own = crate::observed::Counts { denied: 5, ..Default::default() };
-    observed.counted(&id("orders"), id("orders"), id("payments"), own);
+    observed.counted(&id("orders"), Some(id("orders")), id("payments"), own);
     let edges = mesh.admin().await.edges(v1::EdgesRequest {}).await.unwrap().into_inner().edges;
     let expected = v1::Edge {
         source: id("orders").to_string(),
@@ -133,11 +140,16 @@ async fn edges_and_denials_are_answered_as_sidecars_reported_them() {
         allowed: 3,
         denied: 2 + 5,
         failed: 1,
+        would_deny: 4,
     };
-    assert_eq!(edges, [expected]);
+    let nobody = v1::Edge { source: String::new(), denied: 2, ..expected.clone() };
+    assert_eq!(edges, [nobody, expected]);
     let status = mesh.status().await;
-    let denied: Vec<_> = status.workloads.iter().map(|it| (it.name.as_str(), it.denied)).collect();
-    assert_eq!(denied, [("intruder", 0), ("orders", 0), ("payments", 2)], "what reached it, and no more");
+    let of = |it: &v1::WorkloadStatus| (it.name.clone(), it.allowed, it.would_deny, it.denied);
+    let counted: Vec<_> = status.workloads.iter().map(of).collect();
+    let quiet = |name: &str| (name.to_owned(), 0, 0, 0);
+    let payments = ("payments".to_owned(), 6, 8, 4);
+    assert_eq!(counted, [quiet("intruder"), quiet("orders"), payments], "what reached it, and no more");
 
     let unknown = v1::WhyRequest { id: "0123abcd".into() };
     assert_eq!(mesh.admin().await.why(unknown).await.unwrap_err().code(), Code::NotFound);

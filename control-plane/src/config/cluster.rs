@@ -11,6 +11,7 @@ use kith_identity::TrustDomain;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::{address, keep};
 use crate::attest::pod_token::FromElsewhere;
 use crate::inject::{InjectorConfig, Settings};
 
@@ -100,13 +101,12 @@ fn read_text(path: &Path) -> Result<String, ClusterConfigError> {
 }
 
 fn validate(raw: Raw, wrong: &mut Vec<String>) -> Option<ClusterConfig> {
-    let mut keep = |field: &str, error: String| wrong.push(format!("{field}: {error}"));
-    let trust_domain =
-        TrustDomain::parse(&raw.trust_domain).map_err(|error| keep("trustDomain", error.to_string())).ok();
+    let trust_domain = TrustDomain::parse(&raw.trust_domain).map_err(|error| format!("trustDomain: {error}"));
+    let trust_domain = keep(wrong, trust_domain);
     let lifetimes = if raw.dev { DEV_SVID_SECONDS } else { SVID_SECONDS };
     if !lifetimes.contains(&raw.svid_seconds) {
         let (least, most) = (lifetimes.start(), lifetimes.end());
-        keep("svidSeconds", format!("{} is not {least} to {most}", raw.svid_seconds));
+        wrong.push(format!("svidSeconds: {} is not {least} to {most}", raw.svid_seconds));
     }
     let [listen, webhook, api, health] = [
         ("listen", &raw.listen),
@@ -114,15 +114,13 @@ fn validate(raw: Raw, wrong: &mut Vec<String>) -> Option<ClusterConfig> {
         ("apiListen", &raw.api_listen),
         ("healthListen", &raw.health_listen),
     ]
-    .map(|(field, text)| text.parse().map_err(|_| keep(field, format!("{text:?} is not ADDRESS:PORT"))).ok());
-    if api.is_some_and(|api: SocketAddr| !api.ip().is_loopback()) {
-        keep(
-            "apiListen",
-            format!("{} is not a loopback address, and people are not authenticated", raw.api_listen),
-        );
+    .map(|(field, text)| keep(wrong, address(field, text)));
+    if api.is_some_and(|api| !api.ip().is_loopback()) {
+        let api = raw.api_listen;
+        wrong.push(format!("apiListen: {api} is not a loopback address, and people are not authenticated"));
     }
-    let seal_key =
-        seal_key(raw.seal_key_file.as_deref(), raw.dev).map_err(|error| keep("sealKeyFile", error)).ok();
+    let seal_key = seal_key(raw.seal_key_file.as_deref(), raw.dev);
+    let seal_key = keep(wrong, seal_key.map_err(|error| format!("sealKeyFile: {error}")));
     let trust_domain = trust_domain?;
     let injector = Settings::new(
         trust_domain.clone(),
@@ -154,15 +152,19 @@ fn seal_key(path: Option<&Path>, dev: bool) -> Result<Option<SealKey>, String> {
         return if dev { Ok(None) } else { Err("is missing; only `dev: true` goes without".to_owned()) };
     };
     let bytes = Zeroizing::new(fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?);
-    let key = read_key(&bytes).ok_or_else(|| {
+    seal_key_of(&bytes).map(Some).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The key of which these are the bytes. Of what is wrong with them only their number is told.
+pub(crate) fn seal_key_of(bytes: &[u8]) -> Result<SealKey, String> {
+    let key = read_key(bytes).ok_or_else(|| {
+        let digits = KEY_BYTES * 2;
         format!(
-            "{}: {} bytes are not a key; it has {KEY_BYTES} bytes, or {} hexadecimal digits",
-            path.display(),
-            bytes.len(),
-            KEY_BYTES * 2
+            "{} bytes are not a key; it has {KEY_BYTES} bytes, or {digits} hexadecimal digits",
+            bytes.len()
         )
     })?;
-    Ok(Some(SealKey::from_bytes(*key)))
+    Ok(SealKey::from_bytes(*key))
 }
 
 fn read_key(bytes: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {

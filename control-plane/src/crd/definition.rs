@@ -1,17 +1,17 @@
 //! One CustomResourceDefinition for each kind. Owns names, columns and the version; the schemas come from where the fields
 //! are read and written.
 
-use kith_policy::document::schema;
+use kith_policy::document::{API_VERSION, GROUP, VERSION, schema};
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::{DefinitionError, rules, structural};
+use crate::kubernetes::kinds::{AUTHORIZATION_POLICY, OurKind, QUARANTINE};
 use crate::status::document::{PolicyStatus, QuarantineStatus};
 
 /// What a kind is called, and what `kubectl get` shows of it.
 struct Kind {
-    kind: &'static str,
-    plural: &'static str,
+    name: OurKind,
     singular: &'static str,
     short: &'static str,
     scope: &'static str,
@@ -25,8 +25,7 @@ pub(super) fn authorization_policy() -> Result<Value, DefinitionError> {
     rules::add(&mut spec, rules::AUTHORIZATION_POLICY)?;
     Ok(definition(
         &Kind {
-            kind: "AuthorizationPolicy",
-            plural: "authorizationpolicies",
+            name: AUTHORIZATION_POLICY,
             singular: "authorizationpolicy",
             short: "kap",
             scope: "Namespaced",
@@ -41,6 +40,11 @@ pub(super) fn authorization_policy() -> Result<Value, DefinitionError> {
                 ),
                 age(),
                 wide("Accepted", &condition("Accepted", "status"), "Whether the policy could be read"),
+                wide(
+                    "Resolved",
+                    &condition("ResolvedRefs", "status"),
+                    "Whether everybody whom it means is there"
+                ),
                 wide("Reason", &condition("Programmed", "message"), "Why it is programmed or not"),
             ]),
         },
@@ -55,8 +59,7 @@ pub(super) fn quarantine() -> Result<Value, DefinitionError> {
     rules::add(&mut spec, rules::QUARANTINE)?;
     Ok(definition(
         &Kind {
-            kind: "Quarantine",
-            plural: "quarantines",
+            name: QUARANTINE,
             singular: "quarantine",
             short: "kq",
             scope: "Cluster",
@@ -65,7 +68,18 @@ pub(super) fn quarantine() -> Result<Value, DefinitionError> {
                 column("Target", ".status.target", "Who is cut off"),
                 column("Reason", ".spec.reason", "Why"),
                 column("Accepted", &condition("Accepted", "status"), "Whether the quarantine could be read"),
+                column(
+                    "Programmed",
+                    &condition("Programmed", "status"),
+                    "Whether every sidecar has it in force"
+                ),
                 age(),
+                wide(
+                    "Resolved",
+                    &condition("ResolvedRefs", "status"),
+                    "Whether there is somebody to cut off"
+                ),
+                wide("Message", &condition("Programmed", "message"), "Why it is programmed or not"),
             ]),
         },
         spec,
@@ -74,18 +88,18 @@ pub(super) fn quarantine() -> Result<Value, DefinitionError> {
 }
 
 fn definition(kind: &Kind, spec: Value, status: Value) -> Value {
-    let Kind { kind, plural, singular, short, scope, description, columns } = kind;
+    let Kind { name: OurKind { kind, plural }, singular, short, scope, description, columns } = kind;
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {
-            "name": format!("{plural}.kith.dev"),
+            "name": format!("{plural}.{GROUP}"),
             // Without the definitions every policy is gone: `helm uninstall` leaves them.
             "annotations": { "helm.sh/resource-policy": "keep" },
             "labels": { "app.kubernetes.io/part-of": "kith" },
         },
         "spec": {
-            "group": "kith.dev",
+            "group": GROUP,
             "names": {
                 "kind": kind,
                 "listKind": format!("{kind}List"),
@@ -96,7 +110,7 @@ fn definition(kind: &Kind, spec: Value, status: Value) -> Value {
             },
             "scope": scope,
             "versions": [{
-                "name": "v1alpha1",
+                "name": VERSION,
                 "served": true,
                 "storage": true,
                 "subresources": { "status": {} },
@@ -117,7 +131,7 @@ fn object(description: &str, spec: Value, status: Value) -> Value {
         "type": "object",
         "required": ["spec"],
         "properties": {
-            "apiVersion": { "type": "string", "description": "The version of the language: kith.dev/v1alpha1." },
+            "apiVersion": { "type": "string", "description": format!("The version of the language: {API_VERSION}.") },
             "kind": { "type": "string", "description": "The kind of the object." },
             "metadata": { "type": "object" },
             "spec": described(spec, "What is wanted."),

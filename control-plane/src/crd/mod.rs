@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-pub use review::review;
+pub use review::{Reviewed, review};
 
 /// One file of the chart.
 #[derive(Debug, Clone, PartialEq, Eq)]

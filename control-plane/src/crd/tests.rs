@@ -152,7 +152,7 @@ fn admission_says_what_the_reader_says() {
     let object = |kind: &str, metadata: Value, spec: Value| {
         let object =
             json!({ "apiVersion": "kith.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec });
-        review(&trust_domain(), &object)
+        review(&trust_domain(), &object).map(drop)
     };
     let named = || json!({ "name": "a", "namespace": "b", "uid": "c" });
     let quarantine = |spec| object("Quarantine", json!({ "name": "a", "uid": "c" }), spec);
@@ -183,7 +183,7 @@ fn admission_says_what_the_reader_says() {
         (quarantine(json!({ "node": "n", "untl": 1 })), "spec.untl: unknown field"),
         (quarantine(json!({ "identity": "spiffe://far.example/ns/a/sa/b" })), "spec.identity: "),
         (object("Secret", named(), json!({})), "kind: \"Secret\" is no kind of ours"),
-        (review(&trust_domain(), &Value::Null), "kind is missing"),
+        (review(&trust_domain(), &Value::Null).map(drop), "kind is missing"),
     ] {
         let refused = refused.unwrap_err();
         assert!(refused.contains(expected), "{refused}");

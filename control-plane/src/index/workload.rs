@@ -36,6 +36,13 @@ pub(crate) struct Workload {
     pub(crate) node: Option<String>,
 }
 
+impl Workload {
+    /// The name of its pod, without its namespace; `None` in local mode.
+    pub(crate) fn pod(&self) -> Option<&str> {
+        self.name.strip_prefix(&*self.namespace)?.strip_prefix('/')
+    }
+}
+
 /// Why a list of workloads is refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WorkloadsError {

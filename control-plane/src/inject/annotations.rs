@@ -1,8 +1,11 @@
 //! What a pod's author may decide about its sidecar. Owns the table of annotations and what may stand in each: nothing
 //! here reaches a shell, a template or a variable without having been understood (K8).
 
+use std::collections::BTreeMap;
+
 use kith_policy::closest;
 use kith_proto::pod::{PortRange, Redirect};
+use serde_json::Value;
 
 use super::at::At;
 use super::namespace::NamespaceFacts;
@@ -87,6 +90,29 @@ impl Wishes {
         }
         Ok(())
     }
+}
+
+/// Every annotation that a pod may have, as it is written.
+pub(crate) fn known_annotations() -> impl Iterator<Item = String> {
+    KNOWN.iter().map(|name| format!("{PREFIX}{name}"))
+}
+
+/// The annotations of a pod that would be refused for their value, whatever its namespace permits. Names that nobody knows
+/// are not among them.
+pub(crate) fn misread(annotations: &BTreeMap<String, String>) -> Vec<Refusal> {
+    let (redirect, resources, log_level) = (Redirect::default(), Resources::default(), LogLevel::default());
+    let mut wishes = Wishes { redirect, resources, log_level };
+    let namespace = NamespaceFacts::unseen("");
+    let known = annotations.iter().filter_map(|(key, text)| {
+        let name = key.strip_prefix(PREFIX).filter(|name| KNOWN.contains(name))?;
+        Some((key, name, text))
+    });
+    let read = known.filter_map(|(key, name, text)| {
+        let value = Value::from(text.as_str());
+        let entry = At::of(&format!("metadata.annotations[{key}]"), &value);
+        wishes.take(name, text, &entry, &namespace).err()
+    });
+    read.collect()
 }
 
 fn unknown_name(name: &str) -> String {

@@ -68,6 +68,16 @@ impl<'a> At<'a> {
         }
     }
 
+    /// Its first item of this name.
+    pub(super) fn named(&self, name: &str) -> Result<Option<Self>, Refusal> {
+        for item in self.list()? {
+            if item.get("name").text()? == Some(name) {
+                return Ok(Some(item));
+            }
+        }
+        Ok(None)
+    }
+
     /// Its text, if it is there.
     pub(super) fn text(&self) -> Result<Option<&'a str>, Refusal> {
         match self.value {

@@ -65,16 +65,10 @@ pub fn check_ephemeral(old: &Value, new: &Value) -> Result<(), Refusal> {
 /// `old` and `new` are the pod before and after.
 pub fn check_update(old: &Value, new: &Value) -> Result<(), Refusal> {
     let (old, new) = (At::root(old), At::root(new));
-    for before in old.get("spec").get("initContainers").list()? {
-        let Some(name) = before.get("name").text()?.filter(|name| OURS.contains(name)) else { continue };
-        let containers = new.get("spec").get("initContainers");
-        let mut after = None;
-        for container in containers.list()? {
-            if container.get("name").text()? == Some(name) {
-                after = Some(container);
-            }
-        }
-        match after {
+    let containers = new.get("spec").get("initContainers");
+    for name in OURS {
+        let Some(before) = old.get("spec").get("initContainers").named(name)? else { continue };
+        match containers.named(name)? {
             Some(after) if after.value() == before.value() => {}
             Some(after) => {
                 return Err(
@@ -92,10 +86,5 @@ pub fn check_update(old: &Value, new: &Value) -> Result<(), Refusal> {
 }
 
 fn is_member(pod: &At<'_>) -> Result<bool, Refusal> {
-    for container in pod.get("spec").get("initContainers").list()? {
-        if container.get("name").text()? == Some(SIDECAR_CONTAINER) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    Ok(pod.get("spec").get("initContainers").named(SIDECAR_CONTAINER)?.is_some())
 }

@@ -2,8 +2,10 @@
 //! server would fill in are written out, so that a pod that comes back from it is recognised field by field.
 
 use kith_proto::pod::{
-    HEALTH_PORT, IDENTITY_FOLDER, Probes, REDIRECT_CONTAINER, REDIRECT_UID, ROOTS_FILE, SIDECAR_CONTAINER,
-    SIDECAR_UID, TOKEN_AUDIENCE, TOKEN_FILE,
+    CONTROL_PLANE_VARIABLE, HEALTH_PORT, IDENTITY_FOLDER, LOG_VARIABLE, POD_IPS_VARIABLE, POD_NAME_VARIABLE,
+    POD_NAMESPACE_VARIABLE, PROBES_VARIABLE, Probes, REDIRECT_CONTAINER, REDIRECT_UID, REDIRECT_VARIABLE,
+    ROOTS_FILE, SERVICE_ACCOUNT_VARIABLE, SIDECAR_CONTAINER, SIDECAR_UID, STARTED_LIMIT, STARTED_PATH,
+    TOKEN_AUDIENCE, TOKEN_FILE, TRUST_CONFIG_MAP, TRUST_DOMAIN_VARIABLE,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -15,15 +17,11 @@ use super::settings::{Resources, Settings};
 pub(super) const IDENTITY_VOLUME: &str = "kith-identity";
 /// Nothing. It is mounted where Kubernetes would otherwise mount the pod's general token (K24).
 pub(super) const NOTHING_VOLUME: &str = "kith-nothing";
-/// The ConfigMap that the control plane keeps in each namespace of the mesh.
-const TRUST_CONFIG_MAP: &str = "kith-trust";
 /// Kubernetes mounts its token into every container that has nothing there.
 const GENERAL_TOKEN_FOLDER: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const TOKEN_SECONDS: u32 = 600;
 /// rw-r--r--: a group that the pod names gets what Kubernetes gives it.
 const FILE_MODE: u32 = 0o644;
-/// The variable with what the kubelet asked before.
-pub(super) const PROBES_VARIABLE: &str = "KITH_PROBES";
 
 /// The step that redirects, and tries whether it did.
 pub(super) fn redirect(settings: &Settings, wishes: &Wishes) -> Value {
@@ -33,7 +31,7 @@ pub(super) fn redirect(settings: &Settings, wishes: &Wishes) -> Value {
         "image": settings.injector.sidecar_image,
         "imagePullPolicy": settings.injector.image_pull_policy.as_str(),
         "command": ["/kith-redirect"],
-        "env": [variable("KITH_REDIRECT", &in_a_variable(&wishes.redirect)), of_pod("KITH_POD_IPS", "status.podIPs")],
+        "env": [variable(REDIRECT_VARIABLE, &in_a_variable(&wishes.redirect)), of_pod(POD_IPS_VARIABLE, "status.podIPs")],
         "resources": resources(&wishes.resources),
         "securityContext": {
             // The file itself carries the capability, which this user then has and nobody gains.
@@ -61,19 +59,19 @@ pub(super) fn sidecar(settings: &Settings, wishes: &Wishes, probes: &Probes) -> 
         "args": ["pod"],
         "restartPolicy": "Always",
         "env": [
-            variable("KITH_TRUST_DOMAIN", settings.trust_domain.as_str()),
-            variable("KITH_CONTROL_PLANE", &settings.control_plane),
-            of_pod("KITH_POD_NAMESPACE", "metadata.namespace"),
-            of_pod("KITH_POD_NAME", "metadata.name"),
-            of_pod("KITH_SERVICE_ACCOUNT", "spec.serviceAccountName"),
-            of_pod("KITH_POD_IPS", "status.podIPs"),
+            variable(TRUST_DOMAIN_VARIABLE, settings.trust_domain.as_str()),
+            variable(CONTROL_PLANE_VARIABLE, &settings.control_plane),
+            of_pod(POD_NAMESPACE_VARIABLE, "metadata.namespace"),
+            of_pod(POD_NAME_VARIABLE, "metadata.name"),
+            of_pod(SERVICE_ACCOUNT_VARIABLE, "spec.serviceAccountName"),
+            of_pod(POD_IPS_VARIABLE, "status.podIPs"),
             variable(PROBES_VARIABLE, &in_a_variable(probes)),
-            variable("KITH_LOG", wishes.log_level.as_str()),
+            variable(LOG_VARIABLE, wishes.log_level.as_str()),
         ],
         // No liveness probe: a sidecar that is started again keeps none of the calls that were open, and what it waits
         // for (an svid, a snapshot) does not come sooner by it.
         // It waits for its answer: a minute of refusals at most, and longer while something is missing.
-        "startupProbe": asked("/started", Asked { every: 1, failures: 60, wait: 5 }),
+        "startupProbe": asked(STARTED_PATH, Asked { every: 1, failures: 60, wait: STARTED_LIMIT.as_secs() }),
         "readinessProbe": asked("/ready", Asked { every: 2, failures: 3, wait: 1 }),
         "resources": resources(&wishes.resources),
         "securityContext": {
@@ -87,7 +85,7 @@ pub(super) fn sidecar(settings: &Settings, wishes: &Wishes, probes: &Probes) -> 
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "terminationMessagePath": "/dev/termination-log",
-        // Not what it logs: who may see a pod may not therefore see its calls.
+        // What it writes there as it fails, and not what it logs: who may see a pod may not therefore see its calls.
         "terminationMessagePolicy": "File",
         "volumeMounts": [
             {"name": IDENTITY_VOLUME, "mountPath": IDENTITY_FOLDER, "readOnly": true},
@@ -124,7 +122,7 @@ fn of_pod(name: &str, field: &str) -> Value {
 struct Asked {
     every: u32,
     failures: u32,
-    wait: u32,
+    wait: u64,
 }
 
 fn asked(path: &str, Asked { every, failures, wait }: Asked) -> Value {

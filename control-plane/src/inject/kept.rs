@@ -2,12 +2,11 @@
 //! what of it stays: everything of ours is written anew, and of what others added only what cannot change what our
 //! containers do. Cloud providers add variables and tokens to every container of a pod, ours included.
 
-use kith_proto::pod::{Probes, REDIRECT_CONTAINER, SIDECAR_CONTAINER};
+use kith_proto::pod::{PROBES_VARIABLE, Probes, REDIRECT_CONTAINER, SIDECAR_CONTAINER};
 use serde_json::{Map, Value};
 
 use super::annotations::INJECTED;
 use super::at::At;
-use super::containers::PROBES_VARIABLE;
 use super::quantity::Quantity;
 use super::refusal::Refusal;
 
@@ -74,19 +73,14 @@ impl<'a> Kept<'a> {
 }
 
 fn probes(sidecar: &At<'_>) -> Result<Probes, Refusal> {
-    for variable in sidecar.get("env").list()? {
-        if variable.get("name").text()? == Some(PROBES_VARIABLE) {
-            let value = variable.get("value");
-            let refuse = |_| {
-                value.refuse(
-                    "this is not what the injector writes; remove its containers and the annotation \
-                                           config.kith.dev/injected, and begin anew",
-                )
-            };
-            return serde_json::from_str(value.text()?.unwrap_or("{}")).map_err(refuse);
-        }
-    }
-    Ok(Probes::new())
+    let Some(variable) = sidecar.get("env").named(PROBES_VARIABLE)? else { return Ok(Probes::new()) };
+    let value = variable.get("value");
+    serde_json::from_str(value.text()?.unwrap_or("{}")).map_err(|_| {
+        value.refuse(
+            "this is not what the injector writes; remove its containers and the annotation config.kith.dev/injected, \
+             and begin anew",
+        )
+    })
 }
 
 /// Our container with what may stay of the one that was found.

@@ -32,10 +32,12 @@ use std::fmt;
 use kith_proto::pod::{Probes, SIDECAR_CONTAINER};
 use serde_json::Value;
 
+pub(crate) use self::annotations::{known_annotations, misread as misread_annotations};
 pub use self::check::{check_ephemeral, check_pod, check_update};
 pub use self::document::{DocumentRefusal, Outcome, Report, inject_document};
 pub use self::hook_nonce::{HookNonce, NoRandomness};
 pub use self::namespace::{INJECT_LABEL, Membership, NamespaceFacts};
+pub(crate) use self::namespace::{PERMIT_SKIP_INBOUND, PERMIT_SKIP_OUTBOUND};
 pub use self::patch::Operation;
 pub use self::quantity::{NoQuantity, Quantity};
 pub use self::refusal::Refusal;
@@ -48,6 +50,10 @@ use self::at::At;
 use self::kept::Kept;
 use self::probes::Rewriting;
 
+/// What a pod may say of itself: that it is a member, as it would be anyway, or that it stays outside.
+pub(crate) const POD_INJECT_VALUES: [&str; 2] = [ENABLED, DISABLED];
+const ENABLED: &str = "enabled";
+const DISABLED: &str = "disabled";
 /// Where the kubelet keeps what it was told by a file: such a pod is shown, and nobody can change it.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 /// Which container `kubectl logs` and `kubectl exec` mean: never ours.
@@ -115,9 +121,9 @@ fn left_alone(pod: &At<'_>, namespace: &NamespaceFacts) -> Result<Option<Untouch
         pod.get("metadata").get("annotations").get(MIRROR),
     );
     let (field, untouched) = match label.text()? {
-        None | Some("enabled") if mirror.is_absent() => return Ok(None),
-        None | Some("enabled") => (mirror, Untouched::Mirror),
-        Some("disabled") => (label, Untouched::OptedOut),
+        None | Some(ENABLED) if mirror.is_absent() => return Ok(None),
+        None | Some(ENABLED) => (mirror, Untouched::Mirror),
+        Some(DISABLED) => (label, Untouched::OptedOut),
         Some(_) => {
             return Err(label.refuse("write disabled to keep the pod outside the mesh, or remove the label"));
         }
@@ -128,13 +134,11 @@ fn left_alone(pod: &At<'_>, namespace: &NamespaceFacts) -> Result<Option<Untouch
             namespace.name
         )));
     }
-    for container in pod.get("spec").get("initContainers").list()? {
-        // By this container the mesh knows its members.
-        if container.get("name").text()? == Some(SIDECAR_CONTAINER) {
-            return Err(container
-                .get("name")
-                .refuse("a pod outside the mesh has no sidecar; remove the container"));
-        }
+    // By this container the mesh knows its members.
+    if let Some(sidecar) = pod.get("spec").get("initContainers").named(SIDECAR_CONTAINER)? {
+        return Err(sidecar
+            .get("name")
+            .refuse("a pod outside the mesh has no sidecar; remove the container"));
     }
     Ok(Some(untouched))
 }

@@ -10,8 +10,10 @@ use super::refusal::Refusal;
 
 /// On a namespace: whether its pods become members. On a pod: whether it stays outside.
 pub const INJECT_LABEL: &str = "kith.dev/inject";
-const PERMIT_SKIP_INBOUND: &str = "config.kith.dev/permit-skip-inbound-ports";
-const PERMIT_SKIP_OUTBOUND: &str = "config.kith.dev/permit-skip-outbound-ports";
+/// On a namespace: ports of their own that its pods may leave out.
+pub(crate) const PERMIT_SKIP_INBOUND: &str = "config.kith.dev/permit-skip-inbound-ports";
+/// On a namespace: ports elsewhere that its pods may leave out.
+pub(crate) const PERMIT_SKIP_OUTBOUND: &str = "config.kith.dev/permit-skip-outbound-ports";
 
 /// Whether pods of a namespace become members of the mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

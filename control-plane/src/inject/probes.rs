@@ -11,15 +11,14 @@
 //! The port is open to whoever reaches the pod. Liveness, readiness and startup are questions, and may be asked by
 //! anybody; lifecycle hooks are orders, and their paths have a nonce ([`HookNonce`]): `app/pre-stop/<32 digits>`.
 
-use kith_proto::pod::{HEALTH_PORT, INBOUND_PORT, OUTBOUND_PORT, PortRange, Probe, ProbeAction, Probes};
+use kith_proto::pod::{HEALTH_PORT, PROBE_PATH, PortRange, Probe, ProbeAction, Probes};
 use serde_json::{Map, Value, json};
 
 use super::at::At;
 use super::hook_nonce::HookNonce;
 use super::refusal::Refusal;
+use super::rules::check_port;
 
-/// Before everything that the sidecar is asked by.
-const PREFIX: &str = "/probe/";
 /// The field of a container, and how the path that is asked names it.
 const PROBES: [(&str, &str); 3] =
     [("livenessProbe", "liveness"), ("readinessProbe", "readiness"), ("startupProbe", "startup")];
@@ -42,7 +41,7 @@ pub(super) struct Rewriting<'a> {
     pub(super) nonce: HookNonce,
 }
 
-/// How the sidecar is asked: the path below `/probe/`.
+/// How the sidecar is asked: the path below [`PROBE_PATH`].
 #[derive(Debug)]
 struct Key {
     /// `app/liveness`, `app/pre-stop`.
@@ -161,8 +160,7 @@ impl<'a> Rewriting<'a> {
             return Ok(None);
         }
         let port = port(&place.get("port"), container)?;
-        let is_it = |skipped: &PortRange| skipped.first() <= port && port <= skipped.last();
-        if self.skipped.iter().any(is_it) {
+        if self.skipped.iter().any(|skipped| skipped.has(port)) {
             return Ok(None);
         }
         Ok(Some(if !tcp.is_absent() {
@@ -202,32 +200,27 @@ fn port(place: &At<'_>, container: &At<'_>) -> Result<u16, Refusal> {
         },
         _ => place.number()?.unwrap_or_default(),
     };
-    let ours = [OUTBOUND_PORT, INBOUND_PORT, HEALTH_PORT];
+    check_port(place, number)?;
     match u16::try_from(number) {
-        Ok(port) if ours.contains(&port) => {
-            Err(place.refuse("the sidecar listens on this port; let the application use another one"))
-        }
         Ok(port) if port > 0 => Ok(port),
         _ => Err(place.refuse("a port is a number from 1 to 65535")),
     }
 }
 
 fn named(name: &str, container: &At<'_>) -> Result<Option<i64>, Refusal> {
-    for port in container.get("ports").list()? {
-        if port.get("name").text()? == Some(name) {
-            return port.get("containerPort").number();
-        }
+    match container.get("ports").named(name)? {
+        Some(port) => port.get("containerPort").number(),
+        None => Ok(None),
     }
-    Ok(None)
 }
 
 fn question(key: &str) -> Value {
-    json!({"path": format!("{PREFIX}{key}"), "port": HEALTH_PORT, "scheme": "HTTP"})
+    json!({"path": format!("{PROBE_PATH}{key}"), "port": HEALTH_PORT, "scheme": "HTTP"})
 }
 
 /// What it asks the sidecar by, if it does.
 fn pointed_at_us(fields: &Map<String, Value>) -> Option<&str> {
     let http = fields.get("httpGet")?;
-    let path = http.get("path")?.as_str()?.strip_prefix(PREFIX)?;
+    let path = http.get("path")?.as_str()?.strip_prefix(PROBE_PATH)?;
     (*http.get("port")? == HEALTH_PORT).then_some(path)
 }

@@ -32,11 +32,6 @@ impl Refusal {
         Self::new(field, &Value::String(start), advice)
     }
 
-    /// The field, as a path below the object.
-    pub fn field(&self) -> &str {
-        &self.field
-    }
-
     /// The same, in another object.
     pub(super) fn below(self, parent: &str) -> Self {
         Self { field: visible(&format!("{parent}{}", self.field)), ..self }

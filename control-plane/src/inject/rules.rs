@@ -119,12 +119,15 @@ fn check_ports(container: &At<'_>) -> Result<(), Refusal> {
             continue;
         }
         let number = port.get("containerPort");
-        let ours = [OUTBOUND_PORT, INBOUND_PORT, HEALTH_PORT].map(i64::from);
-        if number.number()?.is_some_and(|number| ours.contains(&number)) {
-            return Err(
-                number.refuse("the sidecar listens on this port; let the application use another one")
-            );
-        }
+        check_port(&number, number.number()?.unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+/// Refuses a port that the sidecar has; it stands at `place`.
+pub(super) fn check_port(place: &At<'_>, number: i64) -> Result<(), Refusal> {
+    if [OUTBOUND_PORT, INBOUND_PORT, HEALTH_PORT].map(i64::from).contains(&number) {
+        return Err(place.refuse("the sidecar listens on this port; let the application use another one"));
     }
     Ok(())
 }

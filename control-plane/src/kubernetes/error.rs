@@ -122,10 +122,10 @@ impl ClusterError {
                 Self::Failed { access: access.clone(), reason }
             }
             error @ (kube::Error::HyperError(_) | kube::Error::Service(_)) => {
-                Self::Unreachable { reason: causes(&error) }
+                Self::Unreachable { reason: innermost(&error) }
             }
             kube::Error::Auth(_) => Self::Unauthenticated,
-            other => Self::Failed { access: access.clone(), reason: causes(&other) },
+            other => Self::Failed { access: access.clone(), reason: innermost(&other) },
         }
     }
 }
@@ -138,6 +138,14 @@ pub(crate) async fn answer<T>(
     match timeout(LIMIT, question).await {
         Ok(answer) => answer.map_err(|error| ClusterError::of(access, error)),
         Err(_) => Err(ClusterError::Unreachable { reason: format!("no answer within {LIMIT:?}") }),
+    }
+}
+
+/// What is done to an object that may be gone already: then there is nothing left to do.
+pub(crate) fn unless_gone<T>(done: kube::Result<T>) -> kube::Result<()> {
+    match done {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        other => other.map(drop),
     }
 }
 
@@ -155,9 +163,9 @@ fn is_by_webhook(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.message.starts_with("admission webhook "))
 }
 
-/// The innermost cause says what is wrong.
-fn causes(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
+/// What is wrong, of an error that only says where: its innermost cause.
+pub fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |&error| error.source())
         .last()
         .map_or_else(String::new, ToString::to_string)
 }

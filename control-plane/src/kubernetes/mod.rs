@@ -6,15 +6,16 @@ pub mod check;
 pub(crate) mod client;
 mod error;
 mod installation;
+pub(crate) mod kinds;
 mod port_forward;
 mod quarantines;
 
 pub use self::client::ClientError;
-pub use self::error::{Access, ClusterError};
+pub(crate) use self::error::unless_gone;
+pub use self::error::{Access, ClusterError, innermost};
 pub use self::installation::Installation;
 pub use self::port_forward::Forwarded;
-pub use self::quarantines::Written;
-pub use crate::quarantine::Target as QuarantineTarget;
+pub use self::quarantines::{StoredQuarantine, Written};
 
 /// Who wrote a field of an object: the API server keeps it, and lets each writer change its own.
 pub(crate) const FIELD_MANAGER: &str = "kith-control-plane";

@@ -7,6 +7,10 @@ fn denial(number: usize, source: Option<&str>) -> Denial {
     Denial { id: format!("{number:032x}"), source: source.map(id), line: String::new() }
 }
 
+fn some(name: &str) -> Option<SpiffeId> {
+    Some(id(name))
+}
+
 fn has(observed: &Observed, number: usize) -> bool {
     !observed.denials(&format!("{number:032x}")).is_empty()
 }
@@ -39,12 +43,13 @@ fn a_reporter_that_floods_evicts_only_its_own_reports() {
 #[test]
 fn counters_add_up_without_overflow_and_only_for_calls_that_reached_the_reporter() {
     let observed = Observed::default();
-    let more = Counts { allowed: u64::MAX, denied: 1, failed: 2 };
-    assert!(observed.counted(&id("payments"), id("orders"), id("payments"), more));
-    assert!(observed.counted(&id("payments"), id("web"), id("payments"), more));
-    assert!(observed.counted(&id("payments"), id("payments"), id("bank"), more));
+    let more = Counts { allowed: u64::MAX, denied: 1, failed: 2, would_deny: 4 };
+    assert!(observed.counted(&id("payments"), some("orders"), id("payments"), more));
+    // Whoever proved nothing called it as well.
+    assert!(observed.counted(&id("payments"), None, id("payments"), more));
+    assert!(observed.counted(&id("payments"), some("payments"), id("bank"), more));
     let reached = observed.reached(&id("payments"));
-    assert_eq!(reached, Counts { allowed: u64::MAX, denied: 2, failed: 4 });
+    assert_eq!(reached, Counts { allowed: u64::MAX, denied: 2, failed: 4, would_deny: 8 });
     assert_eq!(observed.reached(&id("bank")), Counts::default(), "bank's own sidecar said nothing");
 }
 
@@ -52,7 +57,7 @@ fn counters_add_up_without_overflow_and_only_for_calls_that_reached_the_reporter
 fn a_reporter_counts_a_bounded_number_of_edges() {
     let observed = Observed::default();
     let count = |number: usize| {
-        observed.counted(&id("payments"), id(&format!("s{number}")), id("payments"), Counts::default())
+        observed.counted(&id("payments"), some(&format!("s{number}")), id("payments"), Counts::default())
     };
     assert_eq!((0..EDGES_PER_REPORTER + 10).filter(|number| count(*number)).count(), EDGES_PER_REPORTER);
     assert!(count(0), "an edge that is known goes on counting");
@@ -83,30 +88,29 @@ fn a_source_that_floods_every_reporter_evicts_only_its_own_at_each() {
 #[test]
 fn edges_are_the_destinations_own_counts_and_what_the_source_itself_refused_in_order() {
     let observed = Observed::default();
-    let one = Counts { allowed: 1, denied: 2, failed: 0 };
+    let one = Counts { allowed: 1, denied: 2, failed: 0, would_deny: 5 };
+    let hearsay = |denied| Counts { allowed: 9, denied, failed: 9, would_deny: 9 };
     for source in ["web", "orders", "payments"] {
-        observed.counted(&id("payments"), id(source), id("payments"), one);
+        observed.counted(&id("payments"), some(source), id("payments"), one);
     }
-    observed.counted(&id("bank"), id("payments"), id("bank"), one);
+    observed.counted(&id("bank"), some("payments"), id("bank"), one);
     // It says of payments only what never got there; of what did, payments' own word counts.
-    observed.counted(
-        &id("orders"),
-        id("orders"),
-        id("payments"),
-        Counts { allowed: 9, denied: 3, failed: 9 },
-    );
-    observed.counted(&id("orders"), id("orders"), id("ghost"), Counts { allowed: 9, denied: 0, failed: 9 });
-    observed.counted(&id("orders"), id("orders"), id("bank"), Counts { allowed: 9, denied: 4, failed: 9 });
-    let edges = |wanted: fn(&SpiffeId, &SpiffeId) -> bool| observed.edges(wanted);
+    for (destination, denied) in [("payments", 3), ("ghost", 0), ("bank", 4)] {
+        observed.counted(&id("orders"), some("orders"), id(destination), hearsay(denied));
+    }
+    let edges = |wanted: fn(Option<&SpiffeId>, &SpiffeId) -> bool| observed.edges(wanted);
     let refused = |denied| Counts { denied, ..Counts::default() };
     let expected = [
-        ((id("orders"), id("bank")), refused(4)),
-        ((id("orders"), id("payments")), Counts { denied: 5, ..one }),
-        ((id("payments"), id("bank")), one),
-        ((id("payments"), id("payments")), one),
-        ((id("web"), id("payments")), one),
+        ((some("orders"), id("bank")), refused(4)),
+        ((some("orders"), id("payments")), Counts { denied: 5, ..one }),
+        ((some("payments"), id("bank")), one),
+        ((some("payments"), id("payments")), one),
+        ((some("web"), id("payments")), one),
     ];
     assert_eq!(edges(|_, _| true), expected);
-    assert_eq!(edges(|source, _| *source == id("web")), expected[4..]);
-    assert_eq!(observed.reached(&id("payments")), Counts { allowed: 3, denied: 6, failed: 0 });
+    assert_eq!(edges(|source, _| source == Some(&id("web"))), expected[4..]);
+    assert_eq!(
+        observed.reached(&id("payments")),
+        Counts { allowed: 3, denied: 6, failed: 0, would_deny: 15 }
+    );
 }

@@ -6,9 +6,10 @@ use std::time::SystemTime;
 
 use kith_identity::{SpiffeId, TrustDomain};
 use kith_policy::Revision;
+use kith_policy::document::quarantine::MAX_REASON_BYTES;
 use tracing::info;
 
-use super::store::{Full, MAX_REASON, Store, StoreError, check_room};
+use super::store::{Full, Store, StoreError, check_room};
 use super::target::Target;
 use crate::index::Worlds;
 
@@ -43,7 +44,7 @@ pub(crate) enum ChangeError {
     Foreign { identity: SpiffeId, ours: TrustDomain },
     #[error("{0} is a trust domain and no workload; name an identity in it")]
     NoPath(SpiffeId),
-    #[error("the reason has {0} bytes; say it in at most {MAX_REASON}")]
+    #[error("the reason has {0} bytes; say it in at most {MAX_REASON_BYTES}")]
     LongReason(usize),
     #[error("the reason has a control character in it; say it in one line of text")]
     ControlCharacter,
@@ -120,7 +121,7 @@ pub(super) fn check(ours: &TrustDomain, identity: &SpiffeId, reason: &str) -> Re
 
 /// Whether a reason is one.
 pub(super) fn check_reason(reason: &str) -> Result<(), ChangeError> {
-    if reason.len() > MAX_REASON {
+    if reason.len() > MAX_REASON_BYTES {
         return Err(ChangeError::LongReason(reason.len()));
     }
     if reason.contains(char::is_control) { Err(ChangeError::ControlCharacter) } else { Ok(()) }

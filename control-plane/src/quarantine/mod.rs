@@ -20,7 +20,7 @@ use kith_policy::Revision;
 pub(crate) use ledger::{Change, ChangeError, Ledger};
 pub(crate) use quarantining::Quarantining;
 pub(crate) use store::Store;
-pub use target::Target;
+pub(crate) use target::Target;
 
 /// One identity that is cut off.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,6 @@ const VERSION: u32 = 1;
 pub(super) const MAX_ENTRIES: usize = 10_000;
 /// Identities and reasons in all, in bytes: a message takes 4 MiB.
 pub(super) const MAX_TEXT: usize = 3 * 1024 * 1024;
-pub(super) const MAX_REASON: usize = 256;
 /// A full list with every byte of its texts escaped.
 const MAX_FILE: u64 = 8 * 1024 * 1024;
 

@@ -6,7 +6,7 @@ use kith_identity::SpiffeId;
 
 /// Somebody who is cut off.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Target {
+pub(crate) enum Target {
     /// Whoever has this identity.
     Identity(SpiffeId),
     /// One pod.
@@ -22,7 +22,7 @@ pub enum Target {
 
 impl Target {
     /// The identity that is cut off; `None` where single workloads are.
-    pub fn identity(&self) -> Option<&SpiffeId> {
+    pub(crate) fn identity(&self) -> Option<&SpiffeId> {
         match self {
             Self::Identity(identity) => Some(identity),
             Self::Pod { .. } | Self::Node(_) => None,

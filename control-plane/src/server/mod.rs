@@ -1,6 +1,7 @@
 //! gRPC over our own connections: mTLS for sidecars, a unix socket for people. Owns the limits on what a connection
 //! may use and when it ends; who may call what is `gate`'s, what the answer is the services'.
 
+mod ending;
 mod gate;
 mod routes;
 
@@ -17,13 +18,14 @@ use kith_mtls::{Server, VerifiedPeer};
 use kith_runtime::{Clock, Newest, Stop, Tasks};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tonic::Status;
 use tonic::body::Body;
 use tracing::{debug, info};
 
 use crate::attest::Connection;
 
+pub(crate) use ending::serve_until;
 pub(crate) use gate::Door;
 pub(crate) use routes::Routes;
 
@@ -39,14 +41,16 @@ pub(crate) const MAX_HANDSHAKES: usize = 512;
 /// Connections without an svid: whoever opens many pushes out strangers, and never a sidecar that has its svid (D3).
 pub(crate) const MAX_STRANGERS: usize = 1024;
 const _: () = assert!(MAX_HANDSHAKES + MAX_STRANGERS <= MAX_CONNECTIONS / 2, "room for those with an svid");
+/// How much of either one address may have: an eighth. A pod that opens many waits for its own, and the others' sidecars
+/// get their svids meanwhile. Behind an address that many pods share, such as a node's where the network hides theirs, it
+/// is still more than ask at the same moment.
+const SHARE: usize = 8;
 /// What ALPN calls HTTP/2.
 pub(crate) const ALPN: &[u8] = b"h2";
 
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Whoever has no svid yet has one thing to ask and then comes back with it.
 const STRANGER_TIME: Duration = Duration::from_secs(10);
-/// Between GOAWAY and the end: for answers that are being written.
-const GOODBYE_TIME: Duration = Duration::from_millis(500);
 const MAX_HEADER_LIST: u32 = 16 * 1024;
 const MAX_RESETS: usize = 32;
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -113,11 +117,18 @@ pub(crate) struct Connections {
     pub(crate) tasks: Tasks,
 }
 
+/// Places for who has proven nothing, fairly shared.
+pub(crate) fn places(all: usize) -> Newest {
+    Newest::new(all).with_share(all.div_ceil(SHARE))
+}
+
 impl Connections {
     /// One connection of a sidecar: handshake, then calls until the svids end.
     pub(crate) async fn serve_sidecar(self, tls: Server, stream: TcpStream, address: SocketAddr) {
+        // A listener of both families tells IPv4 addresses as IPv6.
+        let ip = address.ip().to_canonical();
         let session = tokio::select! {
-            session = self.unproven.run(tls.accept(stream, HANDSHAKE_TIME)) => session,
+            session = self.unproven.run_from(ip, tls.accept(stream, HANDSHAKE_TIME)) => session,
             () = self.stop.graceful() => return,
         };
         let session = match session {
@@ -127,17 +138,15 @@ impl Connections {
         };
         let ends_at = session.ends_at();
         let stranger = session.peer.is_none();
-        // A listener of both families tells IPv4 addresses as IPv6.
-        let address = Some(address.ip().to_canonical());
-        let caller = Caller { peer: session.peer.map(Arc::new), ends_at, address };
+        let caller = Caller { peer: session.peer.map(Arc::new), ends_at, address: Some(ip) };
         let end = connection_end(ends_at, stranger, self.clock.clone());
         if !stranger {
             return self.serve(session.stream, caller, Allowance::KNOWN, end).await;
         }
         let strangers = self.strangers.clone();
         let serving = self.serve(session.stream, caller, Allowance::STRANGER, end);
-        if strangers.run(serving).await.is_none() {
-            debug!(?address, "A connection without an svid was cut off: newer ones took its place");
+        if strangers.run_from(ip, serving).await.is_none() {
+            debug!(address = %ip, "A connection without an svid was cut off: newer ones took its place");
         }
     }
 
@@ -167,20 +176,9 @@ impl Connections {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
             .serve_connection(TokioIo::new(io), answer);
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            ended = connection.as_mut() => return log_ended(ended),
-            () = end => {}
-            () = self.stop.graceful() => {}
-        }
-        connection.as_mut().graceful_shutdown();
-        tokio::select! {
-            ended = timeout(GOODBYE_TIME, connection) => {
-                if let Ok(ended) = ended {
-                    log_ended(ended);
-                }
-            }
-            () = self.stop.forced() => {}
+        let served = serve_until(connection, end, &self.stop, |connection| connection.graceful_shutdown());
+        if let Err(error) = served.await {
+            debug!(%error, "Connection ended with an error");
         }
     }
 }
@@ -215,12 +213,6 @@ async fn answer(
 
 fn log_refused(reason: &str, error: &str, address: SocketAddr) {
     info!(%address, reason, error, "Connection refused");
-}
-
-fn log_ended(ended: hyper::Result<()>) {
-    if let Err(error) = ended {
-        debug!(%error, "Connection ended with an error");
-    }
 }
 
 #[cfg(test)]

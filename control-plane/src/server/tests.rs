@@ -11,6 +11,7 @@ use prost_types::FileDescriptorSet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tonic::Code;
 use tonic_health::server::HealthReporter;
 
@@ -137,8 +138,9 @@ async fn a_message_announced_larger_than_a_stranger_may_send_is_refused_before_i
 async fn strangers_push_out_older_strangers_and_never_keep_out_who_has_an_svid() {
     let mut mesh = Mesh::start().await;
     let (tasks, svid) = (Tasks::new(), mesh.svid("orders").await);
-    // Beside the strangers there is room for one connection that stays and one that is being made.
-    mesh.plane.address = open_small_door(&mesh, &tasks, Places { strangers: 2, connections: 4 }).await;
+    // One address has an eighth of the strangers' places, two; beside them there is room for one connection that stays and
+    // one that is being made.
+    mesh.plane.address = open_small_door(&mesh, &tasks, Room { strangers: 16, connections: 4 }).await;
     // Before any of them goes because its time is over.
     let soon = STRANGER_TIME / 2;
     let mut sidecar = mesh.connect(Some(svid.clone())).await;
@@ -199,23 +201,23 @@ async fn ended(channel: &mut Channel) {
 }
 
 /// How much a door takes.
-struct Places {
+struct Room {
     strangers: usize,
     connections: usize,
 }
 
 /// A second door of the sidecars: one that is full soon.
-async fn open_small_door(mesh: &Mesh, tasks: &Tasks, places: Places) -> SocketAddr {
+async fn open_small_door(mesh: &Mesh, tasks: &Tasks, room: Room) -> SocketAddr {
     let services = &mesh.plane.services;
     let clock = services.clock.clone();
     let own_svid = OwnSvid::mint(Arc::clone(&services.ca), clock.clone()).unwrap();
     let (_, bundles) = watch::channel(Arc::new(services.worlds.now().bundles.clone()));
     let credentials = Credentials::new(own_svid.newest(), bundles, Now::new(move || clock.now()));
     let tls = Server::new(credentials, Accept::TrustDomain(trust_domain()), ClientSvid::Optional, &[ALPN]);
-    let connections = connections(mesh, tasks, places.strangers);
+    let connections = connections(mesh, tasks, room.strangers);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (limits, stop) = (Limits { connections: places.connections }, services.stop.clone());
+    let (limits, stop) = (Limits { connections: room.connections }, services.stop.clone());
     let own_tasks = tasks.clone();
     tasks.spawn(async move {
         let handle = move |stream, address| connections.clone().serve_sidecar(tls.clone(), stream, address);
@@ -252,8 +254,8 @@ fn connections(mesh: &Mesh, tasks: &Tasks, strangers: usize) -> Connections {
     };
     Connections {
         routes: Routes::mesh(issuance, sync, HealthReporter::new()),
-        unproven: Newest::new(MAX_HANDSHAKES),
-        strangers: Newest::new(strangers),
+        unproven: places(MAX_HANDSHAKES),
+        strangers: places(strangers),
         clock: services.clock.clone(),
         stop: services.stop.clone(),
         tasks: tasks.clone(),

@@ -1,4 +1,5 @@
-//! Where policies come from. A source reads the whole of what it holds, or says why it cannot.
+//! Where the world comes from: policies from a folder; from a cluster all that is known of it. A source reads the whole of
+//! what it holds, or says why it cannot.
 
 mod folder;
 pub(crate) mod kubernetes;

@@ -4,7 +4,6 @@
 //! Nobody is answered before the cluster was heard of whole: a sidecar that cannot connect keeps what it has, and one that
 //! is told half of the truth would enforce half of it.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -59,8 +58,7 @@ pub(super) async fn process(args: &KubernetesArgs) -> anyhow::Result<()> {
 async fn start(mut config: ClusterConfig, client: Client, clock: Clock) -> anyhow::Result<Running> {
     let (stopper, stop) = Stop::new();
     let tasks = Tasks::new();
-    let (authority, addresses) = (authority(&mut config)?, Addresses::of(&config));
-    let services = Services::open(authority, QuarantinesIn::Objects, clock, stop)?;
+    let services = Services::open(authority(&mut config)?, QuarantinesIn::Objects, clock, stop)?;
     let own_svid = OwnSvid::mint(Arc::clone(&services.ca), services.clock.clone())?;
 
     let doors = Readiness::new();
@@ -74,33 +72,19 @@ async fn start(mut config: ClusterConfig, client: Client, clock: Clock) -> anyho
         services.clock.clone(),
     );
     let health = services.health(&own_svid, doors, Some(source.clone()));
-    let health = health.open(bind(addresses.health).await?)?;
+    let health = health.open(bind(config.health).await?)?;
     source.first_list().await;
 
     let attestor = attestor(&services, &source, &client, config.token_from_elsewhere);
     let (mesh, people) = services.routes(attestor, PoliciesFrom::Objects(source.facts()));
-    services.open_mesh_door(&tasks, bind(addresses.mesh).await?, services.tls(&own_svid), mesh);
-    services.open_admin_port(&tasks, bind(addresses.people).await?, people);
+    services.open_mesh_door(&tasks, bind(config.listen).await?, services.tls(&own_svid), mesh);
+    services.open_admin_port(&tasks, bind(config.api).await?, people);
     keep_statuses(&services, &tasks, &source, &client, config.svid_lifetime);
-    let webhook = bind(addresses.webhook).await?;
+    let webhook = bind(config.webhook).await?;
     open_webhook(&services, &tasks, &source, client, config, webhook)?;
     drop(closed);
     services.keep_all(&tasks, own_svid);
     Ok(Running { health, stopper, tasks })
-}
-
-/// Where it listens.
-struct Addresses {
-    mesh: SocketAddr,
-    people: SocketAddr,
-    webhook: SocketAddr,
-    health: SocketAddr,
-}
-
-impl Addresses {
-    fn of(config: &ClusterConfig) -> Self {
-        Self { mesh: config.listen, people: config.api, webhook: config.webhook, health: config.health }
-    }
 }
 
 /// Admission, the certificate that it shows, and what the API server and pods trust.
@@ -118,8 +102,9 @@ fn open_webhook(
     let webhook = Webhook::new(
         certificates.tls(),
         source.facts(),
+        services.worlds.watch(),
         config.injector,
-        config.trust_domain,
+        services.clock.clone(),
         services.stop.clone(),
         tasks.clone(),
     );

@@ -10,7 +10,7 @@ use anyhow::Context;
 use kith_ca::{Ca, Lifetimes, OpenOptions, SealKey};
 use kith_identity::{BundleSet, TrustDomain};
 use kith_mtls::{Accept, ClientSvid, Credentials, Now, Server};
-use kith_runtime::{Clock, Health, Limits, Newest, Readiness, Stop, Tasks, serve, serve_unix};
+use kith_runtime::{Clock, Health, Limits, Readiness, Stop, Tasks, serve, serve_unix};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tonic_health::server::HealthReporter;
@@ -25,7 +25,7 @@ use crate::metrics::{Figures, Metrics};
 use crate::observed::Observed;
 use crate::own_svid::OwnSvid;
 use crate::quarantine::{Ledger, Quarantining, Store};
-use crate::server::{ALPN, Connections, MAX_CONNECTIONS, MAX_HANDSHAKES, MAX_STRANGERS, Routes};
+use crate::server::{ALPN, Connections, MAX_CONNECTIONS, MAX_HANDSHAKES, MAX_STRANGERS, Routes, places};
 use crate::source::kubernetes::KubernetesSource;
 use crate::stream::acks::Acks;
 use crate::stream::issue::IssueService;
@@ -238,8 +238,8 @@ impl Services {
     fn connections(&self, tasks: &Tasks, routes: Routes) -> Connections {
         Connections {
             routes,
-            unproven: Newest::new(MAX_HANDSHAKES),
-            strangers: Newest::new(MAX_STRANGERS),
+            unproven: places(MAX_HANDSHAKES),
+            strangers: places(MAX_STRANGERS),
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             tasks: tasks.clone(),
@@ -248,13 +248,7 @@ impl Services {
 
     /// Runs a task that has no end of its own until the stop begins.
     pub(super) fn keep(&self, tasks: &Tasks, task: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.stop.clone();
-        tasks.spawn(async move {
-            tokio::select! {
-                () = stop.graceful() => {}
-                () = task => {}
-            }
-        });
+        tasks.spawn_until(&self.stop, task);
     }
 
     /// The tasks that every control plane has, whatever it decides by.

@@ -25,19 +25,19 @@ const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// said that a policy is in force no more.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Reads from a whole object whom it means, where its status says so.
-pub(super) type Target = fn(&TrustDomain, &Value) -> Option<String>;
+/// Reads from a whole object whom it means, where its status is about that.
+pub(super) type ReadTarget<T> = fn(&TrustDomain, &Value) -> Option<T>;
 
 /// The statuses of one kind.
-pub(super) struct Desk<S> {
+pub(super) struct Desk<S, T> {
     objects: Objects,
-    target: Target,
-    known: BTreeMap<Key, Known<S>>,
+    target: ReadTarget<T>,
+    known: BTreeMap<Key, Known<S, T>>,
 }
 
 /// One object.
 #[derive(Debug)]
-struct Known<S> {
+struct Known<S, T> {
     uid: String,
     /// The version that others told of last.
     told: String,
@@ -45,7 +45,7 @@ struct Known<S> {
     version: String,
     generation: i64,
     status: S,
-    target: Option<String>,
+    target: Option<T>,
     not_before: Instant,
     /// Since when sidecars are waited for that are new to what was in force.
     waits_since: Option<Instant>,
@@ -58,8 +58,12 @@ pub(super) struct Open<'a> {
     pub(super) facts: &'a ObjectFacts,
 }
 
-impl<S: Merge + Default + PartialEq + Serialize + DeserializeOwned> Desk<S> {
-    pub(super) fn new(objects: Objects, target: Target) -> Self {
+impl<S, T> Desk<S, T>
+where
+    S: Merge + Default + PartialEq + Serialize + DeserializeOwned,
+    T: Clone,
+{
+    pub(super) fn new(objects: Objects, target: ReadTarget<T>) -> Self {
         Self { objects, target, known: BTreeMap::new() }
     }
 
@@ -70,14 +74,14 @@ impl<S: Merge + Default + PartialEq + Serialize + DeserializeOwned> Desk<S> {
 
     /// When the next object that waits for its turn may be written; `None` when none waits.
     pub(super) fn next_turn(&self, now: Instant) -> Option<Instant> {
-        let patience = |known: &Known<S>| known.waits_since.map(|since| since + PATIENCE);
+        let patience = |known: &Known<S, T>| known.waits_since.map(|since| since + PATIENCE);
         let turns = self.known.values().flat_map(|known| [Some(known.not_before), patience(known)]);
         turns.flatten().filter(|turn| *turn > now).min()
     }
 
-    /// What an object's target is called, once the object was read. Reads it where what is known of it is old; `None` while it
+    /// Whom an object means, once the object was read. Reads it where what is known of it is old; `None` while it
     /// is not to be written: it is not its turn, or nobody could read it, or it is another version than the facts are about.
-    pub(super) async fn open(&mut self, own: &TrustDomain, open: Open<'_>) -> Option<Option<String>> {
+    pub(super) async fn open(&mut self, own: &TrustDomain, open: Open<'_>) -> Option<Option<T>> {
         let Open { key, facts } = open;
         if let Some(known) = self.known.get_mut(key) {
             if known.not_before > Instant::now() {
@@ -157,8 +161,8 @@ impl<S: Merge + Default + PartialEq + Serialize + DeserializeOwned> Desk<S> {
     }
 }
 
-impl<S: DeserializeOwned + Default> Known<S> {
-    fn of(stored: Stored, facts: &ObjectFacts, target: Option<String>) -> Self {
+impl<S: DeserializeOwned + Default, T> Known<S, T> {
+    fn of(stored: Stored, facts: &ObjectFacts, target: Option<T>) -> Self {
         // One that does not read is not ours, and is replaced.
         let status = stored.object.get("status").cloned();
         let status = status.and_then(|status| serde_json::from_value(status).ok()).unwrap_or_default();
@@ -175,7 +179,7 @@ impl<S: DeserializeOwned + Default> Known<S> {
     }
 }
 
-impl<S: Merge> Known<S> {
+impl<S: Merge, T> Known<S, T> {
     fn keeps_quiet(&mut self, wanted: &S, settled: Instant) -> bool {
         if !wanted.only_waits(&self.status) {
             self.waits_since = None;

@@ -15,8 +15,8 @@ pub(crate) struct PolicyStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub(crate) target: Option<String>,
-    /// What became of the policy as a whole: Accepted, and Programmed, which is True once every selected workload's sidecar
-    /// confirmed that it has the policy in force.
+    /// What became of the policy as a whole: Accepted; Programmed, which is True once every selected workload's sidecar
+    /// confirmed that it has the policy in force; and ResolvedRefs, which is False while it means somebody who is not there.
     #[schemars(length(max = 8))]
     pub(crate) conditions: Vec<Condition>,
     /// The same for each thing that the policy selects workloads by.
@@ -64,7 +64,8 @@ pub(crate) struct QuarantineStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub(crate) target: Option<String>,
-    /// What became of the quarantine: Accepted, which is True when all of it could be read.
+    /// What became of the quarantine: Accepted, which is True when all of it could be read; Programmed, which is True once
+    /// every sidecar confirmed it; and ResolvedRefs, which is False while there is nobody to cut off.
     #[schemars(length(max = 8))]
     pub(crate) conditions: Vec<Condition>,
 }
@@ -99,6 +100,9 @@ pub(crate) const ACCEPTED: &str = "Accepted";
 /// Whether it is in force.
 pub(crate) const PROGRAMMED: &str = "Programmed";
 
+/// Whether everybody whom it means is there.
+pub(crate) const RESOLVED_REFS: &str = "ResolvedRefs";
+
 /// What is stated, before it is known since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Statement {
@@ -109,6 +113,20 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
+    /// That it could be read; `what` it is.
+    pub(crate) fn accepted(what: &str) -> Self {
+        Self { kind: ACCEPTED, holds: true, reason: ACCEPTED, message: format!("the {what} is valid") }
+    }
+
+    /// Whether everybody whom it means is there: not, for these reasons. What is written is no mistake by that.
+    pub(crate) fn resolved(unmatched: &[String]) -> Self {
+        let (holds, reason, message) = match unmatched {
+            [] => (true, RESOLVED_REFS, "everybody whom it means is there".to_owned()),
+            sentences => (false, "NotFound", sentences.join("; ")),
+        };
+        Self { kind: RESOLVED_REFS, holds, reason, message }
+    }
+
     /// As of a generation of the object, and a time.
     pub(crate) fn at(self, generation: i64, now: &str) -> Condition {
         Condition {

@@ -1,4 +1,4 @@
-//! Who has a policy in force, and who has not. Owns who counts: whoever has a sidecar that may still be serving by an
+//! Who has something in force, and who has not: a policy, or who is cut off. Owns who counts: whoever has a sidecar that may still be serving by an
 //! older word. A sidecar that never came has nothing older: it refuses everything until it was told.
 
 use std::time::SystemTime;
@@ -8,6 +8,7 @@ use kith_policy::Revision;
 use crate::index::Workload;
 use crate::stream::acks::Acks;
 
+use super::document::{PROGRAMMED, Statement};
 use super::since::Since;
 
 /// Names that a message has at most.
@@ -23,6 +24,15 @@ pub(super) struct Sidecars<'a> {
     pub(super) now: SystemTime,
     /// Until when somebody may hold an svid of an earlier start of the control plane.
     pub(super) strangers_until: SystemTime,
+}
+
+/// What a sidecar has to have confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Required {
+    /// A snapshot, which has the policies.
+    Snapshot(Revision),
+    /// Who is cut off, which travels apart.
+    Quarantines(Revision),
 }
 
 /// How one sidecar stands to a revision.
@@ -44,11 +54,11 @@ pub(super) struct Roll {
 }
 
 impl Sidecars<'_> {
-    /// Calls the roll of workloads, each with the revision that it has to have.
-    pub(super) fn roll<'w>(&self, workloads: impl Iterator<Item = (&'w Workload, Revision)>) -> Roll {
+    /// Calls the roll of workloads, each with what it has to have.
+    pub(super) fn roll<'w>(&self, workloads: impl Iterator<Item = (&'w Workload, Required)>) -> Roll {
         let mut roll = Roll::default();
-        for (workload, revision) in workloads {
-            match self.standing(workload, revision) {
+        for (workload, required) in workloads {
+            match self.standing(workload, required) {
                 Standing::Has => roll.has += 1,
                 Standing::Waits => roll.waiting.push(workload.name.clone()),
                 Standing::Refuses(reason) => roll.refusing.push((workload.name.clone(), reason)),
@@ -60,12 +70,18 @@ impl Sidecars<'_> {
         roll
     }
 
-    fn standing(&self, workload: &Workload, revision: Revision) -> Standing {
+    fn standing(&self, workload: &Workload, required: Required) -> Standing {
         let standing = self.acks.standing(&workload.id);
-        if standing.acknowledged >= Some(revision) {
+        let (revision, confirmed, refusal) = match required {
+            Required::Snapshot(revision) => (revision, standing.acknowledged, standing.refusals.snapshot),
+            Required::Quarantines(revision) => {
+                (revision, standing.quarantines, standing.refusals.quarantines)
+            }
+        };
+        if confirmed >= Some(revision) {
             return Standing::Has;
         }
-        if let Some((_, reason)) = standing.refusals.snapshot.filter(|(refused, _)| *refused >= revision) {
+        if let Some((_, reason)) = refusal.filter(|(refused, _)| *refused >= revision) {
             return Standing::Refuses(reason.chars().take(MOST_REASON_CHARS).collect());
         }
         let holds_svid = match standing.svid {
@@ -78,15 +94,22 @@ impl Sidecars<'_> {
 
 impl Roll {
     /// Whether nobody is missing.
-    pub(super) fn is_complete(&self) -> bool {
+    fn is_complete(&self) -> bool {
         self.waiting.is_empty() && self.refusing.is_empty()
     }
 
-    /// In a sentence: who refused and why, then who is waited for.
-    pub(super) fn told(&self) -> String {
+    /// Whether all of them have it; `nobody` is said where there is no sidecar to ask.
+    pub(super) fn programmed(&self, nobody: &str) -> Statement {
+        let holds = self.is_complete();
+        let reason = if holds { PROGRAMMED } else { "Reconciling" };
+        Statement { kind: PROGRAMMED, holds, reason, message: self.told(nobody) }
+    }
+
+    /// In a sentence: who refused and why, then who is waited for. `nobody` is said where there is no sidecar to ask.
+    fn told(&self, nobody: &str) -> String {
         if self.is_complete() {
             return match self.has {
-                0 => "no sidecar is selected now".to_owned(),
+                0 => nobody.to_owned(),
                 1 => "in force at 1 sidecar".to_owned(),
                 count => format!("in force at {count} sidecars"),
             };

@@ -4,7 +4,7 @@
 //! ```text
 //! World ─► since ─┐
 //! Acks ───────────┴─► laggards ─┐
-//! Facts ────────────────────────┴─► policy, quarantine ─► desk (merge, pace) ─► objects ─► the API server
+//! Facts, World ─► reach ────────┴─► policy, quarantine ─► desk (merge, pace) ─► objects ─► the API server
 //! ```
 //!
 //! What the control plane's service account needs for this, and no more:

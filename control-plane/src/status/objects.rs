@@ -7,13 +7,15 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
+use kith_policy::document::API_VERSION;
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::index::cluster::Key;
+use crate::kubernetes::kinds::OurKind;
 
 use super::document::CONTROLLER;
 
@@ -48,18 +50,11 @@ impl From<kube::Error> for WriteError {
     }
 }
 
-/// One kind of object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Resource {
-    pub(super) kind: &'static str,
-    pub(super) plural: &'static str,
-}
-
 /// All objects of one kind.
 #[derive(Clone)]
 pub(super) struct Objects {
     client: Client,
-    resource: Resource,
+    of: OurKind,
 }
 
 /// An object, as it is stored now.
@@ -73,18 +68,18 @@ pub(super) struct Stored {
 }
 
 impl Objects {
-    pub(super) fn new(client: Client, resource: Resource) -> Self {
-        Self { client, resource }
+    pub(super) fn new(client: Client, of: OurKind) -> Self {
+        Self { client, of }
     }
 
     pub(super) fn kind(&self) -> &'static str {
-        self.resource.kind
+        self.of.kind
     }
 
     /// Reads one.
     pub(super) async fn get(&self, key: &Key) -> Result<Stored, WriteError> {
         let object = within(self.api(key).get(&key.name)).await?;
-        Ok(stored(object, self.resource))
+        Ok(Stored::of(self.of, object))
     }
 
     /// Replaces the status of exactly this version; says which version it is then.
@@ -110,7 +105,7 @@ impl Objects {
         now: Timestamp,
         note: &str,
     ) -> Result<(), WriteError> {
-        let event = self.event(key, uid, generation, now, note);
+        let event = event(self.of, key, uid, generation, now, note);
         // Of what has no namespace events are told in this one.
         let namespace = event.metadata.namespace.as_deref().unwrap_or("default");
         let events = Api::<Event>::namespaced(self.client.clone(), namespace);
@@ -120,56 +115,53 @@ impl Objects {
         }
     }
 
-    fn event(&self, key: &Key, uid: &str, generation: i64, now: Timestamp, note: &str) -> Event {
-        let namespace = Some(key.namespace.clone()).filter(|namespace| !namespace.is_empty());
-        let suffix = format!(".{}.{generation}", uid.chars().take(8).collect::<String>());
-        let stem = cut(&key.name, MOST_NAME_BYTES - suffix.len()).trim_end_matches(['.', '-']);
-        Event {
-            action: Some("Read".to_owned()),
-            event_time: Some(MicroTime(now)),
-            metadata: ObjectMeta {
-                name: Some(format!("{stem}{suffix}")),
-                namespace: Some(namespace.clone().unwrap_or_else(|| "default".to_owned())),
-                ..ObjectMeta::default()
-            },
-            note: Some(cut(note, MOST_NOTE_BYTES).to_owned()),
-            reason: Some("Invalid".to_owned()),
-            regarding: Some(ObjectReference {
-                api_version: Some("kith.dev/v1alpha1".to_owned()),
-                kind: Some(self.resource.kind.to_owned()),
-                name: Some(key.name.clone()),
-                namespace,
-                uid: Some(uid.to_owned()),
-                ..ObjectReference::default()
-            }),
-            reporting_controller: Some(CONTROLLER.to_owned()),
-            reporting_instance: Some("kith-control-plane".to_owned()),
-            type_: Some("Warning".to_owned()),
-            ..Event::default()
-        }
-    }
-
     fn api(&self, key: &Key) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("kith.dev", "v1alpha1", self.resource.kind);
-        let resource = ApiResource::from_gvk_with_plural(&kind, self.resource.plural);
         match key.namespace.as_str() {
-            "" => Api::all_with(self.client.clone(), &resource),
-            namespace => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            "" => self.of.all(self.client.clone()),
+            namespace => Api::namespaced_with(self.client.clone(), namespace, &self.of.resource()),
         }
     }
 }
 
-fn stored(object: DynamicObject, resource: Resource) -> Stored {
-    let DynamicObject { metadata, data, .. } = object;
-    let mut whole = data;
-    whole["apiVersion"] = json!("kith.dev/v1alpha1");
-    whole["kind"] = json!(resource.kind);
-    whole["metadata"] = json!({ "name": metadata.name, "namespace": metadata.namespace });
-    Stored {
-        uid: metadata.uid.unwrap_or_default(),
-        generation: metadata.generation.unwrap_or_default(),
-        resource_version: metadata.resource_version.unwrap_or_default(),
-        object: whole,
+/// What tells of a refusal.
+fn event(of: OurKind, key: &Key, uid: &str, generation: i64, now: Timestamp, note: &str) -> Event {
+    let namespace = Some(key.namespace.clone()).filter(|namespace| !namespace.is_empty());
+    let suffix = format!(".{}.{generation}", uid.chars().take(8).collect::<String>());
+    let stem = cut(&key.name, MOST_NAME_BYTES - suffix.len()).trim_end_matches(['.', '-']);
+    Event {
+        action: Some("Read".to_owned()),
+        event_time: Some(MicroTime(now)),
+        metadata: ObjectMeta {
+            name: Some(format!("{stem}{suffix}")),
+            namespace: Some(namespace.clone().unwrap_or_else(|| "default".to_owned())),
+            ..ObjectMeta::default()
+        },
+        note: Some(cut(note, MOST_NOTE_BYTES).to_owned()),
+        reason: Some("Invalid".to_owned()),
+        regarding: Some(ObjectReference {
+            api_version: Some(API_VERSION.to_owned()),
+            kind: Some(of.kind.to_owned()),
+            name: Some(key.name.clone()),
+            namespace,
+            uid: Some(uid.to_owned()),
+            ..ObjectReference::default()
+        }),
+        reporting_controller: Some(CONTROLLER.to_owned()),
+        reporting_instance: Some("kith-control-plane".to_owned()),
+        type_: Some("Warning".to_owned()),
+        ..Event::default()
+    }
+}
+
+impl Stored {
+    fn of(kind: OurKind, object: DynamicObject) -> Self {
+        let metadata = &object.metadata;
+        Self {
+            uid: metadata.uid.clone().unwrap_or_default(),
+            generation: metadata.generation.unwrap_or_default(),
+            resource_version: metadata.resource_version.clone().unwrap_or_default(),
+            object: kind.whole(object),
+        }
     }
 }
 

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use kith_policy::Revision;
 use kith_policy::document::{AuthorizationPolicy, Target, object};
 
-use crate::index::cluster::{Facts, Key, ObjectFacts};
+use crate::index::cluster::{Facts, Key, ObjectFacts, Present};
 use crate::index::{Workload, World};
 
 use super::document::{ACCEPTED, Ancestor, AncestorRef, CONTROLLER, PROGRAMMED, PolicyStatus, Statement};
-use super::laggards::Sidecars;
+use super::laggards::{Required, Sidecars};
 
+const POLICY: &str = "policy";
 /// Of a text that people wrote, in a column.
 const MOST_CHARS: usize = 253;
 
@@ -22,6 +23,14 @@ pub(super) struct View<'a> {
     pub(super) sidecars: Sidecars<'a>,
     /// The time, as conditions have it.
     pub(super) now: &'a str,
+}
+
+impl View<'_> {
+    /// Who can be meant; `None` until somebody said it.
+    pub(super) fn present(&self) -> Option<Present<'_>> {
+        let workloads = self.world.workloads.as_deref()?;
+        Some(Present { trust_domain: &self.world.trust_domain, facts: self.facts, workloads })
+    }
 }
 
 /// What became of a stored policy. `None` while the world is of another version of it: nothing true can be said yet.
@@ -41,7 +50,7 @@ pub(super) fn status(view: &View<'_>, key: &Key, stored: &ObjectFacts) -> Option
     // Nowhere to be programmed is everywhere not accepted; else what is found counts.
     let whole = match told.iter().all(|statements| !statements[0].holds) {
         true => vec![told[0][0].clone()],
-        false => vec![accepted(), programmed(view, key, selected.iter().copied())],
+        false => whole(view, key, policy, &selected, &told),
     };
     let ancestors = targets.iter().zip(told).map(|(target, told)| Ancestor {
         ancestor_ref: ancestor_ref(key, *target),
@@ -104,28 +113,59 @@ fn told_of(
     let by_it = selected.iter().copied().filter(|(workload, _)| {
         target.is_none_or(|target| target.selects(&workload.service_account, &workload.labels))
     });
-    vec![accepted(), programmed(view, key, by_it)]
+    let by_it: Vec<_> = by_it.collect();
+    let unmatched = match by_it.is_empty() {
+        true => view.present().and_then(|present| present.unmatched_target(&key.namespace, target)),
+        false => None,
+    };
+    let unmatched: Vec<_> = unmatched.into_iter().collect();
+    vec![
+        Statement::accepted(POLICY),
+        programmed(view, key, &by_it, &unmatched),
+        Statement::resolved(&unmatched),
+    ]
 }
 
-fn accepted() -> Statement {
-    let message = "the policy is valid".to_owned();
-    Statement { kind: ACCEPTED, holds: true, reason: ACCEPTED, message }
-}
-
-fn programmed<'w>(
+/// What is to be said of a policy that is accepted somewhere: whoever it is for, and whoever it names, may be missing.
+fn whole(
     view: &View<'_>,
     key: &Key,
-    selected: impl Iterator<Item = (&'w Workload, Revision)>,
+    policy: &AuthorizationPolicy,
+    selected: &[(&Workload, Revision)],
+    told: &[Vec<Statement>],
+) -> Vec<Statement> {
+    let missing = |statements: &Vec<Statement>| {
+        let last = statements.last().filter(|statement| !statement.holds)?;
+        Some(last.message.clone())
+    };
+    let mut unmatched: Vec<_> = told.iter().filter_map(missing).collect();
+    let programmed = match told {
+        // Whom the only target selects is whom the policy selects.
+        [only] => only[1].clone(),
+        _ => programmed(view, key, selected, &unmatched),
+    };
+    unmatched.extend(view.present().into_iter().flat_map(|present| present.unmatched_sources(policy)));
+    vec![Statement::accepted(POLICY), programmed, Statement::resolved(&unmatched)]
+}
+
+/// `unmatched` says why nobody is selected, where nobody is.
+fn programmed(
+    view: &View<'_>,
+    key: &Key,
+    selected: &[(&Workload, Revision)],
+    unmatched: &[String],
 ) -> Statement {
     let closed = view.world.namespace(&key.namespace).and_then(|namespace| namespace.refuse_all.clone());
     if let Some(reason) = closed {
         let message = format!("every call in the namespace is refused: {reason}");
         return Statement { kind: PROGRAMMED, holds: false, reason: "Overridden", message };
     }
-    let roll = view.sidecars.roll(selected);
-    let holds = roll.is_complete();
-    let reason = if holds { PROGRAMMED } else { "Reconciling" };
-    Statement { kind: PROGRAMMED, holds, reason, message: roll.told() }
+    let required = selected.iter().map(|(workload, since)| (*workload, Required::Snapshot(*since)));
+    let nobody = match (selected, unmatched) {
+        ([], [_, ..]) => unmatched.join("; "),
+        _ => "no sidecar is selected now".to_owned(),
+    };
+    view.sidecars.roll(required).programmed(&nobody)
 }
 
 fn selected<'a>(view: &View<'a>, key: &'a Key) -> impl Iterator<Item = (&'a Workload, Revision)> {

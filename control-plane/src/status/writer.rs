@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use k8s_openapi::jiff::Timestamp;
 use kith_identity::TrustDomain;
+use kith_policy::document::quarantine::QuarantineTarget;
 use kith_runtime::Clock;
 use kube::Client;
 use tokio::sync::watch;
@@ -13,12 +14,13 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::index::Worlds;
 use crate::index::cluster::{Facts, Key};
+use crate::kubernetes::kinds::{AUTHORIZATION_POLICY, QUARANTINE};
 use crate::stream::acks::Acks;
 
 use super::desk::{Desk, Open};
 use super::document::{PolicyStatus, QuarantineStatus};
 use super::laggards::Sidecars;
-use super::objects::{Objects, Resource};
+use super::objects::Objects;
 use super::policy::{self, View};
 use super::quarantine;
 use super::since::Since;
@@ -31,9 +33,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// said to be in force no more.
 const SETTLING: Duration = Duration::from_secs(30);
 
-const POLICIES: Resource = Resource { kind: "AuthorizationPolicy", plural: "authorizationpolicies" };
-const QUARANTINES: Resource = Resource { kind: "Quarantine", plural: "quarantines" };
-
 /// What it looks at.
 pub(crate) struct StatusWriter {
     worlds: Arc<Worlds>,
@@ -44,8 +43,8 @@ pub(crate) struct StatusWriter {
     strangers_until: SystemTime,
     settled: Instant,
     since: Since,
-    policies: Desk<PolicyStatus>,
-    quarantines: Desk<QuarantineStatus>,
+    policies: Desk<PolicyStatus, ()>,
+    quarantines: Desk<QuarantineStatus, QuarantineTarget>,
 }
 
 impl StatusWriter {
@@ -58,14 +57,14 @@ impl StatusWriter {
         clock: Clock,
         svid_lifetime: Duration,
     ) -> Self {
-        let objects = |resource| Objects::new(client.clone(), resource);
+        let objects = |kind| Objects::new(client.clone(), kind);
         Self {
             trust_domain: worlds.now().trust_domain.clone(),
             strangers_until: clock.now() + svid_lifetime,
             settled: Instant::now() + SETTLING,
             since: Since::default(),
-            policies: Desk::new(objects(POLICIES), |_, _| None),
-            quarantines: Desk::new(objects(QUARANTINES), quarantine::target),
+            policies: Desk::new(objects(AUTHORIZATION_POLICY), |_, _| None),
+            quarantines: Desk::new(objects(QUARANTINE), quarantine::target),
             worlds,
             acks,
             facts,
@@ -119,9 +118,7 @@ impl StatusWriter {
                 continue;
             }
             let (now, stamp) = self.now();
-            let sidecars =
-                Sidecars { acks: &self.acks, since: &self.since, now, strangers_until: self.strangers_until };
-            let view = View { world: &world, facts, sidecars, now: &stamp.to_string() };
+            let view = View { world: &world, facts, sidecars: self.sidecars(now), now: &stamp.to_string() };
             let Some(wanted) = policy::status(&view, key, object) else { continue };
             if !self.policies.keeps_quiet(key, &wanted, self.settled) {
                 self.policies.settle(open, wanted, stamp).await;
@@ -130,14 +127,22 @@ impl StatusWriter {
     }
 
     async fn look_at_quarantines(&mut self, facts: &Facts) {
+        let world = self.worlds.now();
         for (name, object) in facts.quarantines.iter() {
             let key = Key::new("", name);
             let open = Open { key: &key, facts: object };
             let Some(target) = self.quarantines.open(&self.trust_domain, open).await else { continue };
-            let (_, stamp) = self.now();
-            let wanted = quarantine::status(object, target.as_deref(), &stamp.to_string());
-            self.quarantines.settle(open, wanted, stamp).await;
+            let (now, stamp) = self.now();
+            let view = View { world: &world, facts, sidecars: self.sidecars(now), now: &stamp.to_string() };
+            let Some(wanted) = quarantine::status(&view, name, object, target.as_ref()) else { continue };
+            if !self.quarantines.keeps_quiet(&key, &wanted, self.settled) {
+                self.quarantines.settle(open, wanted, stamp).await;
+            }
         }
+    }
+
+    fn sidecars(&self, now: SystemTime) -> Sidecars<'_> {
+        Sidecars { acks: &self.acks, since: &self.since, now, strangers_until: self.strangers_until }
     }
 
     /// The time; conditions have it in whole seconds.

@@ -49,20 +49,29 @@ fn read_denial(denial: v1::Denial) -> Result<Denial, WireError> {
     if denial.line.len() > MAX_LINE {
         return Err(WireError::new("line", "is too long"));
     }
-    let source = match denial.source.as_str() {
-        "" => None,
-        text => Some(identity_from_wire("source", text)?),
-    };
-    Ok(Denial { id: denial.id, source, line: denial.line })
+    Ok(Denial { id: denial.id, source: source_from_wire(&denial.source)?, line: denial.line })
 }
 
-fn read_edge(reporter: &SpiffeId, edge: &v1::Edge) -> Result<(SpiffeId, SpiffeId, Counts), WireError> {
-    let source = identity_from_wire("source", &edge.source)?;
+/// Nobody, where no identity was proven.
+fn source_from_wire(text: &str) -> Result<Option<SpiffeId>, WireError> {
+    if text.is_empty() { Ok(None) } else { identity_from_wire("source", text).map(Some) }
+}
+
+fn read_edge(
+    reporter: &SpiffeId,
+    edge: &v1::Edge,
+) -> Result<(Option<SpiffeId>, SpiffeId, Counts), WireError> {
+    let source = source_from_wire(&edge.source)?;
     let destination = identity_from_wire("destination", &edge.destination)?;
-    if source != *reporter && destination != *reporter {
+    if source.as_ref() != Some(reporter) && destination != *reporter {
         return Err(WireError::new("edge", "has no part in this workload"));
     }
-    let counts = Counts { allowed: edge.allowed, denied: edge.denied, failed: edge.failed };
+    let counts = Counts {
+        allowed: edge.allowed,
+        denied: edge.denied,
+        failed: edge.failed,
+        would_deny: edge.would_deny,
+    };
     Ok((source, destination, counts))
 }
 

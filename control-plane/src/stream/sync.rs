@@ -166,7 +166,7 @@ impl SidecarStream {
                     return Err(Status::unavailable("the control plane stops; connect again"));
                 }
                 () = self.registration.replaced() => {
-                    return Err(Status::aborted("a newer stream of the same identity took this one's place"));
+                    return Err(Status::aborted("a newer stream of the same workload took this one's place"));
                 }
                 () = self.service.clock.until(self.ends_at) => {
                     return Err(Status::unauthenticated("svid_expired: an svid of this session ended; connect again"));
@@ -258,10 +258,12 @@ impl SidecarStream {
             }
             Up::Denials(message) => report::denials(&service.observed, identity, message),
             Up::Edges(message) => report::edges(&service.observed, identity, message),
-            // Lines that were on their way when the last watcher left.
             Up::Subscribe(v1::Subscribe { addresses }) => self.subscribe(&addresses)?,
+            // Lines that were on their way when the last watcher left.
             Up::Tap(_) if !self.watching => {}
-            Up::Tap(message) => service.tap.publish(identity, message.lines, message.lost),
+            Up::Tap(message) => {
+                service.tap.publish(identity, &self.workload, message.lines, message.lost);
+            }
         }
         Ok(())
     }

@@ -3,6 +3,10 @@
 use super::*;
 use crate::testing::id;
 
+fn pod() -> WorkloadId {
+    WorkloadId::new("uid")
+}
+
 fn line(workload: &str, rest: &str) -> String {
     format!(r#"{{"kith.workload":"{}",{rest}}}"#, id(workload))
 }
@@ -30,10 +34,10 @@ async fn a_line_that_the_sidecar_cannot_have_written_is_lost_and_not_shown() {
         line("orders", &format!(r#"{call},"x":"{}""#, "a".repeat(MAX_LINE))),
     ];
     for text in wrong {
-        hub.publish(&id("orders"), vec![text.clone()], 0);
+        hub.publish(&id("orders"), &pod(), vec![text.clone()], 0);
         assert_eq!(next(&mut watcher), (None, 1), "{text:.80}");
     }
-    hub.publish(&id("orders"), vec![line("orders", call)], 0);
+    hub.publish(&id("orders"), &pod(), vec![line("orders", call)], 0);
     assert_eq!(next(&mut watcher), (Some(line("orders", call)), 0));
 }
 
@@ -42,7 +46,7 @@ async fn a_slow_watcher_loses_the_oldest_lines_and_is_told_how_many() {
     let hub = TapHub::new();
     let mut watcher = hub.subscribe();
     let lines = vec![line("orders", r#""event":"call""#); WAITING + 10];
-    hub.publish(&id("orders"), lines, 0);
+    hub.publish(&id("orders"), &pod(), lines, 0);
     assert!(matches!(watcher.next().await, Some(Tapped::Lost(10))));
     assert!(matches!(watcher.next().await, Some(Tapped::Line(_))));
 }
@@ -56,7 +60,7 @@ fn refusals_are_told_from_the_rest() {
         (r#""event":"svid_renewed""#, false),
     ];
     for (rest, denied) in table {
-        assert_eq!(read(&id("orders"), line("orders", rest)).unwrap().denied, denied, "{rest}");
+        assert_eq!(read(&id("orders"), &pod(), line("orders", rest)).unwrap().denied, denied, "{rest}");
     }
 }
 

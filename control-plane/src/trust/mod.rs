@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
+use kith_proto::pod::TRUST_CONFIG_MAP;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch_objects};
 use kube::{Api, Client};
@@ -26,7 +27,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::retries::Retries;
-use self::wanted::{Found, NAME, Wanted};
+use self::wanted::{Found, Wanted};
 use self::write::write;
 use crate::index::cluster::Facts;
 use crate::webhook::Owner;
@@ -61,7 +62,7 @@ impl TrustMaps {
 
     /// Ends only by being dropped, or when nobody tells of namespaces any more.
     pub(crate) async fn keep(mut self) {
-        let config = watcher::Config::default().fields(&format!("metadata.name={NAME}"));
+        let config = watcher::Config::default().fields(&format!("metadata.name={TRUST_CONFIG_MAP}"));
         let events = watch_objects(Api::<ConfigMap>::all(self.client.clone()), config).default_backoff();
         let mut events = std::pin::pin!(events);
         loop {

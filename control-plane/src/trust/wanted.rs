@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kith_proto::pod::ROOTS_FILE;
+use kith_proto::pod::{ROOTS_FILE, TRUST_CONFIG_MAP};
 
 use crate::index::cluster::Facts;
 use crate::inject::{Membership, NamespaceFacts};
 use crate::webhook::Owner;
 
-pub(super) const NAME: &str = "kith-trust";
 const OWNER_API_VERSION: &str = "admissionregistration.k8s.io/v1";
 const OWNER_KIND: &str = "MutatingWebhookConfiguration";
 
@@ -73,7 +72,7 @@ impl Wanted<'_> {
             ..OwnerReference::default()
         };
         let metadata = ObjectMeta {
-            name: Some(NAME.to_owned()),
+            name: Some(TRUST_CONFIG_MAP.to_owned()),
             owner_references: Some(vec![owner]),
             ..ObjectMeta::default()
         };

@@ -5,13 +5,13 @@
 //! anew. A finalizer must not keep it either: none can be added once it is being deleted, and those there are taken off.
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use kith_proto::pod::TRUST_CONFIG_MAP;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client};
 use serde_json::json;
 use tracing::warn;
 
-use super::wanted::NAME;
-use crate::kubernetes::FIELD_MANAGER;
+use crate::kubernetes::{FIELD_MANAGER, unless_gone};
 
 /// What follows a write that failed.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,35 +42,30 @@ pub(super) async fn write(client: Client, namespace: &str, map: &ConfigMap) -> k
     if Next::after(&error) == Next::Later {
         return Err(error);
     }
-    let Some(there) = maps.get_opt(NAME).await? else { return Err(error) };
+    let Some(there) = maps.get_opt(TRUST_CONFIG_MAP).await? else { return Err(error) };
     warn!(namespace, %error, "ConfigMap kith-trust cannot be mended; it is deleted and written anew");
     delete(&maps, &there).await?;
     apply(&maps, map).await
 }
 
 async fn apply(maps: &Api<ConfigMap>, map: &ConfigMap) -> kube::Result<ConfigMap> {
-    maps.patch(NAME, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(map)).await
+    maps.patch(TRUST_CONFIG_MAP, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(map)).await
 }
 
 /// That one, and not what somebody has put in its place since.
 async fn delete(maps: &Api<ConfigMap>, there: &ConfigMap) -> kube::Result<()> {
     let uid = there.metadata.uid.clone();
     let only = Preconditions { uid: uid.clone(), ..Preconditions::default() };
-    let deleted = maps.delete(NAME, &DeleteParams::default().preconditions(only)).await;
+    let deleted = maps.delete(TRUST_CONFIG_MAP, &DeleteParams::default().preconditions(only)).await;
     unless_gone(deleted)?;
     if there.metadata.finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty()) {
         // Another `uid` is a conflict.
         let released = json!({ "metadata": { "uid": uid, "finalizers": null } });
-        unless_gone(maps.patch_metadata(NAME, &PatchParams::default(), &Patch::Merge(released)).await)?;
+        unless_gone(
+            maps.patch_metadata(TRUST_CONFIG_MAP, &PatchParams::default(), &Patch::Merge(released)).await,
+        )?;
     }
     Ok(())
-}
-
-fn unless_gone<T>(done: kube::Result<T>) -> kube::Result<()> {
-    match done {
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        other => other.map(drop),
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! What the API server asks before it stores an object: pods on their way into the mesh, and our own policies. Owns the
-//! HTTPS server, its certificate, and that the API server trusts it; what is done to a pod is `inject`'s, what a policy
-//! may say is `kith-policy`'s.
+//! What the API server asks before it stores an object: pods on their way into the mesh, our own policies, and what
+//! namespaces say of the mesh. Owns the HTTPS server, its certificate, and that the API server trusts it; what is done to
+//! a pod is `inject`'s, what a policy may say is `kith-policy`'s, what a label means the index's.
 //!
 //! ```text
-//! API server ─► server (limits) ─► review (pure: question in, answer out) ─► inject, crd
+//! API server ─► server (limits) ─► review (pure: question in, answer out) ─► inject, crd, namespaces
 //! certificates ─► tls, live ─┐
 //!        └─► trusted ─► registration ─► caBundle of kith-injector and kith-validator
 //!                            └─► published (a new authority signs only then), owner of what the control plane makes
@@ -17,6 +17,7 @@
 
 mod certificates;
 mod guests;
+mod namespaces;
 mod registration;
 mod review;
 mod server;

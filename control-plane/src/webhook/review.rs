@@ -1,15 +1,18 @@
 //! One `AdmissionReview` (admission.k8s.io/v1): read strictly, and answered from what is handed in and nothing else, but
 //! for the random nonce of a new member's hooks. Owns the form of question and answer; fields that a newer API server
-//! adds are left alone, those that are needed are never guessed.
+//! adds are left alone, those that are needed are never guessed. What is said of a namespace is `namespaces`' own.
+
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kith_identity::TrustDomain;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::crd;
-use crate::index::cluster::Facts;
+use super::namespaces;
+use crate::crd::{self, Reviewed};
+use crate::index::World;
+use crate::index::cluster::{Facts, Present};
 use crate::inject::{
     self, HookNonce, Injection, Membership, NamespaceFacts, NoRandomness, Settings, Untouched,
 };
@@ -22,6 +25,15 @@ const MAX_REPEATED: usize = 128;
 /// More than this the API server passes on in part.
 const MAX_WARNING: usize = 256;
 
+/// What answers are made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) world: &'a World,
+    pub(super) settings: &'a Settings,
+    pub(super) now: SystemTime,
+}
+
 /// What is asked, by the path that it comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Question {
@@ -31,6 +43,8 @@ pub(super) enum Question {
     Pods,
     /// `/validate/policies`: may one of our own objects be?
     Policies,
+    /// `/validate/namespaces`: may a namespace say of the mesh what it says?
+    Namespaces,
 }
 
 /// What the question is about.
@@ -41,6 +55,21 @@ enum About {
     /// A pod that is there already.
     ChangedPod,
     OurObject,
+    NewNamespace,
+    /// A namespace that is there already.
+    ChangedNamespace,
+}
+
+impl About {
+    /// Whether what was there before counts.
+    fn is_change(self) -> bool {
+        matches!(self, Self::EphemeralContainers | Self::ChangedPod | Self::ChangedNamespace)
+    }
+
+    /// Whether it is in a namespace, always.
+    fn is_in_namespace(self) -> bool {
+        matches!(self, Self::NewPod | Self::EphemeralContainers | Self::ChangedPod)
+    }
 }
 
 /// A question that is understood.
@@ -106,6 +135,7 @@ impl Question {
             "/inject" => Some(Self::Inject),
             "/validate/pods" => Some(Self::Pods),
             "/validate/policies" => Some(Self::Policies),
+            "/validate/namespaces" => Some(Self::Namespaces),
             _ => None,
         }
     }
@@ -125,6 +155,8 @@ impl Question {
                 ("kith.dev", "v1alpha1", "authorizationpolicies" | "quarantines", ""),
                 "CREATE" | "UPDATE",
             ) => Some(About::OurObject),
+            (Self::Namespaces, ("", "v1", "namespaces", ""), "CREATE") => Some(About::NewNamespace),
+            (Self::Namespaces, ("", "v1", "namespaces", ""), "UPDATE") => Some(About::ChangedNamespace),
             _ => None,
         }
     }
@@ -153,10 +185,10 @@ impl Request {
         if !object.is_object() {
             return Err(NoRequest::Missing("object"));
         }
-        if matches!(about, About::EphemeralContainers | About::ChangedPod) && !old_object.is_object() {
+        if about.is_change() && !old_object.is_object() {
             return Err(NoRequest::Missing("oldObject"));
         }
-        if about != About::OurObject && namespace.is_empty() {
+        if about.is_in_namespace() && namespace.is_empty() {
             return Err(NoRequest::Missing("namespace"));
         }
         Ok(Self { uid, question, about, namespace, object, old_object })
@@ -169,16 +201,17 @@ impl Request {
     }
 
     /// The whole `AdmissionReview`, for the API server.
-    pub(super) fn answer(&self, facts: &Facts, settings: &Settings, trust_domain: &TrustDomain) -> Value {
-        let mut response = match self.decide(facts, settings, trust_domain) {
-            Ok(Allowed { patch, warning }) => {
+    pub(super) fn answer(&self, ground: Ground<'_>) -> Value {
+        let mut response = match self.decide(ground) {
+            Ok(Allowed { patch, warnings }) => {
                 let mut response = json!({ "allowed": true });
                 if let Some(patch) = patch {
                     response["patchType"] = "JSONPatch".into();
                     response["patch"] = STANDARD.encode(patch.to_string()).into();
                 }
-                if let Some(warning) = warning {
-                    response["warnings"] = json!([warning.chars().take(MAX_WARNING).collect::<String>()]);
+                if !warnings.is_empty() {
+                    let shortened = |it: String| it.chars().take(MAX_WARNING).collect::<String>();
+                    response["warnings"] = warnings.into_iter().map(shortened).collect();
                 }
                 response
             }
@@ -191,14 +224,19 @@ impl Request {
         json!({ "apiVersion": API_VERSION, "kind": KIND, "response": response })
     }
 
-    fn decide(
-        &self,
-        facts: &Facts,
-        settings: &Settings,
-        trust_domain: &TrustDomain,
-    ) -> Result<Allowed, Denial> {
+    fn decide(&self, ground: Ground<'_>) -> Result<Allowed, Denial> {
+        let Ground { facts, world, settings, now } = ground;
         match (self.about, self.question) {
-            (About::OurObject, _) => crd::review(trust_domain, &self.object).map_err(Denial::Invalid)?,
+            (About::OurObject, _) => {
+                let reviewed = crd::review(&world.trust_domain, &self.object).map_err(Denial::Invalid)?;
+                return Ok(Allowed::with(self.unmatched(&reviewed, facts, world)));
+            }
+            (About::NewNamespace, _) => {
+                return allowed(namespaces::review(&Value::Null, &self.object, world, now));
+            }
+            (About::ChangedNamespace, _) => {
+                return allowed(namespaces::review(&self.old_object, &self.object, world, now));
+            }
             (About::EphemeralContainers, _) => inject::check_ephemeral(&self.old_object, &self.object)?,
             (About::ChangedPod, _) => inject::check_update(&self.old_object, &self.object)?,
             (About::NewPod, Question::Inject) => return self.inject(&self.namespace(facts)?, settings),
@@ -207,12 +245,25 @@ impl Request {
         Ok(Allowed::default())
     }
 
+    /// Whom an object names that is not there now: never a reason to refuse it, because objects are made in any order. Not
+    /// said again where something else of the object changes.
+    fn unmatched(&self, reviewed: &Reviewed, facts: &Facts, world: &World) -> Vec<String> {
+        let Some(workloads) = world.workloads.as_deref() else { return Vec::new() };
+        if self.old_object["spec"] == self.object["spec"] {
+            return Vec::new();
+        }
+        let present = Present { trust_domain: &world.trust_domain, facts, workloads };
+        match reviewed {
+            Reviewed::Policy(policy) => present.unmatched(policy),
+            Reviewed::Quarantine(target) => present.unmatched_quarantine(target).into_iter().collect(),
+        }
+    }
+
     fn inject(&self, namespace: &NamespaceFacts, settings: &Settings) -> Result<Allowed, Denial> {
         Ok(match inject::inject(&self.object, namespace, settings, HookNonce::random()?)? {
-            Injection::Patch(steps) => Allowed { patch: Some(json!(steps)), warning: None },
+            Injection::Patch(steps) => Allowed { patch: Some(json!(steps)), ..Allowed::default() },
             Injection::Nothing(untouched @ (Untouched::OptedOut | Untouched::Mirror)) => {
-                let warning = format!("the pod stays outside the mesh: {untouched}");
-                Allowed { patch: None, warning: Some(warning) }
+                Allowed::with(vec![format!("the pod stays outside the mesh: {untouched}")])
             }
             Injection::Nothing(Untouched::AlreadyInjected | Untouched::NotLabelled) => Allowed::default(),
         })
@@ -237,7 +288,18 @@ fn short(text: &str) -> String {
 #[derive(Default)]
 struct Allowed {
     patch: Option<Value>,
-    warning: Option<String>,
+    /// For whoever asked the API server.
+    warnings: Vec<String>,
+}
+
+impl Allowed {
+    fn with(warnings: Vec<String>) -> Self {
+        Self { patch: None, warnings }
+    }
+}
+
+fn allowed(said: Result<Vec<String>, String>) -> Result<Allowed, Denial> {
+    said.map(Allowed::with).map_err(Denial::Invalid)
 }
 
 /// Why an object is not stored: one sentence with field, value and what to do.

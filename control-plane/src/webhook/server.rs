@@ -2,6 +2,7 @@
 //! requests are questions at all (K20, K21); the answers are `review`'s. Nothing is kept between two questions.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +13,8 @@ use hyper::body::{Body, Buf as _, Bytes};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use kith_identity::TrustDomain;
 use kith_mtls::WebServer;
-use kith_runtime::{Limits, Stop, Tasks, serve};
+use kith_runtime::{Clock, Limits, Stop, Tasks, serve};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{SemaphorePermit, watch};
@@ -22,9 +22,11 @@ use tokio::time::timeout;
 use tracing::{debug, info};
 
 use super::guests::{Guest, Guests};
-use super::review::{Question, Request};
+use super::review::{Ground, Question, Request};
+use crate::index::World;
 use crate::index::cluster::Facts;
 use crate::inject::Settings;
+use crate::server::serve_until;
 
 /// Of application protocols, best first.
 pub(super) const ALPN: &[&[u8]] = &[H2, b"http/1.1"];
@@ -46,14 +48,14 @@ const FACTS_TIME: Duration = Duration::from_secs(1);
 const ANSWER_TIME: Duration = Duration::from_secs(4);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-const GOODBYE_TIME: Duration = Duration::from_millis(500);
 
 /// The server, for as long as its process lives.
 pub(crate) struct Webhook {
     tls: WebServer,
     facts: watch::Receiver<Arc<Facts>>,
+    worlds: watch::Receiver<Arc<World>>,
     settings: Settings,
-    trust_domain: TrustDomain,
+    clock: Clock,
     guests: Guests,
     stop: Stop,
     tasks: Tasks,
@@ -63,16 +65,17 @@ pub(crate) struct Webhook {
 struct Wrong(StatusCode, String);
 
 impl Webhook {
-    /// `tls` is from [`Certificates`](super::Certificates), `facts` from the source.
+    /// `tls` is from [`Certificates`](super::Certificates), `facts` and `worlds` from the source.
     pub(crate) fn new(
         tls: WebServer,
         facts: watch::Receiver<Arc<Facts>>,
+        worlds: watch::Receiver<Arc<World>>,
         settings: Settings,
-        trust_domain: TrustDomain,
+        clock: Clock,
         stop: Stop,
         tasks: Tasks,
     ) -> Arc<Self> {
-        Arc::new(Self { tls, facts, settings, trust_domain, guests: Guests::new(), stop, tasks })
+        Arc::new(Self { tls, facts, worlds, settings, clock, guests: Guests::new(), stop, tasks })
     }
 
     /// Answers until the stop begins.
@@ -117,14 +120,9 @@ impl Webhook {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
             .serve_connection(TokioIo::new(io), answer);
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            ended = connection.as_mut() => return log_ended(ended),
-            () = stop.graceful() => connection.as_mut().graceful_shutdown(),
-        }
-        if let Ok(ended) = timeout(GOODBYE_TIME, connection).await {
-            log_ended(ended);
-        }
+        log_ended(
+            serve_until(connection, pending(), &stop, |connection| connection.graceful_shutdown()).await,
+        );
     }
 
     async fn serve_http1<IO>(self: Arc<Self>, io: IO, guest: &Arc<Guest>)
@@ -137,14 +135,9 @@ impl Webhook {
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIME)
             .serve_connection(TokioIo::new(io), answer);
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            ended = connection.as_mut() => return log_ended(ended),
-            () = stop.graceful() => connection.as_mut().graceful_shutdown(),
-        }
-        if let Ok(ended) = timeout(GOODBYE_TIME, connection).await {
-            log_ended(ended);
-        }
+        log_ended(
+            serve_until(connection, pending(), &stop, |connection| connection.graceful_shutdown()).await,
+        );
     }
 
     async fn answer<B>(
@@ -183,8 +176,9 @@ impl Webhook {
         let heard = timeout(FACTS_TIME, facts.wait_for(|facts| request.can_be_answered(facts))).await;
         debug!(?question, heard = heard.is_ok(), "Question read");
         drop(heard);
-        let facts = self.facts.borrow().clone();
-        Ok(request.answer(&facts, &self.settings, &self.trust_domain).to_string())
+        let (facts, world) = (self.facts.borrow().clone(), self.worlds.borrow().clone());
+        let ground = Ground { facts: &facts, world: &world, settings: &self.settings, now: self.clock.now() };
+        Ok(request.answer(ground).to_string())
     }
 }
 
@@ -192,7 +186,10 @@ impl Webhook {
 fn question<B: Body>(request: &HttpRequest<B>) -> Result<Question, Wrong> {
     let wrong = |status, text: &str| Err(Wrong(status, text.to_owned()));
     let Some(question) = Question::of_path(request.uri().path()) else {
-        return wrong(StatusCode::NOT_FOUND, "the paths are /inject, /validate/pods and /validate/policies");
+        return wrong(
+            StatusCode::NOT_FOUND,
+            "the paths are /inject, and below /validate pods, policies and namespaces",
+        );
     };
     if request.method() != Method::POST {
         return wrong(StatusCode::METHOD_NOT_ALLOWED, "an AdmissionReview is posted");

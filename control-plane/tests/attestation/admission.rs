@@ -93,7 +93,7 @@ async fn a_ca_bundle_that_somebody_changes_is_put_right() {
         injector.chain(validator).collect::<Vec<_>>()
     };
     let right = bundles().await;
-    assert_eq!(right.len(), 3);
+    assert_eq!(right.len(), 6);
     assert!(right.iter().all(|bundle| bundle == &right[0] && bundle.starts_with(b"-----BEGIN")));
 
     let other = json!({ "webhooks": [{ "name": "pods.kith.dev", "clientConfig": { "caBundle": null } }] });

@@ -6,7 +6,12 @@ use serde::Deserialize;
 use super::error::DocumentError;
 use super::yaml::{Field, Place, Text};
 
-pub(super) const API_VERSION: &str = "kith.dev/v1alpha1";
+/// Whose language it is, as Kubernetes calls it.
+pub const GROUP: &str = "kith.dev";
+/// Which version of it.
+pub const VERSION: &str = "v1alpha1";
+/// Both, as a document says them.
+pub const API_VERSION: &str = "kith.dev/v1alpha1";
 
 /// What is read first of every document, whatever else it holds.
 #[derive(Debug, Default, Deserialize)]
@@ -28,4 +33,14 @@ pub(super) fn check(header: Field<Header>, kind: &str, text: &Text<'_>) -> Resul
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_says_the_group_and_the_version() {
+        assert_eq!(API_VERSION, format!("{GROUP}/{VERSION}"));
+    }
 }

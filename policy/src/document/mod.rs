@@ -30,12 +30,13 @@ pub mod yaml;
 use std::collections::BTreeMap;
 
 pub use error::DocumentError;
+pub use header::{API_VERSION, GROUP, VERSION};
 pub use name::{Name, NameError};
 pub use one_or_more::OneOrMore;
 pub use operation::{
     GrpcMethod, GrpcOperation, GrpcService, HttpOperation, Method, Operation, OperationError,
 };
-pub use policy::{Action, AuthorizationPolicy};
+pub use policy::{Action, AuthorizationPolicy, KIND as POLICY_KIND};
 pub use rule::{Rule, RuleName, RuleNameError};
 pub use source::Source;
 pub use target::{Target, Targets};

@@ -12,7 +12,8 @@ use super::target::{self, RawTarget, Targets};
 use super::yaml::{Field, Place, Text};
 use crate::origin::Origin;
 
-pub(super) const KIND: &str = "AuthorizationPolicy";
+/// What it is called in a document.
+pub const KIND: &str = "AuthorizationPolicy";
 const ACTIONS: [&str; 2] = ["ALLOW", "DENY"];
 
 /// A valid policy.

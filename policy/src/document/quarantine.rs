@@ -16,7 +16,8 @@ use super::object::{ObjectError, Written};
 use super::yaml::{Field, Place, Text};
 use crate::origin::Origin;
 
-pub(super) const KIND: &str = "Quarantine";
+/// What it is called in a document.
+pub const KIND: &str = "Quarantine";
 /// The longest reason.
 pub const MAX_REASON_BYTES: usize = 256;
 

@@ -10,6 +10,7 @@
 mod address;
 mod explicit;
 mod original_dst;
+mod resolvers;
 
 use std::net::SocketAddr;
 
@@ -17,6 +18,7 @@ use http::StatusCode;
 use tokio::net::TcpStream;
 
 pub(crate) use address::{OwnAddresses, canonical, check_called, check_carried};
+pub(crate) use resolvers::resolvers;
 
 use crate::identity_log::{Direction, Event, Log, MAX_DETAIL_BYTES, SessionRefused, shortened};
 use crate::refusal::{DenialId, Refusal};
@@ -35,7 +37,7 @@ pub(crate) struct Accepted {
 pub(crate) enum Capture {
     /// By the port that was connected to: local mode.
     Explicit,
-    /// By where it was for before it was redirected: in a pod, which has these addresses.
+    /// By where it was for before it was redirected: in a pod, which has these addresses, and these resolvers.
     Redirected(OwnAddresses),
     /// As a test says, in place of the kernel.
     #[cfg(test)]

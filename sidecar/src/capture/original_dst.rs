@@ -9,11 +9,12 @@ use tokio::net::TcpStream;
 use super::canonical;
 use crate::refusal::Refusal;
 
-/// Where the connection was for before it was redirected. Fails for one that connection tracking does not know.
-fn original_dst(stream: &TcpStream) -> io::Result<SocketAddr> {
+/// Where the connection, accepted at `local`, was for before it was redirected. Fails for one that connection tracking
+/// does not know.
+fn original_dst(stream: &TcpStream, local: SocketAddr) -> io::Result<SocketAddr> {
     let socket = SockRef::from(stream);
     // An IPv4 connection to the listener of both families is asked about as what it is.
-    let original = match canonical(stream.local_addr()?) {
+    let original = match local {
         SocketAddr::V4(_) => socket.original_dst_v4(),
         SocketAddr::V6(_) => socket.original_dst_v6(),
     };
@@ -30,7 +31,7 @@ pub(super) fn redirected(stream: &TcpStream) -> Result<SocketAddr, Refusal> {
             format!("the connection was made to the sidecar's own port, and was not redirected there: {why}"),
         )
     };
-    let original = original_dst(stream).map_err(|error| direct(error.to_string()))?;
     let local = stream.local_addr().map(canonical).map_err(|error| direct(error.to_string()))?;
+    let original = original_dst(stream, local).map_err(|error| direct(error.to_string()))?;
     if original == local { Err(direct(format!("it is for {local}"))) } else { Ok(original) }
 }

@@ -51,6 +51,28 @@ fn metadata_services_are_no_destination_however_their_address_is_written() {
 }
 
 #[test]
+fn a_cache_of_names_on_the_node_is_a_destination_on_its_one_port_and_metadata_is_none_whatever_is_asked_there()
+ {
+    // K13, K17
+    let resolvers = ["169.254.20.10", "169.254.169.254", "10.96.0.10", "100.100.100.200", "127.0.0.53"];
+    let own = own().asking(resolvers.map(|ip| ip.parse::<IpAddr>().unwrap()));
+    let reason = |address: &str| check_called(&own, address.parse().unwrap()).err().map(|it| it.reason);
+    for address in ["169.254.20.10:53", "[::ffff:169.254.20.10]:53", "10.96.0.10:53"] {
+        assert_eq!(reason(address), None, "{address}");
+    }
+    for address in [
+        "169.254.20.10:80",
+        "169.254.20.11:53",
+        "169.254.169.254:53",
+        "[::ffff:169.254.169.254]:53",
+        "100.100.100.200:53",
+    ] {
+        assert_eq!(reason(address), Some("metadata_address"), "{address}");
+    }
+    assert_eq!(reason("127.0.0.53:53"), Some("unusable_address"));
+}
+
+#[test]
 fn what_is_not_one_host_is_no_destination() {
     for address in [
         "0.0.0.0:80",

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::bail;
 use clap::Args;
 use kith_identity::{SpiffeId, TrustDomain, is_name};
-use kith_proto::pod::{self, Probes};
+use kith_proto::pod::{self, HostPort, Probes};
 
 use super::{Outbound, Settings, workers};
 use crate::capture::{Applications, Capture, OwnAddresses};
@@ -17,7 +17,7 @@ pub struct PodArgs {
     /// The trust domain of the mesh
     #[arg(
         long,
-        env = "KITH_TRUST_DOMAIN",
+        env = pod::TRUST_DOMAIN_VARIABLE,
         default_value = "",
         hide_default_value = true,
         hide_env_values = true
@@ -26,7 +26,7 @@ pub struct PodArgs {
     /// Where the control plane is: HOST:PORT
     #[arg(
         long,
-        env = "KITH_CONTROL_PLANE",
+        env = pod::CONTROL_PLANE_VARIABLE,
         default_value = "",
         hide_default_value = true,
         hide_env_values = true
@@ -35,7 +35,7 @@ pub struct PodArgs {
     /// The pod's namespace
     #[arg(
         long,
-        env = "KITH_POD_NAMESPACE",
+        env = pod::POD_NAMESPACE_VARIABLE,
         default_value = "",
         hide_default_value = true,
         hide_env_values = true
@@ -44,7 +44,7 @@ pub struct PodArgs {
     /// The pod's name
     #[arg(
         long,
-        env = "KITH_POD_NAME",
+        env = pod::POD_NAME_VARIABLE,
         default_value = "",
         hide_default_value = true,
         hide_env_values = true
@@ -53,38 +53,32 @@ pub struct PodArgs {
     /// The pod's service account
     #[arg(
         long,
-        env = "KITH_SERVICE_ACCOUNT",
+        env = pod::SERVICE_ACCOUNT_VARIABLE,
         default_value = "",
         hide_default_value = true,
         hide_env_values = true
     )]
     pub service_account: String,
     /// The pod's addresses, comma-separated
-    #[arg(long, env = "KITH_POD_IPS", default_value = "", hide_default_value = true, hide_env_values = true)]
+    #[arg(long, env = pod::POD_IPS_VARIABLE, default_value = "", hide_default_value = true, hide_env_values = true)]
     pub pod_ips: String,
     /// The probes to replay, as JSON
-    #[arg(long, env = "KITH_PROBES", default_value = "{}", hide_env_values = true)]
+    #[arg(long, env = pod::PROBES_VARIABLE, default_value = "{}", hide_env_values = true)]
     pub probes: String,
 }
 
-/// A name or an address, and a port; looked up anew for each connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HostPort {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
 impl PodArgs {
-    /// Validates all of it, and says where the control plane is; the error names everything that is wrong.
-    pub(crate) fn read(&self) -> anyhow::Result<(Settings, HostPort)> {
+    /// Validates all of it, and says where the control plane is; the error names everything that is wrong. `resolvers` are
+    /// those of the pod.
+    pub(crate) fn read(&self, resolvers: Vec<IpAddr>) -> anyhow::Result<(Settings, HostPort)> {
         let mut wrong = Wrong::default();
-        let trust_domain = wrong.check("KITH_TRUST_DOMAIN", TrustDomain::parse(&self.trust_domain));
-        let control_plane = wrong.check("KITH_CONTROL_PLANE", HostPort::parse(&self.control_plane));
-        wrong.check("KITH_POD_NAME", name(&self.pod_name));
-        wrong.check("KITH_POD_NAMESPACE", name(&self.pod_namespace));
-        wrong.check("KITH_SERVICE_ACCOUNT", name(&self.service_account));
-        let pod_ips = wrong.check("KITH_POD_IPS", pod::pod_ips(&self.pod_ips));
-        let probes = wrong.check("KITH_PROBES", serde_json::from_str::<Probes>(&self.probes));
+        let trust_domain = wrong.check(pod::TRUST_DOMAIN_VARIABLE, TrustDomain::parse(&self.trust_domain));
+        let control_plane = wrong.check(pod::CONTROL_PLANE_VARIABLE, HostPort::parse(&self.control_plane));
+        wrong.check(pod::POD_NAME_VARIABLE, name(&self.pod_name));
+        wrong.check(pod::POD_NAMESPACE_VARIABLE, name(&self.pod_namespace));
+        wrong.check(pod::SERVICE_ACCOUNT_VARIABLE, name(&self.service_account));
+        let pod_ips = wrong.check(pod::POD_IPS_VARIABLE, pod::pod_ips(&self.pod_ips));
+        let probes = wrong.check(pod::PROBES_VARIABLE, serde_json::from_str::<Probes>(&self.probes));
         let identity = trust_domain.and_then(|domain| {
             // What is wrong with the names was said above.
             SpiffeId::for_service_account(&domain, &self.pod_namespace, &self.service_account).ok()
@@ -96,16 +90,23 @@ impl PodArgs {
         }
         match (identity, control_plane, pod_ips, probes) {
             (Some(identity), Some(control_plane), Some(pod_ips), Some(probes)) if wrong.0.is_empty() => {
-                Ok((settings(identity, pod_ips, probes)?, control_plane))
+                Ok((settings(identity, Addresses { pod_ips, resolvers }, probes)?, control_plane))
             }
             _ => bail!("{}", wrong.0.join("; ")),
         }
     }
 }
 
+/// What the pod has, and whom it asks for names.
+struct Addresses {
+    pod_ips: Vec<IpAddr>,
+    resolvers: Vec<IpAddr>,
+}
+
 /// The ports that the redirect leads to. Where the pod has no address of IPv6, the machine may have none at all, and IPv4
 /// must do.
-fn settings(identity: SpiffeId, pod_ips: Vec<IpAddr>, probes: Probes) -> anyhow::Result<Settings> {
+fn settings(identity: SpiffeId, addresses: Addresses, probes: Probes) -> anyhow::Result<Settings> {
+    let Addresses { pod_ips, resolvers } = addresses;
     let has_v6 = pod_ips.iter().any(IpAddr::is_ipv6);
     let any = if has_v6 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
     let loopbacks = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
@@ -114,11 +115,10 @@ fn settings(identity: SpiffeId, pod_ips: Vec<IpAddr>, probes: Probes) -> anyhow:
         identity,
         inbound: SocketAddr::new(any, pod::INBOUND_PORT),
         applications: Applications::OriginalDestination,
-        capture: Capture::Redirected(OwnAddresses::new(pod_ips.iter().copied())),
+        capture: Capture::Redirected(OwnAddresses::new(pod_ips.iter().copied()).asking(resolvers)),
         outbounds: loopbacks.into_iter().filter(|ip| ip.is_ipv4() || has_v6).map(outbound).collect(),
         workers: workers(0)?,
         health: SocketAddr::new(any, pod::HEALTH_PORT),
-        pod_ips,
         probes,
     })
 }
@@ -135,26 +135,6 @@ impl Wrong {
 
 fn name(text: &str) -> Result<(), String> {
     if is_name(text) { Ok(()) } else { Err(format!("{text:?} is not a name of Kubernetes")) }
-}
-
-impl HostPort {
-    /// `kith-control-plane.kith.svc:7450`, `10.96.0.1:7450`, `[fd00::1]:7450`.
-    fn parse(text: &str) -> Result<Self, String> {
-        let (host, port) = match text.parse::<SocketAddr>() {
-            Ok(address) => (address.ip().to_string(), Some(address.port())),
-            Err(_) => {
-                let (host, port) = text.rsplit_once(':').unwrap_or_default();
-                (
-                    host.to_owned(),
-                    port.parse().ok().filter(|_| is_name(host.strip_suffix('.').unwrap_or(host))),
-                )
-            }
-        };
-        let port = port
-            .filter(|port| *port != 0)
-            .ok_or_else(|| format!("{text:?} is not HOST:PORT, such as kith-control-plane.kith.svc:7450"))?;
-        Ok(Self { host, port })
-    }
 }
 
 #[cfg(test)]
@@ -174,25 +154,29 @@ mod tests {
     }
 
     fn refused(args: &PodArgs) -> String {
-        args.read().unwrap_err().to_string()
+        args.read(Vec::new()).unwrap_err().to_string()
     }
 
     #[test]
     fn a_pods_settings_come_from_its_environment() {
-        let (settings, control_plane) = args().read().unwrap();
+        let resolver: SocketAddr = "10.96.0.10:53".parse().unwrap();
+        let (settings, control_plane) = args().read(vec![resolver.ip()]).unwrap();
         assert_eq!(settings.identity.as_str(), "spiffe://demo.local/ns/shop/sa/web");
-        assert_eq!(control_plane.host, "kith-control-plane.kith.svc");
+        assert_eq!(control_plane.host(), "kith-control-plane.kith.svc");
         assert_eq!(settings.inbound, "[::]:7442".parse().unwrap());
         assert_eq!(settings.health, "[::]:7447".parse().unwrap());
         let outbounds: Vec<_> = settings.outbounds.iter().map(|port| port.listen.to_string()).collect();
         assert_eq!(outbounds, ["127.0.0.1:7441", "[::1]:7441"]);
         assert!(settings.outbounds.iter().all(|port| port.destination.is_none()));
-        assert_eq!(settings.pod_ips.len(), 2);
+        let own = settings.capture.own().unwrap();
+        assert!(own.is_resolver(resolver) && !own.contains(resolver.ip()));
+        assert!(["10.1.2.3", "fd00::3"].into_iter().all(|ip| own.contains(ip.parse().unwrap())));
+        assert_eq!(own.first(), "10.1.2.3".parse().ok());
     }
 
     #[test]
     fn a_pod_without_ipv6_listens_where_there_is_no_ipv6() {
-        let (settings, _) = PodArgs { pod_ips: "10.1.2.3".to_owned(), ..args() }.read().unwrap();
+        let (settings, _) = PodArgs { pod_ips: "10.1.2.3".to_owned(), ..args() }.read(Vec::new()).unwrap();
         assert_eq!(settings.inbound, "0.0.0.0:7442".parse().unwrap());
         assert_eq!(settings.outbounds.len(), 1);
     }
@@ -240,26 +224,5 @@ mod tests {
         let (namespace, account) = ("kith".to_owned(), "kith-control-plane".to_owned());
         let error = refused(&PodArgs { pod_namespace: namespace, service_account: account, ..args() });
         assert!(error.contains("control plane's own identity"), "{error}");
-    }
-
-    #[test]
-    fn the_control_plane_is_a_name_or_an_address_and_a_port() {
-        for (text, host, port) in [
-            ("kith-control-plane.kith.svc:7450", "kith-control-plane.kith.svc", 7450),
-            (
-                "kith-control-plane.kith.svc.cluster.local.:7450",
-                "kith-control-plane.kith.svc.cluster.local.",
-                7450,
-            ),
-            ("10.96.0.1:1", "10.96.0.1", 1),
-            ("[fd00::1]:7450", "fd00::1", 7450),
-        ] {
-            assert_eq!(HostPort::parse(text), Ok(HostPort { host: host.to_owned(), port }), "{text}");
-        }
-        for text in
-            ["", "kith", ":7450", "kith:", "kith:0", "kith:65536", "a b:1", "http://kith:1", "fd00::1:70000"]
-        {
-            assert!(HostPort::parse(text).is_err(), "{text:?}");
-        }
     }
 }

@@ -13,14 +13,13 @@ use std::time::Duration;
 
 use kith_identity::{Bundle, TrustDomain};
 use kith_mtls::{PemError, bundle_from_pem};
-use kith_proto::pod::{ROOTS_FILE, TOKEN_FILE};
+use kith_proto::pod::{HostPort, ROOTS_FILE, TOKEN_FILE};
 use kith_proto::v1::issue_request::Evidence;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::platform::Attestation;
-use crate::config::HostPort;
 
 /// Tokens have about one kilobyte.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -108,9 +107,9 @@ impl Pod {
 
     /// Every address of the control plane, of either family; a Service may get another one.
     pub(super) async fn control_plane(&self) -> Result<Vec<SocketAddr>, PodError> {
-        let HostPort { host, port } = &self.control_plane;
-        let failed = |error| PodError::Lookup { host: host.clone(), error };
-        let found = timeout(LOOKUP_LIMIT, lookup_host((host.as_str(), *port)))
+        let (host, port) = (self.control_plane.host(), self.control_plane.port());
+        let failed = |error| PodError::Lookup { host: host.to_owned(), error };
+        let found = timeout(LOOKUP_LIMIT, lookup_host((host, port)))
             .await
             .map_err(|_| failed(io::ErrorKind::TimedOut.into()))?
             .map_err(failed)?;
@@ -120,7 +119,7 @@ impl Pod {
                 addresses.push(address);
             }
         }
-        if addresses.is_empty() { Err(PodError::NoAddress { host: host.clone() }) } else { Ok(addresses) }
+        if addresses.is_empty() { Err(PodError::NoAddress { host: host.to_owned() }) } else { Ok(addresses) }
     }
 }
 

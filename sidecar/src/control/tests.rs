@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use kith_mtls::{Accept, ClientSvid, Server};
-use kith_proto::pod::{ROOTS_FILE, TOKEN_FILE};
+use kith_proto::pod::{HostPort, ROOTS_FILE, TOKEN_FILE};
 use kith_proto::v1;
 use kith_proto::v1::issuance_server::{Issuance, IssuanceServer};
 use kith_proto::v1::issue_request::Evidence;
@@ -27,7 +27,6 @@ use tower::Service as _;
 
 use super::keeper::renew;
 use super::*;
-use crate::config::HostPort;
 use crate::identity_log::{QUEUE_LINES, Writer};
 use crate::test_mesh::{Authority, identity, trust_domain};
 
@@ -143,7 +142,7 @@ fn sidecar(roots: &str, control_plane: SocketAddr) -> Sidecar {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(TOKEN_FILE), TOKEN).unwrap();
     fs::write(folder.path().join(ROOTS_FILE), roots).unwrap();
-    let at = HostPort { host: control_plane.ip().to_string(), port: control_plane.port() };
+    let at = HostPort::parse(&control_plane.to_string()).unwrap();
     let pod = Pod::new(folder.path().to_owned(), trust_domain(), at);
     let (writer, _) = Writer::start(std::io::sink(), QUEUE_LINES).unwrap();
     let (clock, reports, metrics) = (Clock::system(), Arc::new(Reports::default()), Arc::new(Metrics::new()));

@@ -60,6 +60,7 @@ impl Law {
                     .map_err(|refusal| Refusal::unavailable(refusal.reason(), refusal.to_string()))
             }
             Subject::Egress(to) => enforced.check_self().and_then(|()| enforced.check_egress(to, now)),
+            Subject::Names => enforced.check_self(),
             Subject::Plaintext => enforced.check_self().and_then(|()| enforced.check_plaintext(now)),
         }
     }

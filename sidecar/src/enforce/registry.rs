@@ -1,5 +1,6 @@
 //! What is open in one worker, with what it takes to judge each of it again: the calls to the workload, the sessions in
-//! either direction, and the connections in the clear that a namespace in Observe still takes.
+//! either direction, the connections in the clear that a namespace in Observe still takes, and those of the application
+//! that leave the mesh.
 //!
 //! A call of the workload is open in a session that was opened for one identity alone, and what could end it before its
 //! time ends that session: it is not entered by itself.
@@ -26,6 +27,8 @@ pub(crate) enum Subject {
     Plaintext,
     /// A connection of the application that leaves the mesh, and where to: whether any may.
     Egress(Arc<str>),
+    /// One to where the pod asks for names: whether the workload may call at all.
+    Names,
 }
 
 /// What a call to the workload is judged by.
@@ -88,7 +91,7 @@ pub(crate) struct Entered {
 }
 
 impl Registry {
-    /// Enters a call or a session. Before its first check: a change between the two then still finds it.
+    /// Enters what is to be judged. Before its first check: a change between the two then still finds it.
     pub(crate) fn enter(&self, subject: Subject) -> Entered {
         let cut = Cut::default();
         let mut open = lock(&self.0);
@@ -104,7 +107,11 @@ impl Registry {
         let open = lock(&self.0);
         let stuck = open.entries.values().filter_map(|(subject, cut)| match subject {
             Subject::Call(call) if cut.because().is_some() => Some(call.session.clone()),
-            Subject::Call(_) | Subject::Session(_) | Subject::Plaintext | Subject::Egress(_) => None,
+            Subject::Call(_)
+            | Subject::Session(_)
+            | Subject::Plaintext
+            | Subject::Egress(_)
+            | Subject::Names => None,
         });
         stuck.collect()
     }

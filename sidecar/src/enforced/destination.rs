@@ -39,6 +39,8 @@ pub(crate) enum Protocol {
     Http,
     /// Declared to be bytes that are not looked into.
     Opaque,
+    /// The same, and declared to be TLS of the application's own.
+    Tls,
 }
 
 /// One destination and its name.
@@ -72,6 +74,7 @@ pub(super) fn protocol(number: i32, of: impl FnOnce() -> String) -> Result<Proto
         Ok(v1::Protocol::Unspecified) => Ok(Protocol::Detected),
         Ok(v1::Protocol::Http) => Ok(Protocol::Http),
         Ok(v1::Protocol::Tcp) => Ok(Protocol::Opaque),
+        Ok(v1::Protocol::Tls) => Ok(Protocol::Tls),
         Err(_) => Err(SnapshotError::Protocol { of: of(), number }),
     }
 }

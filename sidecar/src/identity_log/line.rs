@@ -81,7 +81,8 @@ pub struct Call {
     /// Without the query.
     #[serde(rename = "url.path", skip_serializing_if = "String::is_empty", default)]
     pub path: String,
-    /// `1.0`, `1.1` or `2` as the caller spoke, `websocket`, or `tcp` for an opaque stream.
+    /// `1.0`, `1.1` or `2` as the caller spoke, `websocket`, `tcp` for an opaque stream, or `tls` for one that came in the
+    /// clear and is TLS of the application's own.
     #[serde(rename = "network.protocol.version")]
     pub protocol: String,
     /// `grpc` when the call says that it is.

@@ -153,12 +153,12 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_would_have_been_refused_is_reported_under_its_id_and_counted_as_allowed() {
+    fn a_call_that_would_have_been_refused_is_reported_under_its_id_and_counted_apart_however_it_ended() {
         let reports = Arc::new(Reports::default());
         let log = log(&reports);
         let mut open = begin(&log);
         open.would_deny(&Refusal::new(http::StatusCode::FORBIDDEN, "default_deny", "no rule"));
-        open.finish(None);
+        open.finish(Some("application_unreachable"));
         let (denials, edges) = told(&reports);
         let [denial] = denials.as_slice() else { panic!("{denials:?}") };
         let call = call(denial);
@@ -166,7 +166,8 @@ mod tests {
         assert_eq!((denial.id.as_str(), denial.source.as_str()), (would_deny.id.as_str(), SOURCE));
         assert_eq!((would_deny.reason.as_str(), would_deny.detail.as_str()), ("default_deny", "no rule"));
         assert_eq!((call.verdict, call.denial_id), (Verdict::Allow, None));
-        assert_eq!((edges[0].allowed, edges[0].denied), (1, 0));
+        let [edge] = edges.as_slice() else { panic!("{edges:?}") };
+        assert_eq!((edge.would_deny, edge.allowed, edge.denied, edge.failed), (1, 0, 0, 0));
     }
 
     #[test]

@@ -51,7 +51,7 @@ struct Open {
     session: Option<SessionState>,
     /// What ends the connection in the clear that carries it, when no session does.
     connection: Option<Cut>,
-    /// Of inbound calls: they are judged again while they are open.
+    /// Of what is judged again while it is open: calls to the workload, and connections that leave the mesh.
     entered: Option<Entered>,
     log: Log,
 }

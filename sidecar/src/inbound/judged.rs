@@ -36,6 +36,11 @@ impl Request {
         Self { method: String::new(), path: String::new(), protocol: "tcp", grpc: false }
     }
 
+    /// The same, of bytes that are TLS of the application's own.
+    pub(super) fn tls() -> Self {
+        Self { protocol: "tls", ..Self::opaque() }
+    }
+
     fn asked(&self) -> Asked {
         if self.method.is_empty() {
             return Asked::Opaque;

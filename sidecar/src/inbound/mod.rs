@@ -6,6 +6,7 @@
 //! ```
 
 mod application;
+mod hello;
 mod http;
 mod judged;
 mod opaque;
@@ -21,13 +22,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use application::Application;
+use hello::Wants;
 use kith_mtls::{Accept, ClientSvid, HandshakeError, Server, ServerStream, Session};
 use plain::{First, Plain};
 pub(crate) use shares::Shares;
 use shares::{Holder, Share};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::capture::{self, Accepted, Applications};
+use crate::detect::Replayed;
+use crate::enforced::Protocol;
 use crate::identity_log::Direction;
 use crate::refusal::Refusal;
 use crate::session::{ALPN_CALLS, ALPN_H2, ALPN_HTTP1, ALPN_STREAMS};
@@ -55,7 +60,7 @@ struct Ends {
 
 /// What a connection turned out to be.
 enum Begun {
-    Session(Box<Session<ServerStream<TcpStream>>>),
+    Session(Box<Session<ServerStream<Replayed<TcpStream>>>>),
     Plain(Plain),
     /// It ended before it was anything.
     Gone,
@@ -92,22 +97,49 @@ pub(crate) async fn connection(worker: Arc<Worker>, stream: TcpStream, accepted:
 
 /// Until it is known who is there, or that nobody says so.
 async fn begin(worker: &Worker, stream: TcpStream, ends: Ends) -> Result<Begun, Refusal> {
-    if takes_plaintext(&worker.shared) {
-        let failed = |error: io::Error| Refusal::unavailable("connection_lost", error.to_string());
-        let first = plain::first(&stream).await.map_err(failed)?;
-        match first {
-            First::Tls => {}
-            First::Gone => return Ok(Begun::Gone),
-            First::Clear | First::Silent => {
-                let declared = worker.shared.enforced.borrow().protocol_of(ends.application.port());
-                let told = plain::told(stream, first, declared).await.map_err(failed)?;
-                return Ok(told.map_or(Begun::Gone, Begun::Plain));
-            }
-        }
-    }
+    let stream = match in_the_clear(worker, stream, ends).await? {
+        Told::Tls(stream) => stream,
+        Told::Plain(plain) => return Ok(Begun::Plain(plain)),
+        Told::Gone => return Ok(Begun::Gone),
+    };
     match worker.server.accept(stream, HANDSHAKE_LIMIT).await {
         Ok(session) => Ok(Begun::Session(Box::new(session))),
         Err(error) => Err(not_accepted(&worker.shared, &error)),
+    }
+}
+
+/// What is told of a connection before anybody answers it.
+enum Told {
+    /// TLS that is for us.
+    Tls(Replayed<TcpStream>),
+    Plain(Plain),
+    Gone,
+}
+
+/// Tells a connection in the clear from one that is for us, where any may come in; elsewhere all are for us.
+async fn in_the_clear(worker: &Worker, stream: TcpStream, ends: Ends) -> Result<Told, Refusal> {
+    if !takes_plaintext(&worker.shared) {
+        return Ok(Told::Tls(Replayed::untouched(stream)));
+    }
+    let failed = |error: io::Error| Refusal::unavailable("connection_lost", error.to_string());
+    let first = plain::first(&stream).await.map_err(failed)?;
+    let declared = worker.shared.enforced.borrow().protocol_of(ends.application.port());
+    match first {
+        First::Gone => Ok(Told::Gone),
+        First::Tls if declared == Protocol::Tls => {
+            let read = timeout(HANDSHAKE_LIMIT, hello::read(stream)).await;
+            let late = |_| not_accepted(&worker.shared, &HandshakeError::Timeout { limit: HANDSHAKE_LIMIT });
+            Ok(match read.map_err(late)?.map_err(failed)? {
+                Some((Wants::Sidecar, stream)) => Told::Tls(stream),
+                Some((Wants::Application, stream)) => Told::Plain(Plain::tls(stream)),
+                None => Told::Gone,
+            })
+        }
+        First::Tls => Ok(Told::Tls(Replayed::untouched(stream))),
+        First::Clear | First::Silent => {
+            let told = plain::told(stream, first, declared).await.map_err(failed)?;
+            Ok(told.map_or(Told::Gone, Told::Plain))
+        }
     }
 }
 
@@ -135,10 +167,7 @@ fn not_accepted(shared: &Shared, error: &HandshakeError) -> Refusal {
 fn share<S>(worker: &Worker, session: &Session<S>) -> Result<Option<Share>, Refusal> {
     let Some(peer) = &session.peer else { return Ok(None) };
     let holder = Holder::Identity(peer.identity().clone());
-    worker.shares.take(&holder).map(Some).ok_or_else(|| {
-        let detail = format!("{holder} has all the sessions that one identity may have");
-        Refusal::unavailable("too_many_sessions", detail)
-    })
+    worker.shares.take_or_refuse(&holder, "too_many_sessions", "sessions").map(Some)
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub(super) async fn near(worker: &Worker, peer: &Peer) -> Result<Near, Applicati
 /// HTTP that nobody reads would reach the application with whatever claims its sender wrote into it.
 pub(super) fn admits(protocol: Protocol) -> Admits {
     match protocol {
-        Protocol::Opaque => |_| true,
+        Protocol::Opaque | Protocol::Tls => |_| true,
         Protocol::Detected | Protocol::Http => |first| !may_begin_http(first),
     }
 }

@@ -1,4 +1,5 @@
-//! Connections in the clear, of callers that have no sidecar yet: only where the namespace is in Observe.
+//! Connections in the clear, of callers that have no sidecar yet: only where the namespace is in Observe. TLS that is not
+//! ours, but the application's own, is one of them: nobody is proven by it to us.
 //!
 //! Owns how one is told from TLS and from its bytes, and how it is served. Each of its calls is judged like any other, and
 //! is one line that says what Enforce would have refused; nothing that it claims about its caller reaches the application.
@@ -54,42 +55,52 @@ pub(super) async fn first(stream: &TcpStream) -> io::Result<First> {
 /// A connection in the clear, of which it is known what it speaks.
 pub(super) struct Plain {
     stream: Replayed<TcpStream>,
-    /// `None`: bytes that are not looked into.
-    http: Option<Version>,
+    speaks: Speaks,
+}
+
+/// What is spoken on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaks {
+    Http(Version),
+    /// Bytes that are not looked into.
+    Bytes,
+    /// The same, and they are TLS of the application's own.
+    Tls,
+}
+
+impl Plain {
+    /// One that begins with a hello for the application.
+    pub(super) fn tls(stream: Replayed<TcpStream>) -> Self {
+        Self { stream, speaks: Speaks::Tls }
+    }
 }
 
 /// What is spoken: declared first, detected second. `None`: it has ended, or stopped in the middle of a preface.
 pub(super) async fn told(stream: TcpStream, first: First, declared: Protocol) -> io::Result<Option<Plain>> {
     let detected = match (declared, first) {
-        (Protocol::Opaque, _) | (_, First::Silent) => Some((Spoken::Opaque, Replayed::untouched(stream))),
+        (Protocol::Opaque | Protocol::Tls, _) | (_, First::Silent) => {
+            Some((Spoken::Opaque, Replayed::untouched(stream)))
+        }
         (Protocol::Http | Protocol::Detected, _) => detect(stream).await?,
     };
     Ok(detected.map(|(spoken, stream)| {
-        let http = match spoken {
-            // What was declared to be HTTP is held to it: hyper answers the rest with 400.
-            Spoken::Opaque if declared != Protocol::Http => None,
-            Spoken::Opaque | Spoken::Http1 => Some(Version::Http1),
-            Spoken::Http2 => Some(Version::Http2),
-        };
-        Plain { stream, http }
+        let speaks = Version::of(spoken, Some(declared)).map_or(Speaks::Bytes, Speaks::Http);
+        Plain { stream, speaks }
     }))
 }
 
 /// Serves the connection until it ends, unless it may not begin.
 pub(super) async fn serve(worker: &Arc<Worker>, plain: Plain, ends: Ends) -> Result<(), Refusal> {
     let holder = Holder::Address(ends.from.ip());
-    let Some(place) = worker.stream_shares.take(&holder) else {
-        let detail = format!("{holder} has all the connections that one address may have");
-        return Err(Refusal::unavailable("too_many_streams", detail));
+    let place = worker.stream_shares.take_or_refuse(&holder, "too_many_streams", "connections")?;
+    let request = match plain.speaks {
+        Speaks::Http(version) => return requests(worker, plain.stream, version, ends, place).await,
+        Speaks::Bytes => Request::opaque(),
+        Speaks::Tls => Request::tls(),
     };
-    match plain.http {
-        Some(version) => requests(worker, plain.stream, version, ends, place).await,
-        None => {
-            let peer = Peer::in_the_clear(ends, Cut::default(), place);
-            bytes(worker, plain.stream, &peer).await;
-            Ok(())
-        }
-    }
+    let peer = Peer::in_the_clear(ends, Cut::default(), place);
+    bytes(worker, plain.stream, &peer, request).await;
+    Ok(())
 }
 
 /// Calls of HTTP. The connection is entered too: idle, it would outlive the end of Observe.
@@ -123,7 +134,7 @@ async fn requests(
 }
 
 /// Bytes that are not looked into: one call.
-async fn bytes(worker: &Arc<Worker>, stream: Replayed<TcpStream>, peer: &Peer) {
+async fn bytes(worker: &Arc<Worker>, stream: Replayed<TcpStream>, peer: &Peer, request: Request) {
     let (stream, first) = stream.into_parts();
     // From here on the connection ends in a reset unless it ends well.
     let far = match Near::new(stream, first) {
@@ -132,7 +143,7 @@ async fn bytes(worker: &Arc<Worker>, stream: Replayed<TcpStream>, peer: &Peer) {
             return tracing::debug!(%error, from = %peer.ends.from, "Connection in the clear failed");
         }
     };
-    let mut judged = Judged::begin(worker, peer, Request::opaque());
+    let mut judged = Judged::begin(worker, peer, request);
     if let Err(refusal) = judged.decide(worker) {
         // The log has the id; bytes have no place for it.
         judged.refuse(&refusal);

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::application::Link;
-use super::shares::Share;
+use super::shares::{Holder, Share};
 use super::stream::Accepting;
 use super::{Ends, http};
 use crate::enforce::{Caller, Cut, LAST_WORDS, Subject};
@@ -74,6 +74,7 @@ where
         return Err(Refusal::unavailable("session_failed", "the handshake proved nothing"));
     };
     let caller = Caller { identity: verified.identity().clone(), serial: verified.serial().clone() };
+    let holder = Holder::Identity(caller.identity.clone());
     let subject = Subject::Session(Arc::new(verified));
     let entered = worker.registry.enter(subject.clone());
     worker.law.check(&subject)?;
@@ -91,6 +92,7 @@ where
     };
     let course = Course {
         worker,
+        holder,
         state: &state,
         lifetime: Lifetime::new(shared.clock.now(), ends_at),
         cut: &entered.cut,
@@ -109,7 +111,7 @@ where
     let tasks = SessionTasks::default();
     let worker = Arc::clone(course.worker);
     if alpn == ALPN_STREAMS {
-        let accepting = Accepting::new(worker, peer, tasks, stream);
+        let accepting = Accepting::new(worker, peer, course.holder.clone(), tasks, stream);
         return course.run(accepting, |accepting| accepting.leave()).await;
     }
     let service = service_fn(move |request| {
@@ -130,6 +132,8 @@ where
 /// What a session goes through.
 struct Course<'a> {
     worker: &'a Arc<Worker>,
+    /// Whose places its streams take.
+    holder: Holder,
     state: &'a SessionState,
     lifetime: Lifetime,
     cut: &'a Cut,

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use kith_identity::SpiffeId;
 
 use crate::lock::lock;
+use crate::refusal::Refusal;
 
 /// By what a peer is known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,6 +16,15 @@ pub(crate) enum Holder {
     Identity(SpiffeId),
     /// Of one that proved nothing.
     Address(IpAddr),
+}
+
+impl Holder {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Identity(_) => "identity",
+            Self::Address(_) => "address",
+        }
+    }
 }
 
 impl fmt::Display for Holder {
@@ -46,8 +56,21 @@ impl Shares {
         Self { most, held: Arc::default() }
     }
 
+    /// A place for one more, or a refusal for this reason: the holder has all of `what` that it may have.
+    pub(super) fn take_or_refuse(
+        &self,
+        holder: &Holder,
+        reason: &'static str,
+        what: &str,
+    ) -> Result<Share, Refusal> {
+        self.take(holder).ok_or_else(|| {
+            let one = holder.kind();
+            Refusal::unavailable(reason, format!("{holder} has all the {what} that one {one} may have"))
+        })
+    }
+
     /// A place for one more; `None` when the holder has all of its own.
-    pub(super) fn take(&self, holder: &Holder) -> Option<Share> {
+    fn take(&self, holder: &Holder) -> Option<Share> {
         let mut held = lock(&self.held);
         let count = held.entry(holder.clone()).or_default();
         if *count >= self.most {

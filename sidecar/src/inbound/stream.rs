@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::judged::{self, Judged};
 use super::session::Peer;
-use super::shares::{Holder, Share};
+use super::shares::Holder;
 use super::{opaque, websocket};
 use crate::enforce::Cut;
 use crate::enforced::Protocol;
@@ -33,6 +33,8 @@ type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) struct Accepting<S> {
     worker: Arc<Worker>,
     peer: Peer,
+    /// Whose places its streams take.
+    holder: Holder,
     tasks: SessionTasks,
     stage: Stage<Prompt<S>>,
 }
@@ -53,7 +55,14 @@ enum Stage<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
-    pub(super) fn new(worker: Arc<Worker>, peer: Peer, tasks: SessionTasks, stream: S) -> Self {
+    /// Of this proven peer; its streams take places of `holder`.
+    pub(super) fn new(
+        worker: Arc<Worker>,
+        peer: Peer,
+        holder: Holder,
+        tasks: SessionTasks,
+        stream: S,
+    ) -> Self {
         let handshake = h2::server::Builder::new()
             .initial_window_size(OPAQUE_WINDOW)
             .initial_connection_window_size(LARGEST_WINDOW)
@@ -61,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
             .max_header_list_size(MAX_HEADER_BYTES)
             .enable_connect_protocol()
             .handshake(prompt(stream));
-        Self { worker, peer, tasks, stage: Stage::Beginning(handshake) }
+        Self { worker, peer, holder, tasks, stage: Stage::Beginning(handshake) }
     }
 
     /// Takes no further streams; those that are open go on.
@@ -75,8 +84,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
     }
 
     fn accept(&self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-        let (worker, peer) = (Arc::clone(&self.worker), self.peer.clone());
-        self.tasks.spawn(async move { stream(&worker, &peer, request, respond).await });
+        let (worker, peer, holder) = (Arc::clone(&self.worker), self.peer.clone(), self.holder.clone());
+        self.tasks.spawn(async move { stream(&worker, &peer, &holder, request, respond).await });
     }
 }
 
@@ -119,14 +128,20 @@ pub(super) struct Admitted {
 }
 
 /// One stream. Every path ends in exactly one line of the log.
-async fn stream(worker: &Worker, peer: &Peer, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+async fn stream(
+    worker: &Worker,
+    peer: &Peer,
+    holder: &Holder,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+) {
     let (mut parts, receive) = request.into_parts();
     let wanted = stream_request::read(&mut parts, peer.ends.destination, &worker.shared.identity);
     let websocket = matches!(wanted, Ok(Wanted::WebSocket));
     let request = if websocket { websocket_request(&parts) } else { judged::Request::opaque() };
     let mut judged = Judged::begin(worker, peer, request);
     // Held until the stream has ended.
-    let share = share(worker, peer);
+    let share = worker.stream_shares.take_or_refuse(holder, "too_many_streams", "streams");
     let decided = wanted.and_then(|_| {
         let _share = share.as_ref().map_err(Refusal::clone)?;
         if !websocket && judged.protocol() == Protocol::Http {
@@ -152,18 +167,6 @@ async fn stream(worker: &Worker, peer: &Peer, request: Request<RecvStream>, resp
 fn websocket_request(parts: &Parts) -> judged::Request {
     let path = parts.uri.path().to_owned();
     judged::Request { method: Method::GET.to_string(), path, protocol: "websocket", grpc: false }
-}
-
-/// The stream's place among those of its peer.
-fn share(worker: &Worker, peer: &Peer) -> Result<Share, Refusal> {
-    let holder = match peer.identity() {
-        Some(identity) => Holder::Identity(identity.clone()),
-        None => Holder::Address(peer.ends.from.ip()),
-    };
-    worker.stream_shares.take(&holder).ok_or_else(|| {
-        let detail = format!("{holder} has all the streams that one identity may have");
-        Refusal::unavailable("too_many_streams", detail)
-    })
 }
 
 /// The peer learns the id and nothing more.

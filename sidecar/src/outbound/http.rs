@@ -7,17 +7,17 @@ use hyper::body::Incoming;
 
 use super::once_more::{self, Unanswered};
 use super::outgoing::Outgoing;
-use super::resolve::{Choice, Way, choose, permitted, way};
+use super::resolve::{Choice, LEFT_THE_MESH, choose, permitted};
 use super::websocket;
 use crate::answer;
 use crate::body::Body;
 use crate::forward;
 use crate::http_call::{is_grpc, protocol};
-use crate::identity_log::{Direction, Head, OpenCall};
+use crate::identity_log::{Head, OpenCall};
 use crate::plaintext;
 use crate::refusal::{DENIAL_HEADER, DenialId, Refusal};
 use crate::session::{Calls, Carrier, SessionTarget};
-use crate::worker::{Shared, Worker};
+use crate::worker::Worker;
 
 /// Answers one request. Every path ends in a response and in exactly one line of the log.
 pub(super) async fn call(worker: &Worker, outgoing: &Outgoing, request: Request<Incoming>) -> Response<Body> {
@@ -29,17 +29,15 @@ pub(super) async fn call(worker: &Worker, outgoing: &Outgoing, request: Request<
         Some(_) => choose(worker, &worker.streams, &enforced, outgoing),
         None => choose(worker, &worker.calls, &enforced, outgoing),
     };
-    let mut head = head(&worker.shared, choice.as_ref().ok(), outgoing, &parts, grpc);
-    if on_upgrade.is_some() {
-        head.protocol = "websocket";
-    }
-    let mut open = OpenCall::begin(&worker.shared.log, head);
-    open.decided_at(enforced.revision().map(|revision| revision.to_string()));
-    if let (Some(address), Err(_)) = (outgoing.address, &choice) {
-        open.server_address(address);
-    }
-    let left_the_mesh =
-        choice.is_err() && matches!(way(&worker.shared, &enforced, outgoing), Ok(Way::Plain(_)));
+    let head = Head {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        protocol: if on_upgrade.is_some() { "websocket" } else { protocol(parts.version) },
+        grpc,
+        ..outgoing.head(&worker.shared, choice.as_ref().ok())
+    };
+    let mut open = outgoing.begin_line(&worker.shared, &enforced, head);
+    let left_the_mesh = choice.as_ref().is_err_and(|refusal| refusal.reason == LEFT_THE_MESH);
     let choice = choice.and_then(|choice| permitted(&enforced, &worker.shared.identity, choice));
     if let (Some(on_upgrade), Ok(choice)) = (on_upgrade, &choice) {
         // On the heap: calls that are none would carry its size along.
@@ -63,25 +61,6 @@ pub(super) async fn call(worker: &Worker, outgoing: &Outgoing, request: Request<
             open.finish(Some("session_broke_off"));
             answer::bad_gateway()
         }
-    }
-}
-
-fn head(
-    shared: &Shared,
-    choice: Option<&Choice<'_>>,
-    outgoing: &Outgoing,
-    parts: &Parts,
-    grpc: bool,
-) -> Head {
-    Head {
-        direction: Direction::Outbound,
-        source: Some(shared.identity.to_string()),
-        destination: choice.map(|choice| choice.target.identity.to_string()),
-        client_address: outgoing.from.to_string(),
-        method: parts.method.to_string(),
-        path: parts.uri.path().to_owned(),
-        protocol: protocol(parts.version),
-        grpc,
     }
 }
 

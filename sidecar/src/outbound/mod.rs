@@ -70,13 +70,9 @@ pub(crate) async fn connection(
             return;
         }
     };
-    match spoken {
-        // What was declared to be HTTP is held to it: hyper answers the rest with 400.
-        Spoken::Opaque if protocol != Some(Protocol::Http) => {
-            opaque::connection(&worker, &outgoing, stream).await;
-        }
-        Spoken::Http2 => requests(worker, outgoing, stream, Version::Http2).await,
-        Spoken::Http1 | Spoken::Opaque => requests(worker, outgoing, stream, Version::Http1).await,
+    match Version::of(spoken, protocol) {
+        Some(version) => requests(worker, outgoing, stream, version).await,
+        None => opaque::connection(&worker, &outgoing, stream).await,
     }
 }
 
@@ -88,12 +84,13 @@ async fn told(
 ) -> std::io::Result<Option<(Spoken, Replayed<TcpStream>)>> {
     let opaque = |stream| Ok(Some((Spoken::Opaque, Replayed::untouched(stream))));
     match protocol {
-        Some(Protocol::Opaque) => opaque(stream),
+        Some(Protocol::Opaque | Protocol::Tls) => opaque(stream),
         Some(Protocol::Http | Protocol::Detected) | None if refused => {
-            match timeout(REFUSED_LIMIT, stream.readable()).await {
-                Ok(readable) => readable?,
-                Err(_) => return opaque(stream),
-            }
+            // It stays where it is. `readable` would not do: of a connection that is new it may say so too soon.
+            let Ok(seen) = timeout(REFUSED_LIMIT, stream.peek(&mut [0])).await else {
+                return opaque(stream);
+            };
+            seen?;
             detect(stream).await
         }
         Some(Protocol::Http | Protocol::Detected) | None => detect(stream).await,

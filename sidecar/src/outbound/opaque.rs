@@ -7,7 +7,7 @@ use super::outgoing::Outgoing;
 use super::resolve::{Choice, choose, permitted};
 use super::stream::{self, Opened};
 use crate::detect::Replayed;
-use crate::identity_log::{BY_PEER, Direction, Head, OpenCall};
+use crate::identity_log::{BY_PEER, OpenCall};
 use crate::refusal::{DENIAL_HEADER, DenialId, Refusal};
 use crate::stream_request;
 use crate::tunnel::{self, Far, Near};
@@ -26,23 +26,7 @@ pub(super) async fn connection(worker: &Worker, outgoing: &Outgoing, stream: Rep
     };
     let enforced = outgoing.in_force(shared).await;
     let choice = choose(worker, &worker.streams, &enforced, outgoing);
-    let mut open = OpenCall::begin(
-        &shared.log,
-        Head {
-            direction: Direction::Outbound,
-            source: Some(shared.identity.to_string()),
-            destination: choice.as_ref().ok().map(|choice| choice.target.identity.to_string()),
-            client_address: outgoing.from.to_string(),
-            method: String::new(),
-            path: String::new(),
-            protocol: "tcp",
-            grpc: false,
-        },
-    );
-    open.decided_at(enforced.revision().map(|revision| revision.to_string()));
-    if let (Some(address), Err(_)) = (outgoing.address, &choice) {
-        open.server_address(address);
-    }
+    let mut open = outgoing.begin_line(shared, &enforced, outgoing.head(shared, choice.as_ref().ok()));
     let choice = choice.and_then(|choice| permitted(&enforced, &shared.identity, choice));
     let opened = match choice {
         Ok(choice) => answered(worker, choice, &mut open).await,

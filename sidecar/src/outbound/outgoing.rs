@@ -1,5 +1,5 @@
-//! One connection of the application, and what it is for. Owns the subscription to its address, and how long a call waits
-//! until it is known what is there.
+//! One connection of the application, and what it is for. Owns the subscription to its address, how long a call waits
+//! until it is known what is there, and the line of one that is not looked into.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::resolve::Choice;
 use crate::capture::{Accepted, check_called};
 use crate::control::Subscription;
 use crate::enforced::Enforced;
+use crate::identity_log::{Direction, Head, OpenCall};
 use crate::refusal::Refusal;
 use crate::worker::Shared;
 
@@ -85,6 +87,31 @@ impl Outgoing {
     /// Why no snapshot could make it go anywhere.
     pub(super) fn check(&self) -> Result<(), Refusal> {
         self.barred.clone().map_or(Ok(()), Err)
+    }
+
+    /// What a line says of the connection as a whole: bytes, of which nobody knows more.
+    pub(super) fn head(&self, shared: &Shared, choice: Option<&Choice<'_>>) -> Head {
+        Head {
+            direction: Direction::Outbound,
+            source: Some(shared.identity.to_string()),
+            destination: choice.map(|choice| choice.target.identity.to_string()),
+            client_address: self.from.to_string(),
+            method: String::new(),
+            path: String::new(),
+            protocol: "tcp",
+            grpc: false,
+        }
+    }
+
+    /// Begins a line. Of what has no identity yet, it says the address that was called.
+    pub(super) fn begin_line(&self, shared: &Shared, enforced: &Enforced, head: Head) -> OpenCall {
+        let called = self.address.filter(|_| head.destination.is_none());
+        let mut open = OpenCall::begin(&shared.log, head);
+        open.decided_at(enforced.revision().map(|revision| revision.to_string()));
+        if let Some(address) = called {
+            open.server_address(address);
+        }
+        open
     }
 
     fn is_known(&self, enforced: &Enforced) -> bool {

@@ -4,7 +4,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -12,9 +11,8 @@ use tokio::net::TcpStream;
 use super::outgoing::Outgoing;
 use super::resolve::Plain;
 use crate::capture::check_carried;
-use crate::enforce::Subject;
 use crate::enforced::Enforced;
-use crate::identity_log::{Direction, Head, OpenCall};
+use crate::identity_log::OpenCall;
 use crate::refusal::Refusal;
 use crate::session::reach;
 use crate::tunnel::{self, Near};
@@ -39,25 +37,11 @@ pub(super) async fn connection(
             return tracing::debug!(%error, from = %outgoing.from, "Connection of the application failed");
         }
     };
-    let mut open = OpenCall::begin(
-        &shared.log,
-        Head {
-            direction: Direction::Outbound,
-            source: Some(shared.identity.to_string()),
-            destination: None,
-            client_address: outgoing.from.to_string(),
-            method: String::new(),
-            path: String::new(),
-            protocol: "tcp",
-            grpc: false,
-        },
-    );
-    open.decided_at(enforced.revision().map(|revision| revision.to_string()));
-    let subject = Subject::Egress(Arc::clone(&plain.to));
-    let entered = worker.registry.enter(subject.clone());
+    let mut open = outgoing.begin_line(shared, enforced, outgoing.head(shared, None));
+    let entered = worker.registry.enter(plain.subject.clone());
     let cut = entered.cut.clone();
     open.entered(entered);
-    if let Err(refusal) = worker.law.check(&subject) {
+    if let Err(refusal) = worker.law.check(&plain.subject) {
         open.refuse(&refusal);
         return;
     }

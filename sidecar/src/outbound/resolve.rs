@@ -9,10 +9,14 @@ use kith_identity::SpiffeId;
 use super::Balance;
 use super::balance::below;
 use super::outgoing::Outgoing;
+use crate::enforce::Subject;
 use crate::enforced::{Destination, Egress, Endpoint, Enforced};
 use crate::refusal::Refusal;
 use crate::session::{Carrier, Pool, SessionTarget};
 use crate::worker::{Shared, Worker};
+
+/// The reason of a call on a connection that began in the mesh, and would go in the clear if it began now.
+pub(super) const LEFT_THE_MESH: &str = "left_the_mesh";
 
 /// How a connection goes on.
 #[derive(Debug)]
@@ -28,8 +32,8 @@ pub(super) enum Way {
 pub(super) struct Plain {
     /// To one of these; there is one at least.
     pub(super) addresses: Vec<SocketAddr>,
-    /// Where that is, for people.
-    pub(super) to: Arc<str>,
+    /// What the connection is judged by for as long as it is open.
+    pub(super) subject: Subject,
     /// What `egress: Deny` would have said, where that is only observed.
     pub(super) would_deny: Option<Refusal>,
 }
@@ -55,7 +59,7 @@ pub(super) fn way(shared: &Shared, enforced: &Enforced, outgoing: &Outgoing) -> 
         return Ok(Way::Meshed);
     }
     let to: Arc<str> = destined(destination, outgoing).into();
-    let would_deny = match enforced.egress(shared.clock.now()) {
+    let would_deny = match egress(shared, enforced, outgoing) {
         Egress::Deny if meshed == 0 => return Err(Refusal::egress_denied(&to)),
         Egress::Deny => return Ok(Way::Meshed),
         Egress::Observe => Some(Refusal::egress_denied(&to)),
@@ -64,7 +68,8 @@ pub(super) fn way(shared: &Shared, enforced: &Enforced, outgoing: &Outgoing) -> 
     if below(meshed + addresses.len()).is_some_and(|drawn| drawn < meshed) {
         return Ok(Way::Meshed);
     }
-    Ok(Way::Plain(Plain { addresses, to, would_deny }))
+    let subject = if asks_names(shared, outgoing) { Subject::Names } else { Subject::Egress(to) };
+    Ok(Way::Plain(Plain { addresses, subject, would_deny }))
 }
 
 /// The endpoint that a call takes. The expected identity is the endpoint's own. Whether it may be called is asked after
@@ -88,11 +93,11 @@ pub(super) fn choose<'a, C: Carrier>(
             let detail = format!("destination {} has no endpoint", destined(known, outgoing));
             Err(Refusal::unavailable("no_endpoint", detail))
         }
-        None if enforced.egress(worker.shared.clock.now()) == Egress::Deny => {
+        None if egress(&worker.shared, enforced, outgoing) == Egress::Deny => {
             Err(Refusal::egress_denied(&destined(known, outgoing)))
         }
         None => Err(Refusal::unavailable(
-            "left_the_mesh",
+            LEFT_THE_MESH,
             format!("{} has no sidecar any more; a new connection gets there", destined(known, outgoing)),
         )),
     }
@@ -141,6 +146,16 @@ fn destination<'a>(
         };
         Refusal::unavailable("unknown_destination", detail)
     })
+}
+
+/// What the namespace says of calls out of the mesh. Without its names a pod is broken, and over UDP they pass by: long
+/// answers are not egress.
+fn egress(shared: &Shared, enforced: &Enforced, outgoing: &Outgoing) -> Egress {
+    if asks_names(shared, outgoing) { Egress::Allow } else { enforced.egress(shared.clock.now()) }
+}
+
+fn asks_names(shared: &Shared, outgoing: &Outgoing) -> bool {
+    outgoing.address.zip(shared.capture.own()).is_some_and(|(address, own)| own.is_resolver(address))
 }
 
 fn meshed(endpoint: &Endpoint) -> Option<&SessionTarget> {

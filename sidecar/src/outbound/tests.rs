@@ -1,6 +1,8 @@
 //! Connections of an application in a pod, from the accepted socket to whoever answers. The kernel's word on what they
 //! were for comes from `Capture::Told`.
 
+mod names;
+
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -148,7 +150,9 @@ async fn a_client_that_waits_for_a_server_that_is_refused_does_not_wait_for_long
     let authority = Authority::new();
     let mut calling = calling(&authority, SERVICE).await;
     calling.enforce(snapshot(outside(SERVICE), v1::Egress::Deny));
-    ends_in_a_reset(TcpStream::connect(calling.outbound).await.unwrap()).await;
+    let stream = TcpStream::connect(calling.outbound).await.unwrap();
+    // Sooner than what is spoken would be given up on.
+    timeout(Duration::from_secs(4), ends_in_a_reset(stream)).await.expect("refused by now");
     assert_eq!(calling.next_call().await.denial_reason.as_deref(), Some("egress_denied"));
 }
 

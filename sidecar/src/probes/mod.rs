@@ -27,15 +27,13 @@ use ::http::header::{HeaderValue, USER_AGENT};
 use ::http::request::Parts;
 use futures_util::FutureExt as _;
 use futures_util::future::WeakShared;
-use kith_proto::pod::{Probe, Probes};
+use kith_proto::pod::{PROBE_PATH, Probe, Probes};
 use kith_runtime::{Health, Page};
 
 use self::ask::ask;
 use crate::lock::lock;
 
-const PREFIX: &str = "/probe/";
-
-/// The declared questions, by the path below [`PREFIX`].
+/// The declared questions, by the path below [`PROBE_PATH`].
 #[derive(Debug)]
 struct Questions(BTreeMap<String, Question>);
 
@@ -47,10 +45,10 @@ struct Question {
     under_way: Mutex<Option<WeakShared<Page>>>,
 }
 
-/// The pages of a pod's probes beside those that every sidecar has. The application is asked at the first of the pod's
-/// addresses, as the kubelet does.
-pub(crate) fn replayed(health: Health, probes: &Probes, pod_ips: &[IpAddr]) -> Health {
-    let Some(address) = pod_ips.first().copied() else { return health };
+/// The pages of a pod's probes beside those that every sidecar has. The application is asked at `address`: the first of
+/// the pod's, as the kubelet does.
+pub(crate) fn replayed(health: Health, probes: &Probes, address: Option<IpAddr>) -> Health {
+    let Some(address) = address else { return health };
     let seconds = probes.values().map(|probe| probe.timeout_seconds).max().unwrap_or_default();
     let questions = Questions::new(probes, address);
     health.with_pages(Duration::from_secs(seconds.into()), move |head| questions.page(head))
@@ -67,7 +65,7 @@ impl Questions {
 
     /// By the whole key, byte for byte: a part of it, or another way to write it, is no page (A1).
     fn page(&self, head: &Parts) -> Option<Page> {
-        let question = self.0.get(head.uri.path().strip_prefix(PREFIX)?)?;
+        let question = self.0.get(head.uri.path().strip_prefix(PROBE_PATH)?)?;
         Some(question.page(head.headers.get(USER_AGENT)))
     }
 }

@@ -35,7 +35,7 @@ async fn port(probes: &[(&str, ProbeAction, u32)]) -> HealthPort {
     };
     let probes: Probes = probes.iter().map(entry).collect();
     let health = Health::of(Process::new("1", SystemTime::UNIX_EPOCH), NoFigure, Vec::new);
-    let health = replayed(health, &probes, &[Ipv4Addr::LOCALHOST.into(), Ipv4Addr::UNSPECIFIED.into()]);
+    let health = replayed(health, &probes, Some(Ipv4Addr::LOCALHOST.into()));
     health.open(TcpListener::bind("127.0.0.1:0").await.unwrap()).unwrap()
 }
 
@@ -330,7 +330,7 @@ async fn plain_text_is_no_answer_to_https() {
 #[tokio::test]
 async fn outside_a_pod_there_is_nothing_to_replay() {
     let health = Health::of(Process::new("1", SystemTime::UNIX_EPOCH), NoFigure, Vec::new);
-    let health = replayed(health, &Probes::new(), &[]);
+    let health = replayed(health, &Probes::new(), None);
     let port = health.open(TcpListener::bind("127.0.0.1:0").await.unwrap()).unwrap();
     assert_eq!(get(&port, "/probe/app/liveness").await.0, 404);
     assert_eq!(get(&port, "/ready").await.0, 200);

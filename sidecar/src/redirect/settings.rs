@@ -23,11 +23,11 @@ pub struct Args {
     pub print: bool,
 
     /// What is not to be redirected; {} for no exception
-    #[arg(long, env = "KITH_REDIRECT", value_name = "JSON")]
+    #[arg(long, env = pod::REDIRECT_VARIABLE, value_name = "JSON")]
     pub redirect: Option<String>,
 
     /// The addresses of the pod, with commas between them
-    #[arg(long, env = "KITH_POD_IPS", value_name = "ADDRESSES")]
+    #[arg(long, env = pod::POD_IPS_VARIABLE, value_name = "ADDRESSES")]
     pub pod_ips: Option<String>,
 }
 

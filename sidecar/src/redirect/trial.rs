@@ -102,7 +102,7 @@ impl From<Family> for String {
 
 /// A port that no exception covers, if there is one.
 pub(super) fn redirected_port(skip: &[PortRange]) -> Option<u16> {
-    let is_skipped = |port| skip.iter().any(|range| (range.first()..=range.last()).contains(&port));
+    let is_skipped = |port| skip.iter().any(|range| range.has(port));
     std::iter::once(USUAL_PORT).chain(1..=u16::MAX).find(|&port| !is_skipped(port))
 }
 

@@ -4,14 +4,13 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use kith::local::check::read_moment;
 use kith_runtime::Clock;
 use kith_tests::cluster::{App, Namespace, eventually};
 use serde_json::Value;
 
 use crate::Effort;
 use crate::quantile::line;
-
-const DAY: u64 = 24 * 3600 * 1000;
 
 pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<String>> {
     let namespace = Namespace::meshed("policies")?;
@@ -21,35 +20,20 @@ pub(crate) fn measure(effort: Effort) -> anyhow::Result<Vec<String>> {
     let mut samples = Vec::new();
     for number in 0..effort.edits {
         let (callers, verdict) = [("caller", "allow"), ("nobody", "deny")][number % 2];
-        let begun = of_day(Clock::system().now())?;
+        let begun = Clock::system().now();
         called.allow(&[callers])?;
-        let judged = eventually(Duration::from_secs(30), || first(&called.identity_log()?, begun, verdict))?;
-        samples.push(Duration::from_millis(judged));
+        samples.push(eventually(Duration::from_secs(30), || first(&called.identity_log()?, begun, verdict))?);
     }
     Ok(vec![line("kubectl apply of a policy to enforced", &samples)])
 }
 
-/// How long after this moment of the day the first call had this verdict, in milliseconds.
-fn first(log: &[Value], begun: u64, verdict: &str) -> anyhow::Result<u64> {
+/// How long after this moment the first call had this verdict.
+fn first(log: &[Value], begun: SystemTime, verdict: &str) -> anyhow::Result<Duration> {
     let after = |line: &Value| {
         let is_call = line["event"] == "call" && line["kith.direction"] == "inbound";
         let time = line["time"].as_str().filter(|_| is_call && line["kith.verdict"] == verdict)?;
-        let after = (time_of_day(time)? + DAY - begun) % DAY;
-        // What was before is nearly a day after.
-        (after < DAY / 2).then_some(after)
+        let time = UNIX_EPOCH + Duration::from_millis(u64::try_from(read_moment(time)?).ok()?);
+        time.duration_since(begun).ok()
     };
     log.iter().filter_map(after).min().with_context(|| format!("no call yet with the verdict {verdict}"))
-}
-
-fn of_day(time: SystemTime) -> anyhow::Result<u64> {
-    Ok(u64::try_from(time.duration_since(UNIX_EPOCH)?.as_millis())? % DAY)
-}
-
-/// Of `2026-11-21T18:24:48.622Z`, in milliseconds.
-fn time_of_day(text: &str) -> Option<u64> {
-    let time = text.split_once('T')?.1.strip_suffix('Z')?;
-    let mut parts = time.split([':', '.']).map(str::parse::<u64>);
-    let mut next = || parts.next()?.ok();
-    let (hours, minutes, seconds, millis) = (next()?, next()?, next()?, next()?);
-    Some(((hours * 60 + minutes) * 60 + seconds) * 1000 + millis)
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-use super::Namespace;
+use super::{Namespace, run};
 
 const MANIFEST: &str = include_str!("application.yaml");
 
@@ -32,11 +32,6 @@ pub struct Called {
     /// Why there was no answer.
     #[serde(default)]
     pub error: String,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    calls: Vec<Called>,
 }
 
 /// What became of continual calls: attempted = ok + refused + failed + those under way.
@@ -85,20 +80,20 @@ impl<'a> App<'a> {
         self.namespace.kubectl(&[&["exec", &deployment, "-c", "app", "--"], command].concat())
     }
 
-    fn ask(&self, path: &str) -> anyhow::Result<String> {
-        self.exec(&["wget", "-qO-", &format!("http://127.0.0.1:8080{path}")])
-    }
-
     /// Makes one call.
     pub fn call(&self, url: &str) -> anyhow::Result<Called> {
         self.call_with(url, "")
     }
 
-    /// Makes one call, with more of the query that `/call` understands: `&family=6`.
-    pub fn call_with(&self, url: &str, more: &str) -> anyhow::Result<Called> {
-        let text = self.ask(&format!("/call?url={url}&timeout=5s{more}"))?;
-        let answer: Answer = serde_json::from_str(&text).with_context(|| text.clone())?;
-        answer.calls.into_iter().next().context("no call was made")
+    /// Makes one call with one more flag of the application, such as `--family=6`; "" is none.
+    pub fn call_with(&self, url: &str, flag: &str) -> anyhow::Result<Called> {
+        let deployment = format!("deployment/{}", self.name);
+        let mut command = vec!["--namespace", &self.namespace.name, "exec", &deployment, "-c", "app", "--"];
+        command.extend(["/kith-test-app", "--timeout=5s", "--once", url]);
+        command.extend(Some(flag).filter(|flag| !flag.is_empty()));
+        // It ends as the call did, and reports that in any case.
+        let said = run("kubectl", &command, "")?;
+        serde_json::from_str(&said.stdout).with_context(|| format!("no call was made: {said:?}"))
     }
 
     /// Calls until the answer has this status.
@@ -112,7 +107,7 @@ impl<'a> App<'a> {
 
     /// What became of the calls that its arguments ask for.
     pub fn counts(&self) -> anyhow::Result<Counts> {
-        let text = self.ask("/counts")?;
+        let text = self.exec(&["wget", "-qO-", "http://127.0.0.1:8080/counts"])?;
         serde_json::from_str(&text).with_context(|| text.clone())
     }
 

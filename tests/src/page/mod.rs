@@ -1,11 +1,13 @@
 //! A page of the documentation that a test follows: what it consists of, and when something is as it shows. Owns how a
-//! fence says what it is.
+//! fence says what it is. Not owned: who follows it (`reader`), and with what (`terminal`).
 //!
 //! `sh first` and `sh second` are commands for one of two terminals, `text` what must be seen there, `keys` what is
 //! pressed, and any other language with a name a file. A fence that is none of these is an error.
 
+mod reader;
 mod terminal;
 
+pub use reader::{Page, Reader};
 pub use terminal::{Said, Terminal};
 
 use anyhow::{Context, bail, ensure};

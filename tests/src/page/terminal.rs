@@ -118,8 +118,10 @@ impl Terminal {
 
     /// The id that somebody would copy from this screen now.
     pub fn newest_denial(&self) -> Option<String> {
-        let mut of_lines = self.printed.lines().rev().filter_map(|line| line.split_once(DENIAL));
-        of_lines.next().map(|(_, id)| id.to_owned())
+        let named = self.printed.lines().rev().filter_map(|line| line.split_once(DENIAL));
+        let mut ids =
+            named.map(|(_, rest)| rest.chars().take_while(char::is_ascii_hexdigit).collect::<String>());
+        ids.find(|id| !id.is_empty())
     }
 
     fn bash(&self, script: &str) -> Command {

@@ -45,6 +45,69 @@ fn the_control_planes_pod_is_deleted_under_load_and_no_call_is_lost() -> anyhow:
 }
 
 #[test]
+fn a_quarantine_is_written_while_the_control_plane_is_away_and_holds_once_it_is_back() -> anyhow::Result<()> {
+    in_mesh("cut", |mesh, namespace| {
+        let [web, orders] = ["web", "orders"].map(|name| App::start(namespace, name, &[]));
+        let (web, orders) = (web?.ready()?, orders?.ready()?);
+        orders.allow(&["web"])?;
+        web.call_until(&orders.url("/"), 200)?;
+        scale(mesh.namespace, 0)?;
+        let done = cut_off_while_away(&namespace.name);
+        let called = web.call(&orders.url("/"));
+        scale(mesh.namespace, 1)?;
+        mesh.ready()?;
+        done?;
+        ensure!(called?.status == 200, "nobody told the sidecars");
+        // Short svids may have ended meanwhile, and whoever is cut off gets no other one: then its own sidecar has none.
+        let refused = || {
+            let called = web.call(&orders.url("/"))?;
+            ensure!(matches!(called.status, 403 | 503), "not cut off: {called:?}");
+            Ok(())
+        };
+        eventually(Duration::from_secs(30), refused)?;
+        holds(Duration::from_secs(3), refused)?;
+        let account = format!("{}/web", namespace.name);
+        let said = kith(&["quarantine", "remove", "--service-account", &account])?;
+        ensure!(said.code == 0, "{said:?}");
+        eventually(Duration::from_secs(60), || {
+            let called = web.call(&orders.url("/"))?;
+            ensure!(called.status == 200, "not let in again: {called:?}");
+            Ok(())
+        })
+    })
+}
+
+/// As many control planes; none is left where none is wanted.
+fn scale(namespace: &str, replicas: u8) -> anyhow::Result<()> {
+    let here = ["--namespace", namespace];
+    let replicas = format!("--replicas={replicas}");
+    kubectl(&[&here[..], &["scale", "deployment/kith-control-plane", &replicas]].concat())?;
+    if replicas.ends_with("=0") {
+        let component = "--selector=app.kubernetes.io/component=control-plane";
+        kubectl(&[&here[..], &["wait", "--for=delete", "pod", component, "--timeout=60s"]].concat())?;
+    }
+    Ok(())
+}
+
+fn cut_off_while_away(namespace: &str) -> anyhow::Result<()> {
+    let account = |name: &str| format!("{namespace}/{name}");
+    for name in ["web", "orders"] {
+        let said = kith(&["quarantine", "add", "--service-account", &account(name), "--reason", "leaked"])?;
+        // Nobody confirmed it.
+        ensure!(said.code == 1 && said.stdout.contains("not confirmed"), "{said:?}");
+        ensure!(said.stderr.contains("the control plane cannot be asked"), "{said:?}");
+    }
+    let said = kith(&["quarantine", "remove", "--service-account", &account("orders")])?;
+    ensure!(said.code == 1 && said.stderr.contains("was deleted"), "{said:?}");
+    let listed = kith(&["quarantine", "list"])?;
+    ensure!(listed.code == 0 && listed.stdout.contains(&account("web")), "{listed:?}");
+    ensure!(!listed.stdout.contains(&account("orders")), "{listed:?}");
+    let said = kith(&["quarantine", "add", "web"])?;
+    ensure!(said.code == 65 && said.stderr.contains("--service-account"), "{said:?}");
+    Ok(())
+}
+
+#[test]
 fn calls_and_renewals_go_on_while_the_api_server_is_away() -> anyhow::Result<()> {
     // K32
     let cluster = cluster()?;
@@ -70,7 +133,11 @@ fn calls_and_renewals_go_on_while_the_api_server_is_away() -> anyhow::Result<()>
         load.lost_nothing()?;
         // Kubernetes' own controllers take their time; who comes next finds them at work.
         let late = App::start(namespace, "late", &[])?;
-        eventually(Duration::from_secs(180), || late.pod(".status.containerStatuses[0].ready"))?;
+        eventually(Duration::from_secs(180), || {
+            let ready = late.pod(".status.containerStatuses[0].ready")?;
+            ensure!(ready == "true", "late is not ready: {ready:?}");
+            Ok(())
+        })?;
         late.ready().map(drop)
     })
 }

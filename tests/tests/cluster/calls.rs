@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use kith_tests::cluster::{App, Namespace, eventually, kith_json};
+use kith_tests::cluster::{App, Namespace, apply, eventually, kith, kith_json, run};
+use kith_tests::kith_binary;
+use serde_json::Value;
 
 use crate::in_mesh;
 
@@ -101,10 +103,10 @@ fn both_families_are_captured_by_service_by_pod_and_headless() -> anyhow::Result
             ("vip6", format!("http://[{vip6}]/vip6"), ""),
             ("pod4", format!("http://{pod4}:8080/pod4"), ""),
             ("pod6", format!("http://[{pod6}]:8080/pod6"), ""),
-            ("name4", orders.url("/name4"), "&family=4"),
-            ("name6", orders.url("/name6"), "&family=6"),
-            ("headless4", format!("http://headless.{}:8080/headless4", namespace.name), "&family=4"),
-            ("headless6", format!("http://headless.{}:8080/headless6", namespace.name), "&family=6"),
+            ("name4", orders.url("/name4"), "--family=4"),
+            ("name6", orders.url("/name6"), "--family=6"),
+            ("headless4", format!("http://headless.{}:8080/headless4", namespace.name), "--family=4"),
+            ("headless6", format!("http://headless.{}:8080/headless6", namespace.name), "--family=6"),
         ];
         for (way, url, more) in &ways {
             let allowed = web.call_with(url, more)?;
@@ -139,6 +141,93 @@ fn bytes_that_nobody_declared_travel_and_are_refused_like_calls() -> anyhow::Res
         eventually(Duration::from_secs(15), || {
             let said = said()?;
             ensure!(said == "hello\n", "not echoed: {said:?}");
+            Ok(())
+        })
+    })
+}
+
+#[test]
+fn tap_and_explain_name_pods_and_namespaces() -> anyhow::Result<()> {
+    in_mesh("tap", |_, namespace| {
+        let [web, orders] = ["web", "orders"].map(|name| App::start(namespace, name, &[]));
+        let (web, orders) = (web?.ready()?, orders?.ready()?);
+        orders.allow(&["web"])?;
+        let url = orders.url("/tapped");
+        web.call_until(&url, 200)?;
+        let ends =
+            [&web, &orders].map(|app| Ok(format!("{}/{}", namespace.name, app.pod(".metadata.name")?)));
+        let [source, destination]: [anyhow::Result<String>; 2] = ends;
+        let (source, destination) = (source?, destination?);
+        let seen = tapped_while(&destination, || web.call(&url).map(drop))?;
+        ensure!(!seen.is_empty(), "no call among what was tapped");
+        for call in &seen {
+            ensure!(call["src_workload"] == *source && call["dst_workload"] == *destination, "{call}");
+        }
+        let (from, to) = (format!("{}/web", namespace.name), format!("{}/orders", namespace.name));
+        let explained = kith(&["explain", &from, &to, "GET", "/"])?;
+        ensure!(explained.stdout.contains(&format!("{from} → {to}")), "{explained:?}");
+        Ok(())
+    })
+}
+
+/// The calls that `kith tap --workload WORKLOAD` shows in a few seconds, while something is done again and again.
+fn tapped_while(workload: &str, again: impl Fn() -> anyhow::Result<()>) -> anyhow::Result<Vec<Value>> {
+    let kith = kith_binary();
+    let kith = kith.to_str().unwrap_or_default();
+    let said = std::thread::scope(|scope| {
+        let tap = ["--signal=INT", "6", kith, "tap", "--workload", workload, "-o", "json"];
+        let tapping = scope.spawn(move || run("timeout", &tap, ""));
+        while !tapping.is_finished() {
+            again()?;
+        }
+        tapping.join().map_err(|_| anyhow::anyhow!("the tap panicked"))?
+    })?;
+    ensure!(!said.stdout.is_empty(), "nothing was tapped: {}", said.stderr);
+    let events = said.stdout.lines().map(serde_json::from_str::<Value>);
+    let calls = events.filter(|event| event.as_ref().map_or(true, |event| event["kind"] == "call"));
+    Ok(calls.collect::<Result<_, _>>()?)
+}
+
+#[test]
+fn what_enforce_would_refuse_is_counted_apart_and_why_says_what_would_allow_it() -> anyhow::Result<()> {
+    in_mesh("would", |mesh, namespace| {
+        namespace.kubectl(&[
+            "annotate",
+            "namespace",
+            &namespace.name,
+            "config.kith.dev/observe-until=2099-01-31T00:00:00Z",
+        ])?;
+        namespace.kubectl(&["label", "namespace", &namespace.name, "kith.dev/posture=Observe"])?;
+        let [web, orders] = ["web", "orders"].map(|name| App::start(namespace, name, &[]));
+        let (web, orders) = (web?.ready()?, orders?.ready()?);
+        web.call_until(&orders.url("/would"), 200)?;
+        let (source, destination) =
+            (mesh.identity(&namespace.name, "web"), mesh.identity(&namespace.name, "orders"));
+        eventually(Duration::from_secs(15), || {
+            let edges = kith_json(&["edges"])?;
+            let all = edges["edges"].as_array().into_iter().flatten();
+            let edge = all.into_iter().find(|it| it["src"] == *source && it["dst"] == *destination);
+            let counted = |key: &str| edge.and_then(|edge| edge[key].as_u64()).unwrap_or_default();
+            ensure!(counted("would_deny") > 0 && counted("allowed") == 0, "{edges:#}");
+            let status = kith_json(&["status"])?;
+            let all = status["workloads"].as_array().into_iter().flatten();
+            let called = all.into_iter().find(|it| it["identity"] == *destination);
+            ensure!(called.is_some_and(|it| it["would_deny"].as_u64() > Some(0)), "{status:#}");
+            Ok(())
+        })?;
+        let id = eventually(Duration::from_secs(15), || {
+            let lines = orders.identity_log()?;
+            let would = lines.iter().find(|line| line["url.path"] == "/would");
+            let id = would.and_then(|line| line["kith.would_deny.id"].as_str().map(str::to_owned));
+            id.ok_or_else(|| anyhow::anyhow!("no line with an id: {lines:?}"))
+        })?;
+        let why = kith_json(&["why", &id])?;
+        ensure!(why["no_suggestion"].is_null() && why["allowed_now"] == false, "{why:#}");
+        let Some(suggestion) = why["suggestion"].as_str() else { anyhow::bail!("no suggestion: {why:#}") };
+        apply(suggestion)?;
+        eventually(Duration::from_secs(15), || {
+            let why = kith_json(&["why", &id])?;
+            ensure!(why["allowed_now"] == true && why["no_suggestion"].is_null(), "{why:#}");
             Ok(())
         })
     })

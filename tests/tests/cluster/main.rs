@@ -8,11 +8,14 @@ mod admission;
 mod alone;
 mod calls;
 mod egress;
+mod inject;
 mod jobs;
 mod objects;
+mod open_calls;
 mod outside;
 mod probes;
 mod quarantine;
+mod roles;
 mod rotation;
 
 use anyhow::Context;

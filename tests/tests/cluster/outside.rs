@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use kith_tests::cluster::{App, Called, Namespace, eventually, kubectl};
+use kith_tests::cluster::{App, Called, Namespace, apply_refused, eventually, kubectl};
 use serde_json::Value;
 
 use crate::in_mesh;
@@ -19,6 +19,18 @@ fn line_of(orders: &App<'_>, path: &str) -> anyhow::Result<Value> {
     })
 }
 
+/// Observe, for longer than any test.
+fn observe(namespace: &Namespace) -> anyhow::Result<()> {
+    let end = "config.kith.dev/observe-until=2099-01-31T00:00:00Z";
+    namespace.kubectl(&["annotate", "namespace", &namespace.name, end])?;
+    posture(namespace, "Observe")
+}
+
+fn posture(namespace: &Namespace, posture: &str) -> anyhow::Result<()> {
+    let label = format!("kith.dev/posture={posture}");
+    namespace.kubectl(&["label", "namespace", &namespace.name, &label, "--overwrite"]).map(drop)
+}
+
 fn is_refused(called: &Called) -> bool {
     called.status == 403 || (called.status == 0 && !called.error.is_empty())
 }
@@ -29,7 +41,7 @@ fn a_pod_outside_the_mesh_is_refused() -> anyhow::Result<()> {
         let elsewhere = Namespace::new("plain", &[], &[])?;
         let (orders, plain) = (App::start(namespace, "orders", &[])?, App::start(&elsewhere, "plain", &[])?);
         let (orders, plain) = (orders.ready()?, plain.ready()?);
-        // Not even a rule for everybody in the mesh lets it in.
+        // Not even a rule that names it lets it in.
         orders.allow(&["web", "plain"])?;
         for path in ["/one", "/two"] {
             let called = plain.call(&orders.url(path))?;
@@ -50,13 +62,7 @@ fn a_pod_outside_the_mesh_is_refused() -> anyhow::Result<()> {
 #[test]
 fn observe_writes_down_who_would_be_refused_and_enforce_refuses() -> anyhow::Result<()> {
     in_mesh("observe", |_, namespace| {
-        namespace.kubectl(&[
-            "annotate",
-            "namespace",
-            &namespace.name,
-            "config.kith.dev/observe-until=2099-01-31T00:00:00Z",
-        ])?;
-        namespace.kubectl(&["label", "namespace", &namespace.name, "kith.dev/posture=Observe"])?;
+        observe(namespace)?;
         let elsewhere = Namespace::new("plain", &[], &[])?;
         let [orders, web] = ["orders", "web"].map(|name| App::start(namespace, name, &[]));
         let plain = App::start(&elsewhere, "plain", &[])?;
@@ -70,16 +76,77 @@ fn observe_writes_down_who_would_be_refused_and_enforce_refuses() -> anyhow::Res
         let line = line_of(&orders, "/meshed")?;
         ensure!(line["kith.would_deny.reason"] == "default_deny", "{line:#}");
 
-        namespace.kubectl(&[
-            "label",
-            "namespace",
-            &namespace.name,
-            "kith.dev/posture=Enforce",
-            "--overwrite",
-        ])?;
+        posture(namespace, "Enforce")?;
         web.call_until(&orders.url("/later"), 403)?;
         let refused = plain.call(&orders.url("/later"))?;
         ensure!(is_refused(&refused), "{refused:?}");
+        Ok(())
+    })
+}
+
+/// A Service for the port on which the application speaks TLS of its own.
+const OWN_TLS: &str = "apiVersion: v1\nkind: Service\nmetadata: { name: orders-tls, namespace: NAMESPACE }\nspec:\n  \
+                       selector: { app: orders }\n  ports: [{ name: https, port: 443, targetPort: 8443 }]\n";
+
+#[test]
+fn an_application_with_tls_of_its_own_keeps_its_callers_while_it_observes() -> anyhow::Result<()> {
+    in_mesh("tls", |_, namespace| {
+        observe(namespace)?;
+        namespace.apply(OWN_TLS)?;
+        let elsewhere = Namespace::new("plain", &[], &[])?;
+        let orders = App::start(namespace, "orders", &["--tls-probe"])?;
+        let (web, plain) = (App::start(namespace, "web", &[])?, App::start(&elsewhere, "plain", &[])?);
+        let (orders, web, plain) = (orders.ready()?, web.ready()?, plain.ready()?);
+        let url = format!("https://orders-tls.{}/own", namespace.name);
+        // Its certificate is for this name, as only a caller can complain of who has seen it, and not the sidecar's.
+        let is_reached = |called: &Called| called.error.contains("valid for kith-test-app");
+        for caller in [&plain, &web] {
+            eventually(Duration::from_secs(15), || {
+                let called = caller.call(&url)?;
+                ensure!(is_reached(&called), "{called:?}");
+                Ok(())
+            })?;
+        }
+        eventually(Duration::from_secs(15), || {
+            let lines = orders.identity_log()?;
+            let line = |protocol: &str| {
+                lines.iter().rfind(|line| line["network.protocol.version"] == protocol).context("no line yet")
+            };
+            let (outside, member) = (line("tls")?, line("tcp")?);
+            ensure!(outside["kith.source.identity"].is_null(), "{outside:#}");
+            ensure!(outside["kith.would_deny.reason"] == "no_identity", "{outside:#}");
+            let source = member["kith.source.identity"].as_str().unwrap_or_default();
+            ensure!(source.ends_with("/sa/web"), "{member:#}");
+            Ok(())
+        })?;
+        for stricter in ["Encrypt", "Enforce"] {
+            posture(namespace, stricter)?;
+            eventually(Duration::from_secs(15), || {
+                let called = plain.call(&url)?;
+                ensure!(!is_reached(&called) && called.status == 0, "{stricter}: {called:?}");
+                Ok(())
+            })?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_pod_that_brings_a_sidecar_of_its_own_is_created_nowhere() -> anyhow::Result<()> {
+    const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: own\n  namespace: NAMESPACE\n  annotations: { \
+                       config.kith.dev/injected: '1' }\nspec:\n  initContainers: [{ name: kith-sidecar, image: \
+                       kith.test/app:1, restartPolicy: Always }]\n  containers: [{ name: app, image: kith.test/app:1 }]\n";
+    in_mesh("own", |mesh, namespace| {
+        let elsewhere = Namespace::new("plain", &[], &[])?;
+        for unasked in [elsewhere.name.as_str(), mesh.namespace, "kube-system"] {
+            let said = apply_refused(&POD.replace("NAMESPACE", unasked))?;
+            ensure!(said.contains("which only the injector adds"), "{unasked}: {said}");
+        }
+        // There the injector is asked, and makes of it what it makes of any pod.
+        namespace.apply(POD)?;
+        let image = "-o=jsonpath={.spec.initContainers[?(@.name==\"kith-sidecar\")].image}";
+        let image = namespace.kubectl(&["get", "pod", "own", image])?;
+        ensure!(image.contains("kith-sidecar"), "{image}");
         Ok(())
     })
 }

@@ -1,7 +1,7 @@
 //! Quarantine by `kith`: an identity and a single pod, cut off and let in again. It is an object of the cluster.
 
 use anyhow::ensure;
-use kith_tests::cluster::{App, kith, kubectl_json, refused};
+use kith_tests::cluster::{App, kith, kith_json, kubectl, kubectl_json, run};
 
 use crate::in_mesh;
 
@@ -15,6 +15,18 @@ fn quarantine(args: &[&str]) -> anyhow::Result<()> {
         said.stdout,
         said.stderr
     );
+    Ok(())
+}
+
+/// Waits until the object that cuts this one off says that every sidecar has it in force.
+fn programmed(target: &str) -> anyhow::Result<()> {
+    let listed = kith_json(&["quarantine", "list"])?;
+    let all = listed["quarantines"].as_array().into_iter().flatten();
+    let names = all.filter(|it| it["target"] == target).filter_map(|it| it["object"].as_str());
+    let [name] = names.collect::<Vec<_>>()[..] else { anyhow::bail!("not one object: {listed:#}") };
+    kubectl(&["wait", "--for=condition=Programmed", &format!("quarantine/{name}"), "--timeout=30s"])?;
+    let shown = kubectl(&["get", "quarantine", name])?;
+    ensure!(shown.contains("PROGRAMMED") && shown.contains("True"), "{shown}");
     Ok(())
 }
 
@@ -35,6 +47,7 @@ fn an_identity_and_a_pod_are_cut_off_and_let_in_again() -> anyhow::Result<()> {
         let called = web.call(&url)?;
         ensure!(called.status == 403, "{called:?}");
         ensure!(other.call(&url)?.status == 200, "somebody else is cut off");
+        programmed(&identity)?;
         quarantine(&["remove", &identity])?;
         web.call_until(&url, 200)?;
 
@@ -42,6 +55,7 @@ fn an_identity_and_a_pod_are_cut_off_and_let_in_again() -> anyhow::Result<()> {
         quarantine(&["add", "--pod", &pod])?;
         let called = web.call(&url)?;
         ensure!(called.status == 403, "{called:?}");
+        programmed(&format!("pod {pod}"))?;
         ensure!(other.call(&url)?.status == 200, "somebody else is cut off");
         quarantine(&["remove", "--pod", &pod])?;
         web.call_until(&url, 200).map(drop)
@@ -51,12 +65,22 @@ fn an_identity_and_a_pod_are_cut_off_and_let_in_again() -> anyhow::Result<()> {
 #[test]
 fn who_may_not_write_quarantines_cuts_nobody_off() -> anyhow::Result<()> {
     in_mesh("rights", |mesh, namespace| {
-        let nobody = format!("--as=system:serviceaccount:{}:default", namespace.name);
-        let said = refused(&["auth", "can-i", "create", "quarantines.kith.dev", &nobody])?;
-        ensure!(!said.contains("error"), "{said}");
+        // Somebody who may do all that an owner of a namespace may.
+        let owner = "--as=owner";
+        namespace.kubectl(&["create", "rolebinding", "owner", "--clusterrole=admin", "--user=owner"])?;
+        let may = namespace.kubectl(&["auth", "can-i", "create", "authorizationpolicies.kith.dev", owner])?;
+        ensure!(may.trim() == "yes", "{may}");
+        let target = format!(
+            "apiVersion: kith.dev/v1alpha1\nkind: Quarantine\nmetadata: {{ name: {0} }}\nspec: {{ identity: \
+             \"{1}\" }}\n",
+            namespace.name,
+            mesh.identity(&namespace.name, "web"),
+        );
+        let said = run("kubectl", &["create", "-f", "-", owner], &target)?;
+        ensure!(said.code != 0 && said.stderr.contains("forbidden"), "{said:?}");
         let reserved = mesh.identity(mesh.namespace, "kith-control-plane");
         let said = kith(&["quarantine", "add", &reserved])?;
-        ensure!(said.code != 0, "the reserved identity was cut off");
+        ensure!(said.code != 0 && said.stderr.contains("control plane's own identity"), "{said:?}");
         Ok(())
     })
 }

@@ -12,6 +12,7 @@ use crate::commands::rows;
 use crate::local::{ChildId, Event, Supervisor};
 use crate::render;
 use crate::render::event::{Kind, Shown, Tally};
+use crate::render::name::Naming;
 
 /// The live table, or one object a line.
 pub(in crate::commands) struct View {
@@ -34,7 +35,7 @@ impl View {
     /// Shows what happens until the mesh is gone.
     pub(super) async fn follow(&mut self, mesh: &Supervisor) -> anyhow::Result<()> {
         self.prefixes = Prefixes::of(mesh.services());
-        rows::begin(self.output)?;
+        rows::begin(self.output, Naming::Local)?;
         let mut events = mesh.events();
         while let Some(event) = events.next().await {
             self.show(&event)?;
@@ -47,13 +48,15 @@ impl View {
             Event::Line { line, .. } => {
                 let Some(shown) = Shown::of_line(line) else { return Ok(()) };
                 self.tally.count(&shown);
-                rows::show(self.output, &shown)
+                rows::show(self.output, Naming::Local, &shown)
             }
             Event::ChildExited { child, pid, status, pause } => {
                 self.process(child, format!("ended: {status} (process {pid}){}", again(*pause)))
             }
             Event::Restarted { child, pid } => self.process(child, format!("started again as process {pid}")),
-            Event::Policies(state) => rows::show(self.output, &Shown::of_policies(&self.now(), state)),
+            Event::Policies(state) => {
+                rows::show(self.output, Naming::Local, &Shown::of_policies(&self.now(), state))
+            }
             Event::ChildStarted { .. } => Ok(()),
             Event::Raw { child: ChildId::App(service), text, .. } => self.log(service, text),
             Event::Raw { child, text, .. } => {
@@ -78,14 +81,16 @@ impl View {
                 render::report(&self.prefixes.line(service, text));
                 Ok(())
             }
-            Output::Json => {
-                rows::show(self.output, &self.about(Kind::Log, service.to_owned(), text.to_owned()))
-            }
+            Output::Json => rows::show(
+                self.output,
+                Naming::Local,
+                &self.about(Kind::Log, service.to_owned(), text.to_owned()),
+            ),
         }
     }
 
     fn process(&self, child: &ChildId, detail: String) -> anyhow::Result<()> {
-        rows::show(self.output, &self.about(Kind::Process, child.to_string(), detail))
+        rows::show(self.output, Naming::Local, &self.about(Kind::Process, child.to_string(), detail))
     }
 
     fn about(&self, kind: Kind, what: String, detail: String) -> Shown {

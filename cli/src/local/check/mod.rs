@@ -19,7 +19,7 @@ use self::calls::Calls;
 pub(crate) use self::evidence::{
     Attempt, CHAIN, EVENTS_PATH, Edit, Evidence, INTRUDER, Logged, Mark, Outcome, is_late,
 };
-pub(crate) use self::moment::read as read_moment;
+pub use self::moment::read as read_moment;
 use self::problems::Problems;
 pub use self::report::{CallFigures, Figures, FlipFigures, Report, StepReport};
 use self::times::Times;

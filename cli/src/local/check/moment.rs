@@ -1,7 +1,7 @@
 //! The time in a line, read back.
 
 /// Milliseconds since 1970 of a time as sidecars write it, `2026-11-21T10:04:07.112Z`; `None` for anything else.
-pub(crate) fn read(text: &str) -> Option<i64> {
+pub fn read(text: &str) -> Option<i64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
     let (time, millis) = time.split_once('.')?;

@@ -1,8 +1,9 @@
 //! The live table: which columns there are at which width, and what stands in them.
 
 use super::{Kind, Outcome, Shown, WOULD_DENY};
+use crate::render::name::Naming;
 use crate::render::table::{self, Cell, Tone};
-use crate::render::{name, time};
+use crate::render::time;
 
 /// The columns of the live table, for one width of the terminal.
 #[derive(Debug, Clone, Copy)]
@@ -10,10 +11,30 @@ pub struct Columns {
     // `None`: not a terminal, nothing is cut at its end.
     width: Option<usize>,
     wide: bool,
+    sides: Sides,
 }
 
-/// From and to.
+/// What stands in the columns from and to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sides {
+    /// The names of a mesh on one machine.
+    Local,
+    /// In a cluster, where there is no room for pods: what they run as.
+    Accounts,
+    Pods,
+}
+
+/// From and to: on one machine, and in a cluster by service accounts, with a little room and with more.
 const SIDE: usize = 9;
+const NARROW_ACCOUNT: usize = 14;
+const ACCOUNT: usize = 17;
+/// And by pods, whose names end in what tells them apart.
+const POD: usize = 26;
+const WIDE_POD: usize = 36;
+const END_OF_POD: usize = 6;
+/// The narrowest terminal that shows pods, and then also what `WIDE` shows.
+const WITH_PODS: usize = 120;
+const WIDE_WITH_PODS: usize = 170;
 /// The call, and where every column counts.
 const CALL: usize = 19;
 const NARROW_CALL: usize = 16;
@@ -49,9 +70,15 @@ const NO_SVID: [&str; 7] = [
 ];
 
 impl Columns {
-    /// For a terminal of this width, or for no terminal.
-    pub fn new(width: Option<usize>) -> Self {
-        Self { width, wide: width.is_none_or(|width| width >= WIDE) }
+    /// For a terminal of this width, or for no terminal, and a mesh whose workloads are named so.
+    pub fn new(width: Option<usize>, naming: Naming) -> Self {
+        let has = |columns: usize| width.is_none_or(|width| width >= columns);
+        let (sides, wide) = match naming {
+            Naming::Local => (Sides::Local, has(WIDE)),
+            Naming::Cluster if has(WITH_PODS) => (Sides::Pods, has(WIDE_WITH_PODS)),
+            Naming::Cluster => (Sides::Accounts, false),
+        };
+        Self { width, wide, sides }
     }
 
     fn has(self, columns: usize) -> bool {
@@ -81,13 +108,24 @@ impl Columns {
     fn widths(self) -> Vec<usize> {
         let time = if self.wide { LONG_TIME } else { SHORT_TIME };
         let call = if self.has(WITH_REASON) { CALL } else { NARROW_CALL };
-        let mut widths = vec![time, SIDE, SIDE, call, VERDICT, STATUS];
+        let side = self.side_width();
+        let mut widths = vec![time, side, side, call, VERDICT, STATUS];
         widths.extend(self.wide.then_some(TOOK));
         let used: usize = widths.iter().map(|width| width + 1).sum();
         let left = self.width.map_or(DECIDED, |width| width.saturating_sub(used + 1 + TLS));
         // TLS comes last, where there is room for it; what decided has what is left.
         widths.extend([left, TLS]);
         widths
+    }
+
+    fn side_width(self) -> usize {
+        match (self.sides, self.wide) {
+            (Sides::Local, _) => SIDE,
+            (Sides::Accounts, _) if self.has(WITH_REASON) => ACCOUNT,
+            (Sides::Accounts, _) => NARROW_ACCOUNT,
+            (Sides::Pods, false) => POD,
+            (Sides::Pods, true) => WIDE_POD,
+        }
     }
 
     fn time(self, shown: &Shown) -> Cell {
@@ -112,8 +150,8 @@ impl Columns {
         };
         let mut cells = vec![
             self.time(shown),
-            Cell::from(side(shown, shown.src.as_deref(), shown.dst.as_deref())),
-            Cell::from(side(shown, shown.dst.as_deref(), shown.src.as_deref())),
+            Cell::from(self.side(shown, End::Source)),
+            Cell::from(self.side(shown, End::Destination)),
             Cell::from(shown.request()),
             verdict,
             status(shown),
@@ -127,6 +165,23 @@ impl Columns {
             cells.push(Cell::new(format!("TLS{} {}", tls.version, tls.group), Tone::Quiet));
         }
         table::line(&cells, &self.widths(), self.width)
+    }
+
+    fn side(self, shown: &Shown, end: End) -> String {
+        let (src, dst) = (shown.src.as_deref(), shown.dst.as_deref());
+        let (identity, other, workload) = match end {
+            End::Source => (src, dst, shown.src_workload.as_deref()),
+            End::Destination => (dst, src, shown.dst_workload.as_deref()),
+        };
+        let Some(identity) = identity else {
+            let named = workload.filter(|_| self.sides != Sides::Local);
+            return shortened(&unproven(shown, named), self.side_width());
+        };
+        match (self.sides, workload) {
+            (Sides::Local, _) => Naming::Local.of(identity, other),
+            (Sides::Pods, Some(pod)) => shortened(pod, self.side_width()),
+            (Sides::Pods, None) | (Sides::Accounts, _) => Naming::Cluster.of(identity, other),
+        }
     }
 
     /// Which denial it was, and why the call was refused: in a word, or with more room in the whole sentence. Where both
@@ -147,13 +202,10 @@ impl Columns {
         let detail = shown.detail.as_deref().unwrap_or_default();
         let text = match shown.kind {
             Kind::Identity => {
-                let about = shown.src.as_deref().map(|identity| name::short(identity, None));
-                format!("● identity {:<9} rotated {detail}", about.unwrap_or_default())
+                format!("● identity {:<9} rotated {detail}", self.side(shown, End::Source))
             }
             Kind::Quarantine => {
-                let (src, dst) = (shown.src.as_deref(), shown.dst.as_deref());
-                let who = src.map(|identity| name::short(identity, dst)).unwrap_or_default();
-                let place = dst.map(|identity| name::short(identity, src)).unwrap_or_default();
+                let (who, place) = (self.side(shown, End::Source), self.side(shown, End::Destination));
                 format!("● quarantine  {who} {detail}, at {place}")
             }
             Kind::Policies => format!("● policies  {detail}"),
@@ -167,14 +219,32 @@ impl Columns {
     }
 }
 
-/// One side of a call.
-fn side(shown: &Shown, identity: Option<&str>, other: Option<&str>) -> String {
-    match (identity, shown.kind, shown.reason.as_deref()) {
-        (Some(identity), _, _) => name::short(identity, other),
+/// One of the two who have to do with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Source,
+    Destination,
+}
+
+/// Whoever proved no identity: by the pod that has the address, in brackets, or by what was wrong.
+fn unproven(shown: &Shown, workload: Option<&str>) -> String {
+    match (workload, shown.kind, shown.reason.as_deref()) {
+        (Some(workload), _, _) => format!("({workload})"),
         (None, Kind::SessionRefused, Some("not_tls" | "plaintext")) => "(plain)".to_owned(),
         (None, Kind::SessionRefused, Some(reason)) if NO_SVID.contains(&reason) => "(no svid)".to_owned(),
         (None, _, _) => "(unknown)".to_owned(),
     }
+}
+
+/// The beginning and the end of a pod's name, where there is no room for all of it.
+fn shortened(pod: &str, width: usize) -> String {
+    let length = pod.chars().count();
+    if length <= width {
+        return pod.to_owned();
+    }
+    let start: String = pod.chars().take(width.saturating_sub(END_OF_POD + 1)).collect();
+    let end: String = pod.chars().skip(length - END_OF_POD.min(length)).collect();
+    format!("{start}…{end}")
 }
 
 /// An answer that is bad news stands out, although the mesh did its part.

@@ -4,6 +4,7 @@ use kith_sidecar::identity_log::{SessionEnded, SessionFacts};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::*;
+use crate::render::name::Naming;
 use crate::render::table::Tone;
 
 const WEB: &str = "spiffe://demo.local/ns/demo/sa/web";
@@ -147,7 +148,7 @@ fn policies(error: &str) -> PolicyState {
 }
 
 fn screen(width: Option<usize>) -> String {
-    let columns = Columns::new(width);
+    let columns = Columns::new(width, Naming::Local);
     let rows = everything();
     let rows = rows.iter().map(|shown| columns.row(shown));
     let text = std::iter::once(columns.headings()).chain(rows).collect::<Vec<_>>().join("\n");
@@ -178,14 +179,18 @@ fn the_table_at_140_columns() {
 fn the_id_of_a_refusal_is_there_at_80_columns_and_with_more_its_reason() {
     let intruder = Some("spiffe://demo.local/ns/demo/sa/intruder".to_owned());
     let shown = call(Call { source: intruder, ..denied("default_deny") }).unwrap();
-    let row = |width| anstream::adapter::strip_str(&Columns::new(Some(width)).row(&shown)).to_string();
+    let row = |width| {
+        anstream::adapter::strip_str(&Columns::new(Some(width), Naming::Local).row(&shown)).to_string()
+    };
     assert!(row(80).ends_with(" #01234567 no rule all…"), "{}", row(80));
     assert!(row(100).ends_with(" no rule allows it #01234567"), "{}", row(100));
     assert!(row(110).ends_with(" no rule allows it #01234567"), "{}", row(110));
     // A rule names intruder as a source, and failed on the method: it is not said to be missing.
     let detail = Some("demo/refunds rule refund failed on method: got GET, wants DELETE".to_owned());
     let shown = call(Call { denial_detail: detail, ..denied("default_deny") }).unwrap();
-    let row = |width| anstream::adapter::strip_str(&Columns::new(Some(width)).row(&shown)).to_string();
+    let row = |width| {
+        anstream::adapter::strip_str(&Columns::new(Some(width), Naming::Local).row(&shown)).to_string()
+    };
     assert!(row(100).ends_with(" no rule allows it #01234567"), "{}", row(100));
     assert!(
         row(140).contains(" default #01234567: demo/refunds rule refund failed on method"),
@@ -193,13 +198,15 @@ fn the_id_of_a_refusal_is_there_at_80_columns_and_with_more_its_reason() {
         row(140)
     );
     let unknown = refused(Direction::Inbound, "no_client_certificate");
-    let row = anstream::adapter::strip_str(&Columns::new(Some(80)).row(&unknown)).to_string();
+    let row = anstream::adapter::strip_str(&Columns::new(Some(80), Naming::Local).row(&unknown)).to_string();
     assert!(row.ends_with(" #ffffffff no_client_c…"), "{row}");
 }
 
 #[test]
 fn a_bad_answer_to_an_allowed_call_stands_out_without_another_word() {
-    let row = |status| Columns::new(Some(80)).row(&call(Call { status: Some(status), ..inbound() }).unwrap());
+    let row = |status| {
+        Columns::new(Some(80), Naming::Local).row(&call(Call { status: Some(status), ..inbound() }).unwrap())
+    };
     assert!(row(404).contains(&Tone::Bad.paint("404")) && row(404).contains("allow"));
     assert!(!row(200).contains(&Tone::Bad.paint("200")));
 }
@@ -225,7 +232,7 @@ fn whoever_proved_nothing_has_no_svid_and_whoever_is_another_is_unknown() {
 }
 
 fn side_of(shown: &Shown) -> String {
-    let row = anstream::adapter::strip_str(&Columns::new(Some(80)).row(shown)).to_string();
+    let row = anstream::adapter::strip_str(&Columns::new(Some(80), Naming::Local).row(shown)).to_string();
     row["10:04:07 ".len()..].split("  ").next().unwrap().split(" orders").next().unwrap().to_owned()
 }
 
@@ -310,7 +317,7 @@ fn the_summary_tells_refusals_from_failures() {
 #[test]
 fn what_a_caller_puts_into_a_path_cannot_move_a_column() {
     // G1, G2
-    let columns = Columns::new(Some(120));
+    let columns = Columns::new(Some(120), Naming::Local);
     let evil = Call { path: "/\u{1b}[2J\u{202e}\n\u{200b}".into(), ..inbound() };
     let row = anstream::adapter::strip_str(&columns.row(&call(evil).unwrap())).to_string();
     assert!(!row.chars().any(crate::render::escape::deceives), "{row}");
@@ -332,11 +339,50 @@ fn what_a_stricter_posture_would_refuse_is_shown_as_such_and_counted_as_allowed(
     let shown = call(would_deny(Direction::Inbound)).unwrap();
     assert_eq!((shown.verdict, shown.outcome()), (Some("would_deny"), Some(Outcome::Allowed)));
     assert_eq!(shown.denial_id.as_deref(), Some("0123456789abcdef0123456789abcdef"));
-    let row = anstream::adapter::strip_str(&Columns::new(None).row(&shown)).to_string();
+    let row = anstream::adapter::strip_str(&Columns::new(None, Naming::Local).row(&shown)).to_string();
     assert!(
         row.contains(" WOULD ") && row.contains("would be denied: ") && row.contains("#01234567"),
         "{row}"
     );
     // Of egress the caller's side alone knows.
     assert_eq!(call(would_deny(Direction::Outbound)).unwrap().verdict, Some("would_deny"));
+}
+
+/// From a pod to a pod, as the control plane names them.
+fn between_pods(width: Option<usize>, shown: Shown) -> String {
+    let shown = shown.between("shop/web-5d8f9c7b6-x2x4z", "shop/a-very-long-name-of-orders-6b9c7d5f4d-q7k2p");
+    anstream::adapter::strip_str(&Columns::new(width, Naming::Cluster).row(&shown)).to_string()
+}
+
+#[test]
+fn in_a_cluster_a_row_names_both_pods_where_there_is_room_and_else_both_service_accounts() {
+    let row = |width| between_pods(width, call(inbound()).unwrap());
+    for width in [80, 100, 119] {
+        assert!(row(Some(width)).starts_with("10:04:07 demo/web "), "{}", row(Some(width)));
+        assert!(row(Some(width)).contains(" demo/orders "), "{}", row(Some(width)));
+    }
+    for width in [120, 140, 200] {
+        let row = row(Some(width));
+        assert!(row.contains(" shop/web-5d8f9c7b6-x2x4z ") && row.contains("…-q7k2p "), "{row}");
+        assert!(row.contains("allow") && row.contains("web-to-orders read-order"), "{row}");
+        assert!(row.width() <= width, "{row}");
+    }
+    assert!(row(None).contains(" shop/a-very-long-name-of-orde…-q7k2p "), "{}", row(None));
+}
+
+#[test]
+fn who_proved_nothing_is_named_in_brackets_by_the_pod_that_has_its_address() {
+    let plain = Call { source: None, ..would_deny(Direction::Inbound) };
+    let row = between_pods(None, call(plain).unwrap());
+    assert!(row.contains(" (shop/web-5d8f9c7b6-x2x4z) "), "{row}");
+    let row = between_pods(Some(120), refused(Direction::Inbound, "not_tls"));
+    assert!(row.contains(" (shop/web-5d8f9c7b6-x2x4z) "), "{row}");
+}
+
+#[test]
+fn a_notice_in_a_cluster_names_the_pod_whose_svid_was_renewed() {
+    let row = between_pods(None, renewal());
+    assert!(row.contains("● identity shop/web-5d8f9c7b6-x2x4z rotated 5c1e…→7ea0…"), "{row}");
+    let row = between_pods(None, cut_off(QuarantineChange::Added));
+    assert!(row.contains("cut off since revision 1.9, at shop/a-very-long"), "{row}");
 }

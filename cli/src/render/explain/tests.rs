@@ -51,7 +51,13 @@ fn denied() -> ExplainResponse {
 }
 
 fn shown(answer: &ExplainResponse) -> String {
-    anstream::adapter::strip_str(&table(&request(), answer)).to_string()
+    anstream::adapter::strip_str(&table(&request(), answer, Naming::Local)).to_string()
+}
+
+#[test]
+fn in_a_cluster_both_ends_are_named_with_their_namespace() {
+    let text = table(&request(), &denied(), Naming::Cluster);
+    assert!(text.contains("demo/intruder → demo/payments  POST /charge/7"), "{text}");
 }
 
 #[test]
@@ -107,7 +113,7 @@ fn a_path_with_two_readings_is_the_callers_to_mend() {
     let elsewhere = check("port", "false", "80", "8443");
     assert!(!shown(&ambiguous(&[source.clone(), elsewhere, path.clone()])).contains(advice));
     let opaque = ExplainRequest { method: String::new(), path: String::new(), ..request() };
-    let text = table(&opaque, &ambiguous(&[source, path]));
+    let text = table(&opaque, &ambiguous(&[source, path]), Naming::Local);
     assert!(!text.contains(advice), "{text}");
 }
 

@@ -18,7 +18,15 @@ fn findings() -> Vec<Finding> {
         finding("api-reachable", Outcome::Ok, Some("v1.36.2"), &[], None),
         finding("api-version", Outcome::Ok, Some("v1.36.2"), &[], None),
         finding("deployment", Outcome::Error, None, &["0 of 1 pods are ready", away], Some("see its log")),
+        finding("service", Outcome::Skipped, Some("because of the error in deployment"), &[], None),
         finding("root", Outcome::Warning, None, &["it ends in 12 days"], Some("replace it in time")),
+        finding(
+            "members",
+            Outcome::Error,
+            None,
+            &["web-0 has a sidecar"],
+            Some("in this order:\nkubectl one\nkubectl two"),
+        ),
     ]
 }
 
@@ -38,5 +46,5 @@ fn the_json() {
 fn the_worst_finding_is_the_outcome_of_all() {
     let outcome = |findings: &[Finding]| FindingsJson::new("kith", findings).outcome;
     let all = findings();
-    assert_eq!((outcome(&all), outcome(&all[..2]), outcome(&all[3..])), ("error", "ok", "warning"));
+    assert_eq!((outcome(&all), outcome(&all[..2]), outcome(&all[3..5])), ("error", "ok", "warning"));
 }

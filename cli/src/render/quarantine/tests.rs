@@ -16,7 +16,14 @@ fn identity(name: &str) -> String {
 }
 
 fn edge(source: &str, destination: &str) -> Edge {
-    Edge { source: identity(source), destination: identity(destination), allowed: 12, denied: 3, failed: 0 }
+    Edge {
+        source: identity(source),
+        destination: identity(destination),
+        allowed: 12,
+        denied: 3,
+        failed: 0,
+        would_deny: 0,
+    }
 }
 
 fn answer() -> QuarantineResponse {
@@ -52,16 +59,19 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn what_will_be_hit_names_both_directions() {
-    insta::assert_snapshot!(plain(&hits(&answer())));
+    insta::assert_snapshot!(plain(&hits(&answer(), Naming::Local)));
 }
 
 #[test]
 fn an_identity_that_does_not_run_and_never_called_is_named_so() {
     let stranger = QuarantineResponse { edges: vec![], known: false, connected: false, ..answer() };
-    let text = plain(&hits(&stranger));
+    let text = plain(&hits(&stranger, Naming::Local));
     assert!(text.contains("no workload of this mesh") && text.contains("nobody so far"), "{text}");
     assert!(!text.contains("already"));
-    assert!(hits(&QuarantineResponse { unchanged: true, ..answer() }).contains("in quarantine already"));
+    assert!(
+        hits(&QuarantineResponse { unchanged: true, ..answer() }, Naming::Local)
+            .contains("in quarantine already")
+    );
 }
 
 #[test]
@@ -106,13 +116,16 @@ fn listed() -> ListQuarantinesResponse {
 
 #[test]
 fn the_list() {
-    insta::assert_snapshot!(plain(&list(&listed(), now(), None)));
-    assert_eq!(list(&ListQuarantinesResponse::default(), now(), None), "nobody is in quarantine");
+    insta::assert_snapshot!(plain(&list(&listed(), Hits::Known, now(), None)));
+    assert_eq!(
+        list(&ListQuarantinesResponse::default(), Hits::Known, now(), None),
+        "nobody is in quarantine"
+    );
 }
 
 #[test]
 fn the_json_of_the_list() {
-    insta::assert_snapshot!(json::pretty(&QuarantinesJson::new(&listed())).unwrap());
+    insta::assert_snapshot!(json::pretty(&QuarantinesJson::new(&listed(), Hits::Known)).unwrap());
 }
 
 #[test]
@@ -133,7 +146,7 @@ fn a_pod_or_a_node_is_told_by_the_workloads_that_it_means() {
         workloads: vec![hit("shop/web-0", true), hit("shop/web-1", false)],
         ..answer()
     };
-    let text = plain(&hits(&node));
+    let text = plain(&hits(&node, Naming::Local));
     assert!(text.starts_with("node worker-1: runs here"), "{text}");
     assert!(text.contains("shop/web-0 (spiffe://demo.local/ns/demo/sa/web), connected\n"), "{text}");
     assert!(text.ends_with("not connected") && !text.contains("it called"), "{text}");
@@ -156,10 +169,36 @@ fn in_a_cluster_the_list_is_one_of_objects() {
         object("pod-shop-old", "pod shop/old", &[]),
     ];
     let answer = ListQuarantinesResponse { quarantines };
-    let text = plain(&list(&answer, now(), None));
+    let text = plain(&list(&answer, Hits::Known, now(), None));
     let row = |name: &str| {
         text.lines().find(|line| line.starts_with(name)).unwrap().split_whitespace().collect::<Vec<_>>()
     };
     assert_eq!(row("node-worker-1"), ["node-worker-1", "node", "worker-1", "10s", "ago", "2", "-"]);
     assert!(text.contains("pod shop/old") && text.contains("none now"), "{text}");
+}
+
+#[test]
+fn whom_an_object_hits_is_not_said_where_nobody_could_be_asked() {
+    let quarantine = Quarantine {
+        target: "pod shop/web-0".into(),
+        object: "pod-shop-web-0".into(),
+        ..Quarantine::default()
+    };
+    let answer = ListQuarantinesResponse { quarantines: vec![quarantine] };
+    let text = plain(&list(&answer, Hits::Unknown, now(), None));
+    assert!(text.contains("not known") && !text.contains("none now"), "{text}");
+    let json = serde_json::to_value(QuarantinesJson::new(&answer, Hits::Unknown)).unwrap();
+    assert!(json["quarantines"][0]["workloads"].is_null(), "{json}");
+}
+
+#[test]
+fn what_was_only_written_down_is_not_said_to_be_in_force() {
+    let written = QuarantineResponse {
+        target: "pod shop/web-0".into(),
+        objects: vec!["pod-shop-web-0".into()],
+        ..QuarantineResponse::default()
+    };
+    let text = plain(&stored(Change::Add, &written));
+    assert!(text.starts_with("QUARANTINED  pod shop/web-0\n"), "{text}");
+    assert!(text.contains("pod-shop-web-0") && text.contains("not confirmed"), "{text}");
 }

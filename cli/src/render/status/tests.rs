@@ -19,6 +19,7 @@ fn answer() -> StatusResponse {
         allowed: 12,
         denied: 3,
         quarantined: false,
+        would_deny: 0,
     };
     let lost = WorkloadStatus {
         connected: false,
@@ -71,6 +72,24 @@ fn the_table_at_80_columns() {
     let text = shown(&calm, Some(80));
     assert!(text.lines().all(|line| line.width() <= 80), "{text}");
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn would_be_denials_are_shown_apart_where_there_are_any() {
+    assert!(!shown(&answer(), None).contains("WOULD"));
+    let mut would = answer();
+    would.policies_error = String::new();
+    would.workloads.truncate(1);
+    would.workloads[0].would_deny = 7;
+    let last = |text: &str| {
+        text.lines().last().unwrap().split_whitespace().rev().take(3).collect::<Vec<_>>().join(" ")
+    };
+    for width in [None, Some(80), Some(120)] {
+        let text = shown(&would, width);
+        assert!(text.contains("ALLOWED") && text.contains("WOULD"), "{text}");
+        assert_eq!(last(&text), "3 7 12", "{text}");
+        assert_eq!(text.contains("SERIAL"), width != Some(80), "{text}");
+    }
 }
 
 #[test]

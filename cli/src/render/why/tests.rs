@@ -117,6 +117,16 @@ fn a_call_that_was_let_through_is_said_to_be_one_that_would_be_refused() {
     let text = shown(&WhyResponse { line: line.to_string(), ..answer() });
     assert!(text.starts_with("WOULD DENY  ") && text.contains("default_deny"), "{text}");
     assert!(text.contains("failed on source") && text.ends_with(SUGGESTION.trim_end()), "{text}");
+    assert!(text.contains("in force now, the same call would still be refused"), "nobody refused it: {text}");
+    let text = shown(&WhyResponse { line: line.to_string(), allowed_now: true, ..answer() });
+    assert!(text.ends_with("by what is in force now, a rule allows the same call"), "{text}");
+}
+
+#[test]
+fn in_a_cluster_both_ends_are_named_with_their_namespace() {
+    let (answer, cluster) = (answer(), Place::Cluster);
+    let text = Why::new(&answer, &cluster).table();
+    assert!(text.contains("demo/intruder → demo/payments  POST /charge/7"), "{text}");
 }
 
 #[test]

@@ -2,27 +2,15 @@
 
 use std::time::UNIX_EPOCH;
 
-use kith_policy::document;
-
 use super::*;
-use crate::api::pods::{self, cut, pod, target};
+use crate::api::pods::{cut, open_to_web, pod, target};
 use crate::quarantine::Target;
 
-const ALLOW_WEB: &str = "\
-apiVersion: kith.dev/v1alpha1
-kind: AuthorizationPolicy
-metadata: { name: orders-callers, namespace: shop }
-spec:
-  action: ALLOW
-  rules:
-  - sources: [{ type: ServiceAccount, serviceAccount: { name: web } }]
-";
 const FIRST: &str = "web-6b9c7d5f4d-x2x4z";
 const SECOND: &str = "web-6b9c7d5f4d-9q8lm";
 
 fn world() -> World {
-    let pods = [pod(FIRST, "web"), pod(SECOND, "web"), pod("orders-0", "orders"), pod("orders-1", "orders")];
-    pods::world(pods).replace_policies(document::parse("p.yaml", ALLOW_WEB).unwrap()).unwrap()
+    open_to_web([pod(FIRST, "web"), pod(SECOND, "web"), pod("orders-0", "orders"), pod("orders-1", "orders")])
 }
 
 fn ask(world: &World, source: &str, destination: &str) -> v1::ExplainResponse {

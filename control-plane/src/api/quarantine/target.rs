@@ -59,11 +59,7 @@ pub(in crate::api) fn workloads<'a>(world: &'a World, target: &Target) -> Vec<&'
 pub(in crate::api) fn means(target: &Target, workload: &Workload) -> bool {
     match target {
         Target::Identity(identity) => workload.identity == *identity,
-        Target::Pod { namespace, name } => {
-            workload.namespace == *namespace
-                && workload.name.strip_prefix(&**namespace).and_then(|rest| rest.strip_prefix('/'))
-                    == Some(name)
-        }
+        Target::Pod { namespace, name } => workload.namespace == *namespace && workload.pod() == Some(name),
         Target::Node(node) => workload.node.as_ref() == Some(node),
     }
 }

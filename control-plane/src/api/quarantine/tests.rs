@@ -22,10 +22,10 @@ async fn dry_run(mesh: &Mesh, workload: &str) -> Result<v1::QuarantineResponse, 
 async fn a_dry_run_says_what_would_be_hit_and_changes_nothing() {
     let mesh = Mesh::start().await;
     let _orders = Sidecar::of(&mesh, "orders").await;
-    let three = Counts { allowed: 3, denied: 2, failed: 1 };
+    let three = Counts { allowed: 3, denied: 2, failed: 1, would_deny: 0 };
     let observed = &mesh.plane.services.observed;
-    observed.counted(&id("payments"), id("orders"), id("payments"), three);
-    observed.counted(&id("payments"), id("intruder"), id("payments"), three);
+    observed.counted(&id("payments"), Some(id("orders")), id("payments"), three);
+    observed.counted(&id("payments"), Some(id("intruder")), id("payments"), three);
     let before = mesh.worlds().now();
 
     let hit = dry_run(&mesh, "orders").await.unwrap();

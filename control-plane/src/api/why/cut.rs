@@ -3,9 +3,10 @@
 
 use kith_identity::SpiffeId;
 use kith_identity::svid::Serial;
+use kith_proto::quarantined::Quarantined;
 
 use super::find::Found;
-use super::line::{Blamed, Line};
+use super::line::Line;
 use crate::api::cut_off;
 use crate::api::quarantine::target;
 use crate::index::{Workload, World};
@@ -27,8 +28,8 @@ pub(super) fn still(world: &World, issued: &IssuedSvids, found: &Found, line: &L
         return Some(certain(sentence));
     }
     let (serial, identity) = match line.blamed()? {
-        Blamed::Own => (line.own_serial(), Some(&found.reporter)),
-        Blamed::Holder(serial) => (Some(serial), line.other_end().or(found.denial.source.as_ref())),
+        Quarantined::Own => (line.own_serial(), Some(&found.reporter)),
+        Quarantined::Holder(serial) => (Some(serial), line.other_end().or(found.denial.source.as_ref())),
     };
     let holds =
         |workload: &Workload| serial.as_ref().is_some_and(|serial| issued.holds(&workload.id, serial));

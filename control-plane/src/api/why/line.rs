@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use kith_identity::SpiffeId;
 use kith_identity::svid::Serial;
+use kith_proto::quarantined::Quarantined;
 use serde::Deserialize;
 
 use crate::observed::Denial;
@@ -18,10 +19,6 @@ const GRPC: &str = "grpc";
 pub(super) const NO_IDENTITY: &str = "no_identity";
 /// The reason of a refusal that one of the two ends is cut off for.
 pub(super) const QUARANTINED: &str = "quarantined";
-/// What a sidecar writes then, when it is no identity that is cut off but the workload of its own, or the other one.
-const OWN_IS_CUT_OFF: &str = "this workload itself is quarantined";
-const HOLDER: &str = "the holder of the svid ";
-const IS_CUT_OFF: &str = " is quarantined";
 
 /// The fields of an identity-log line that matter here.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -52,20 +49,14 @@ pub(super) struct Line {
     pub(super) reason: String,
     #[serde(rename = "kith.denial.detail", alias = "kith.would_deny.detail", default)]
     pub(super) detail: String,
+    /// Empty of a refusal that was made.
+    #[serde(rename = "kith.would_deny.id", default)]
+    would_deny_id: String,
     /// The svids of the session; absent where none came about.
     #[serde(rename = "kith.own.serial", default)]
     own_serial: String,
     #[serde(rename = "kith.peer.serial", default)]
     peer_serial: String,
-}
-
-/// The pod that a sidecar refused for, by the sentence that it gave; none where it refused for an identity.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Blamed {
-    /// That of the sidecar itself.
-    Own,
-    /// The one at the other end, which proved itself with this svid.
-    Holder(Serial),
 }
 
 /// An identity, parsed where the line has one.
@@ -92,6 +83,11 @@ impl Line {
         self.reason == REFUSED_BY_PEER
     }
 
+    /// Whether it was let through, and only a stricter posture would refuse it.
+    pub(super) fn was_let_through(&self) -> bool {
+        !self.would_deny_id.is_empty()
+    }
+
     /// Whether it is about a call to the workload whose sidecar wrote it.
     pub(super) fn is_inbound_call(&self) -> bool {
         self.event == "call" && self.direction == "inbound"
@@ -109,15 +105,8 @@ impl Line {
     }
 
     /// Which pod was refused for, where it was a pod.
-    pub(super) fn blamed(&self) -> Option<Blamed> {
-        if self.reason != QUARANTINED {
-            return None;
-        }
-        if self.detail == OWN_IS_CUT_OFF {
-            return Some(Blamed::Own);
-        }
-        let serial = self.detail.strip_prefix(HOLDER)?.strip_suffix(IS_CUT_OFF)?;
-        Serial::parse(serial).map(Blamed::Holder)
+    pub(super) fn blamed(&self) -> Option<Quarantined> {
+        if self.reason == QUARANTINED { Quarantined::parse(&self.detail) } else { None }
     }
 
     /// The svid of the pod whose sidecar wrote it, where a session was.
@@ -128,8 +117,8 @@ impl Line {
     /// The svids of both ends, as far as it names them.
     pub(super) fn serials(&self) -> Vec<Serial> {
         let blamed = match self.blamed() {
-            Some(Blamed::Holder(serial)) => Some(serial),
-            Some(Blamed::Own) | None => None,
+            Some(Quarantined::Holder(serial)) => Some(serial),
+            Some(Quarantined::Own) | None => None,
         };
         blamed.into_iter().chain(self.own_serial()).chain(Serial::parse(&self.peer_serial)).collect()
     }

@@ -161,13 +161,9 @@ fn judged_again(
         ..Answer::default()
     };
     let because = match &explanation.verdict {
-        Verdict::Allow { by } => {
+        // Nothing has to be suggested.
+        Verdict::Allow { .. } => {
             answer.allowed_now = true;
-            let lifted = match line.reason == line::QUARANTINED {
-                true => "the quarantine that refused it was lifted since; ",
-                false => "",
-            };
-            answer.no_suggestion = format!("{lifted}{by} allows the same call now; try it again");
             return answer;
         }
         Verdict::Deny { because } => because,
@@ -193,7 +189,7 @@ fn suggestion(world: &World, workload: &Workload, call: &Call<'_>) -> Result<Str
     let files = policies().filter_map(|it| Path::new(&*it.origin.as_ref()?.file).file_stem()?.to_str());
     let taken: BTreeSet<_> = names.chain(files).collect();
     let carries = match workload.ports.get(&call.port).copied().unwrap_or(workload.protocol) {
-        v1::Protocol::Tcp => Carries::OpaqueOnly,
+        v1::Protocol::Tcp | v1::Protocol::Tls => Carries::OpaqueOnly,
         v1::Protocol::Unspecified | v1::Protocol::Http => Carries::Anything,
     };
     // In local mode a workload has one port, and in a cluster any number.

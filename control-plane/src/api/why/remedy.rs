@@ -40,8 +40,9 @@ pub(super) fn not_by_policy(world: &World, found: &Found, line: &Line) -> String
         );
     }
     if line.direction == "outbound" {
+        let refuses = if line.was_let_through() { "would refuse it" } else { "refused it" };
         return format!(
-            "the caller's own sidecar refused it ({reason}), before any policy was asked: {detail}"
+            "the caller's own sidecar {refuses} ({reason}), before any policy is asked: {detail}"
         );
     }
     if reason == NO_IDENTITY {

@@ -147,7 +147,7 @@ impl PodTokens {
         }
         let payer = match source {
             Source::Own if known => Payer::Pod(attempt.workload.clone()),
-            _ => Payer::Strangers,
+            _ => Payer::Stranger(attempt.connection.address),
         };
         self.review(&attempt.token, &attempt.claims, &payer).await?;
         self.find_pod(attempt).await?;

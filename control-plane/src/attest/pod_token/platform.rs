@@ -1,5 +1,5 @@
-//! What attestation asks of the API server: two questions, each answered or not. A trait, so that tests can answer them
-//! in every way that an API server might.
+//! What attestation asks of the API server: two questions, each answered or not. A trait, so that what needs a
+//! stopped clock can be tested: limits, pauses, and answers that never come.
 
 use futures_util::future::BoxFuture;
 use k8s_openapi::api::authentication::v1::TokenReviewStatus;

@@ -32,7 +32,8 @@ pub(super) fn fits(claims: &Claims, pod: &Pod) -> Result<(), PodTokenError> {
     if !matches!(phase, Some("Pending" | "Running")) {
         return Err(PodTokenError::Ended);
     }
-    // Which containers a pod has never changes, and only this one makes it a member.
+    // Which containers a pod has never changes, only this one makes it a member, and admission lets nobody but the
+    // injector name one so. A label would not do: its namespace may have lost it since, and the pod goes on.
     let in_mesh = spec.init_containers.iter().flatten().any(|container| container.name == SIDECAR_CONTAINER);
     if in_mesh { Ok(()) } else { Err(PodTokenError::NotInMesh) }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kith_identity::{SpiffeId, TrustDomain};
+use kith_identity::{SpiffeId, TrustDomain, is_name};
 use kith_proto::pod::TOKEN_AUDIENCE;
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -19,9 +19,8 @@ use super::error::PodTokenError;
 const MAX_BYTES: usize = 8 * 1024;
 /// A projected token has one.
 const MAX_AUDIENCES: usize = 8;
-/// RFC 1123: a label, and a name of labels.
+/// RFC 1123.
 const MAX_LABEL: usize = 63;
-const MAX_NAME: usize = 253;
 /// Kubernetes makes them of 36 characters; mirror pods have others.
 const MAX_UID: usize = 64;
 
@@ -118,6 +117,7 @@ impl Claims {
             return Err(PodTokenError::NotBound);
         };
         let node = node.map(|node| node.name);
+        // U12
         let good = is_label(&namespace)
             && [&pod.name, &account.name].into_iter().chain(&node).all(|name| is_name(name))
             && is_uid(&pod.uid)
@@ -174,15 +174,6 @@ fn payload(token: &str) -> Result<Wire, PodTokenError> {
 
 fn is_label(text: &str) -> bool {
     text.len() <= MAX_LABEL && !text.contains('.') && is_name(text)
-}
-
-/// U12
-fn is_name(text: &str) -> bool {
-    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    (1..=MAX_NAME).contains(&text.len())
-        && text.bytes().all(|b| alphanumeric(b) || b == b'-' || b == b'.')
-        && text.bytes().next().is_some_and(alphanumeric)
-        && text.bytes().next_back().is_some_and(alphanumeric)
 }
 
 fn is_uid(text: &str) -> bool {

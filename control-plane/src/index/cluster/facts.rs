@@ -59,8 +59,16 @@ impl Facts {
         self.service_accounts.get(&Key::new(namespace, name)).map(String::as_str)
     }
 
-    /// These, but for what a kind has become in the cluster.
-    pub(crate) fn refresh(&mut self, cluster: &Cluster, kind: Kind) {
+    /// The service accounts of a namespace, in the order of their names.
+    pub(crate) fn service_accounts_of<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a str> {
+        let from = self.service_accounts.range(Key::new(namespace, "")..);
+        from.map(|(key, _)| key)
+            .take_while(move |key| key.namespace == namespace)
+            .map(|key| key.name.as_str())
+    }
+
+    /// These, but for what a kind has become in the cluster; whether they tell anything of that kind.
+    pub(crate) fn refresh(&mut self, cluster: &Cluster, kind: Kind) -> bool {
         match kind {
             Kind::Namespaces => {
                 let namespaces = cluster.namespaces.iter();
@@ -81,7 +89,8 @@ impl Facts {
                 let named = quarantines.map(|(key, it)| (key.name.clone(), it.facts.clone()));
                 self.quarantines = Arc::new(named.collect());
             }
-            Kind::Pods | Kind::Services | Kind::EndpointSlices => {}
+            Kind::Pods | Kind::Services | Kind::EndpointSlices => return false,
         }
+        true
     }
 }

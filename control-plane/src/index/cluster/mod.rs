@@ -18,10 +18,12 @@ mod pod;
 mod policy;
 mod protocol;
 mod quarantine;
+mod reach;
 mod service;
 mod service_account;
 mod table;
 mod view;
+pub(crate) mod vocabulary;
 
 use std::collections::BTreeSet;
 
@@ -34,6 +36,7 @@ pub(crate) use namespace::NamespaceObject;
 pub(crate) use pod::Pod;
 pub(crate) use policy::PolicyObject;
 pub(crate) use quarantine::QuarantineObject;
+pub(crate) use reach::Present;
 pub(crate) use service::Service;
 pub(crate) use service_account::ServiceAccount;
 pub(crate) use table::Event;
@@ -146,25 +149,28 @@ impl Cluster {
         }
     }
 
-    /// Takes in what happened.
-    pub(crate) fn take(&mut self, change: Change) {
+    /// Takes in what happened; whether anything that is kept differs from before. Most of what is told of a pod is
+    /// about what is not kept of it.
+    pub(crate) fn take(&mut self, change: Change) -> bool {
         match change {
             Change::Namespaces(event) => self.namespaces.take(event),
             Change::Pods(Event::Apply(key, pod)) => {
                 self.quarantines.values_mut().for_each(|quarantine| quarantine.see(&key, &pod));
-                self.pods.take(Event::Apply(key, pod));
+                self.pods.take(Event::Apply(key, pod))
             }
             Change::Pods(event) => {
-                self.pods.take(event);
+                let differs = self.pods.take(event);
                 self.remember_who_is_cut();
+                differs
             }
             Change::Services(event) => self.services.take(event),
             Change::EndpointSlices(event) => self.endpoint_slices.take(event),
             Change::ServiceAccounts(event) => self.service_accounts.take(event),
             Change::AuthorizationPolicies(event) => self.policies.take(event),
             Change::Quarantines(event) => {
-                self.quarantines.take(event);
+                let differs = self.quarantines.take(event);
                 self.remember_who_is_cut();
+                differs
             }
         }
     }

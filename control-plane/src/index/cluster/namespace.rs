@@ -9,14 +9,15 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::key::{Key, Unreadable};
 use super::table::Row;
+use super::vocabulary::is_ours;
 use crate::index::{Egress, Namespace, Posture};
 use crate::inject::NamespaceFacts;
 
-const POSTURE: &str = "kith.dev/posture";
-const EGRESS: &str = "kith.dev/egress";
-const OBSERVE_UNTIL: &str = "config.kith.dev/observe-until";
-/// What is kept of a namespace: others may write any amount beside it.
-const OURS: [&str; 2] = ["kith.dev/", "config.kith.dev/"];
+pub(super) const POSTURE: &str = "kith.dev/posture";
+pub(super) const EGRESS: &str = "kith.dev/egress";
+pub(super) const OBSERVE_UNTIL: &str = "config.kith.dev/observe-until";
+/// The one posture that needs a second statement.
+const OBSERVE: &str = "Observe";
 
 /// What the platform wrote on one namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +32,31 @@ impl NamespaceObject {
     pub(crate) fn read(metadata: ObjectMeta) -> Result<(Key, Self), Unreadable> {
         let key = Key::of(&metadata)?;
         Ok((key, Self { labels: ours(metadata.labels), annotations: ours(metadata.annotations) }))
+    }
+
+    /// What it says that an earlier version did not. Observe and its end are one statement, whichever of them is new; so
+    /// what is left may be wrong only by what was changed.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let anew = |now: &BTreeMap<String, String>, before: &BTreeMap<String, String>| {
+            let new = now.iter().filter(|(key, value)| before.get(*key) != Some(*value));
+            new.map(|(key, value)| (key.clone(), value.clone())).collect::<BTreeMap<_, _>>()
+        };
+        let mut said = Self {
+            labels: anew(&self.labels, &before.labels),
+            annotations: anew(&self.annotations, &before.annotations),
+        };
+        let (posture, end) = (self.labels.get(POSTURE), self.annotations.get(OBSERVE_UNTIL));
+        let new = said.labels.contains_key(POSTURE) || end != before.annotations.get(OBSERVE_UNTIL);
+        if let Some(posture) = posture.filter(|posture| *posture == OBSERVE && new) {
+            said.labels.insert(POSTURE.to_owned(), posture.clone());
+            said.annotations.extend(end.map(|end| (OBSERVE_UNTIL.to_owned(), end.clone())));
+        }
+        said
+    }
+
+    /// When Observe ends, if that is written, whatever the posture is.
+    pub(crate) fn end_of_observe(&self, name: &str) -> Option<Result<SystemTime, String>> {
+        self.annotations.contains_key(OBSERVE_UNTIL).then(|| self.observe_until(name))
     }
 
     /// What it means for the workloads there.
@@ -50,7 +76,7 @@ impl NamespaceObject {
         match self.labels.get(POSTURE).map(String::as_str) {
             None | Some("Enforce") => Ok(Posture::Enforce),
             Some("Encrypt") => Ok(Posture::Encrypt),
-            Some("Observe") => Ok(Posture::Observe { until: self.observe_until(name)? }),
+            Some(OBSERVE) => Ok(Posture::Observe { until: self.observe_until(name)? }),
             Some(other) => {
                 let advice = "write Observe, Encrypt or Enforce, or remove the label";
                 Err(wrong(name, "labels", POSTURE, Some(other), advice))
@@ -80,8 +106,8 @@ impl NamespaceObject {
 
 impl Row for NamespaceObject {}
 
+/// What is kept of a namespace: others may write any amount beside it.
 fn ours(map: Option<BTreeMap<String, String>>) -> BTreeMap<String, String> {
-    let is_ours = |key: &str| OURS.iter().any(|prefix| key.starts_with(prefix));
     map.into_iter().flatten().filter(|(key, _)| is_ours(key)).collect()
 }
 

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::jiff::Timestamp;
-use kith_proto::pod::{HEALTH_PORT, PortRange, REDIRECT_CONTAINER, Redirect, SIDECAR_CONTAINER};
+use kith_proto::pod::{
+    HEALTH_PORT, PortRange, REDIRECT_CONTAINER, REDIRECT_VARIABLE, Redirect, SIDECAR_CONTAINER,
+};
 use kith_proto::v1;
 
 use super::key::{Key, Unreadable, uid};
@@ -110,7 +112,7 @@ fn ips(all: Option<Vec<core::PodIP>>, single: Option<String>) -> Vec<IpAddr> {
 fn skipped(init: &[core::Container]) -> Vec<PortRange> {
     let redirect = init.iter().find(|container| container.name == REDIRECT_CONTAINER);
     let told =
-        redirect.and_then(|container| container.env.iter().flatten().find(|it| it.name == "KITH_REDIRECT"));
+        redirect.and_then(|container| container.env.iter().flatten().find(|it| it.name == REDIRECT_VARIABLE));
     let told = told.and_then(|told| serde_json::from_str::<Redirect>(told.value.as_deref()?).ok());
     let health = PortRange::new(HEALTH_PORT, HEALTH_PORT);
     told.unwrap_or_default().skip_inbound.into_iter().chain(health).collect()

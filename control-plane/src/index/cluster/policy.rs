@@ -56,9 +56,9 @@ impl PolicyObject {
 
 impl Row for PolicyObject {
     /// Another object of the same name is no later version of this one.
-    fn after(mut self, before: Self) -> Self {
+    fn after(mut self, before: &Self) -> Self {
         if self.good.is_none() && before.facts.uid == self.facts.uid {
-            self.good = before.good;
+            self.good = before.good.clone();
         }
         self
     }

@@ -21,23 +21,24 @@ pub(super) fn is_tcp(transport: Option<&str>) -> bool {
 fn app(word: &str) -> Option<Protocol> {
     match word {
         "kubernetes.io/h2c" | "kubernetes.io/ws" => Some(Protocol::Http),
-        "kubernetes.io/wss" => Some(Protocol::Tcp),
+        "kubernetes.io/wss" => Some(Protocol::Tls),
         word => named(word),
     }
 }
 
-/// TLS of the application's own is opaque to us, and what servers speak first cannot be detected.
+/// TLS of the application's own is opaque to us, and what servers speak first cannot be detected. What may turn into TLS
+/// after a greeting, as databases do it, is not declared to be TLS.
 fn named(word: &str) -> Option<Protocol> {
     match word {
         "http" | "http2" | "h2c" | "grpc" | "grpc-web" => Some(Protocol::Http),
-        "tcp" | "tls" | "https" | "mysql" | "redis" | "mongo" | "mongodb" | "postgres" | "postgresql" => {
-            Some(Protocol::Tcp)
-        }
+        "tls" | "https" => Some(Protocol::Tls),
+        "tcp" | "mysql" | "redis" | "mongo" | "mongodb" | "postgres" | "postgresql" => Some(Protocol::Tcp),
         _ => None,
     }
 }
 
-/// What two declarations of one port say together: where they contradict each other, neither is believed.
+/// What two declarations of one port say together: where they contradict each other, neither is believed. TLS is TCP,
+/// said more precisely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Declaration {
     One(Protocol),
@@ -46,7 +47,12 @@ pub(super) enum Declaration {
 
 impl Declaration {
     pub(super) fn and(self, other: Protocol) -> Self {
-        if self == Self::One(other) { self } else { Self::Contradicted }
+        match (self, other) {
+            (Self::One(Protocol::Tcp | Protocol::Tls), Protocol::Tls)
+            | (Self::One(Protocol::Tls), Protocol::Tcp) => Self::One(Protocol::Tls),
+            (Self::One(one), other) if one == other => self,
+            (Self::One(_) | Self::Contradicted, _) => Self::Contradicted,
+        }
     }
 
     pub(super) fn protocol(self) -> Protocol {
@@ -70,8 +76,10 @@ mod tests {
             (Some("grpc"), Some("tcp"), Protocol::Http),
             (Some("http2"), None, Protocol::Http),
             (Some("tcp"), Some("http"), Protocol::Tcp),
-            (Some("https"), None, Protocol::Tcp),
-            (Some("kubernetes.io/wss"), None, Protocol::Tcp),
+            (Some("https"), None, Protocol::Tls),
+            (Some("kubernetes.io/wss"), None, Protocol::Tls),
+            (Some("tls"), Some("http"), Protocol::Tls),
+            (Some("tcp"), Some("https"), Protocol::Tcp),
             (Some("postgresql"), None, Protocol::Tcp),
             (Some("example.com/own"), Some("http"), Protocol::Http),
             (Some("example.com/own"), None, Protocol::Unspecified),
@@ -79,6 +87,9 @@ mod tests {
             (None, Some("http-metrics"), Protocol::Http),
             (None, Some("grpc-web"), Protocol::Http),
             (None, Some("grpc-web-2"), Protocol::Http),
+            (None, Some("https"), Protocol::Tls),
+            (None, Some("https-admin"), Protocol::Tls),
+            (None, Some("tls-mqtt"), Protocol::Tls),
             (None, Some("redis-cache"), Protocol::Tcp),
             (None, Some("mongo"), Protocol::Tcp),
             (None, Some("httpd"), Protocol::Unspecified),
@@ -98,5 +109,16 @@ mod tests {
         assert_eq!(Declaration::One(http).and(http).protocol(), http);
         assert_eq!(Declaration::One(http).and(tcp).protocol(), Protocol::Unspecified);
         assert_eq!(Declaration::One(http).and(tcp).and(tcp).protocol(), Protocol::Unspecified);
+    }
+
+    #[test]
+    fn tls_says_more_than_tcp_in_either_order_and_contradicts_http() {
+        let (http, tcp, tls) = (Protocol::Http, Protocol::Tcp, Protocol::Tls);
+        for (one, other) in [(tcp, tls), (tls, tcp), (tls, tls)] {
+            assert_eq!(Declaration::One(one).and(other).protocol(), tls, "{one:?} {other:?}");
+        }
+        for (one, other) in [(http, tls), (tls, http)] {
+            assert_eq!(Declaration::One(one).and(other).and(tls).protocol(), Protocol::Unspecified);
+        }
     }
 }

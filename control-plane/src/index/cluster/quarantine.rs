@@ -15,7 +15,7 @@ use super::key::{Key, Unreadable, uid};
 use super::pod::Pod;
 use super::table::Row;
 use crate::index::WorkloadId;
-use crate::quarantine::{self, CutOff};
+use crate::quarantine::{CutOff, Target};
 
 /// Workloads that one quarantine remembers. Those that are gone are forgotten above it, the oldest first: so many came
 /// after them that their svids have ended.
@@ -41,14 +41,6 @@ struct InForce {
     reason: Arc<str>,
 }
 
-/// Who is cut off.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Target {
-    Identity(SpiffeId),
-    Pod(Key),
-    Node(String),
-}
-
 impl QuarantineObject {
     /// `object` is the whole of it, as it is stored.
     pub(crate) fn read(
@@ -70,23 +62,14 @@ impl QuarantineObject {
 
     /// The identity that is cut off, and why.
     pub(super) fn identity(&self) -> Option<(&SpiffeId, &Arc<str>)> {
-        match self.in_force.as_ref()? {
-            InForce { target: Target::Identity(identity), reason } => Some((identity, reason)),
-            InForce { target: Target::Pod(_) | Target::Node(_), .. } => None,
-        }
+        let InForce { target, reason } = self.in_force.as_ref()?;
+        target.identity().map(|identity| (identity, reason))
     }
 
     /// Whom it cuts off, for people; `None` while nobody can be made out.
     pub(super) fn cut_off(&self) -> Option<CutOff> {
         let InForce { target, reason } = self.in_force.as_ref()?;
-        let target = match target {
-            Target::Identity(identity) => quarantine::Target::Identity(identity.clone()),
-            Target::Pod(key) => {
-                quarantine::Target::Pod { namespace: key.namespace.clone(), name: key.name.clone() }
-            }
-            Target::Node(node) => quarantine::Target::Node(node.clone()),
-        };
-        Some(CutOff { target, since: self.since, reason: reason.clone() })
+        Some(CutOff { target: target.clone(), since: self.since, reason: reason.clone() })
     }
 
     /// The single workloads that are cut off, and have been since they were first seen.
@@ -96,13 +79,13 @@ impl QuarantineObject {
 
     /// Whether it is about workloads rather than an identity.
     pub(super) fn means_pods(&self) -> bool {
-        matches!(&self.in_force, Some(InForce { target: Target::Pod(_) | Target::Node(_), .. }))
+        self.in_force.as_ref().is_some_and(|in_force| in_force.target.identity().is_none())
     }
 
     /// Remembers a pod that it means.
     pub(super) fn see(&mut self, key: &Key, pod: &Pod) {
         let meant = match self.in_force.as_ref().map(|in_force| &in_force.target) {
-            Some(Target::Pod(target)) => target == key,
+            Some(Target::Pod { namespace, name }) => (namespace, name) == (&key.namespace, &key.name),
             Some(Target::Node(node)) => pod.node.as_ref() == Some(node),
             Some(Target::Identity(_)) | None => false,
         };
@@ -126,7 +109,7 @@ impl QuarantineObject {
 
 impl Row for QuarantineObject {
     /// Another object of the same name is no later version of this one.
-    fn after(mut self, before: Self) -> Self {
+    fn after(mut self, before: &Self) -> Self {
         if before.facts.uid != self.facts.uid {
             return self;
         }
@@ -134,8 +117,8 @@ impl Row for QuarantineObject {
             (self.in_force, self.good) = (before.in_force.clone(), true);
         }
         let target = |object: &Self| object.in_force.as_ref().map(|in_force| in_force.target.clone());
-        if target(&self) == target(&before) {
-            (self.seen, self.next) = (before.seen, before.next);
+        if target(&self) == target(before) {
+            (self.seen, self.next) = (before.seen.clone(), before.next);
         }
         self
     }
@@ -161,7 +144,9 @@ fn target(trust_domain: &TrustDomain, target: QuarantineTarget) -> Result<Target
                 .map(Target::Identity)
                 .map_err(|error| format!("spec.serviceAccount has no identity: {error}"))
         }
-        QuarantineTarget::Pod { namespace, name } => Ok(Target::Pod(Key::new(&namespace, &name))),
+        QuarantineTarget::Pod { namespace, name } => {
+            Ok(Target::Pod { namespace: namespace.to_string(), name: name.to_string() })
+        }
         QuarantineTarget::Node(name) => Ok(Target::Node(name.to_string())),
     }
 }

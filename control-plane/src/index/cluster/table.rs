@@ -23,9 +23,9 @@ impl<T> Event<T> {
 }
 
 /// An object as it is kept.
-pub(super) trait Row: Sized {
+pub(super) trait Row: Sized + PartialEq {
     /// What is kept when this follows an earlier version under the same name.
-    fn after(self, _before: Self) -> Self {
+    fn after(self, _before: &Self) -> Self {
         self
     }
 }
@@ -41,19 +41,24 @@ impl<T> Default for Table<T> {
 }
 
 impl<T: Row> Table<T> {
-    pub(super) fn take(&mut self, event: Event<T>) {
+    /// Takes in what happened; whether anything that is kept differs from before.
+    pub(super) fn take(&mut self, event: Event<T>) -> bool {
         match event {
             Event::Apply(key, row) => {
-                let before = self.0.remove(&key);
-                self.0.insert(key, joined(row, before));
+                let before = self.0.get(&key);
+                let row = joined(row, before);
+                let differs = before != Some(&row);
+                self.0.insert(key, row);
+                differs
             }
-            Event::Delete(key) => drop(self.0.remove(&key)),
+            Event::Delete(key) => self.0.remove(&key).is_some(),
             Event::All(rows) => {
-                let mut before = std::mem::take(&mut self.0);
+                let before = std::mem::take(&mut self.0);
                 for (key, row) in rows {
-                    let former = before.remove(&key);
-                    self.0.insert(key, joined(row, former));
+                    let row = joined(row, before.get(&key));
+                    self.0.insert(key, row);
                 }
+                self.0 != before
             }
         }
     }
@@ -74,7 +79,7 @@ impl<T> Table<T> {
     }
 }
 
-fn joined<T: Row>(row: T, before: Option<T>) -> T {
+fn joined<T: Row>(row: T, before: Option<&T>) -> T {
     match before {
         Some(before) => row.after(before),
         None => row,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn ours() -> TrustDomain {
+pub(super) fn ours() -> TrustDomain {
     TrustDomain::parse("mesh.example").unwrap()
 }
 
@@ -24,7 +24,7 @@ fn metadata(object: &Value) -> ObjectMeta {
     typed(object["metadata"].clone())
 }
 
-fn apply_pod(object: Value) -> Change {
+pub(super) fn apply_pod(object: Value) -> Change {
     let (key, pod) = Pod::read(typed(object)).unwrap();
     Change::Pods(Event::Apply(key, pod))
 }
@@ -39,10 +39,16 @@ fn apply_slice(object: Value) -> Change {
     Change::EndpointSlices(Event::Apply(key, slice))
 }
 
-fn apply_account(namespace: &str, name: &str) -> Change {
+pub(super) fn apply_account(namespace: &str, name: &str) -> Change {
     let object = json!({ "metadata": { "namespace": namespace, "name": name, "uid": format!("sa-{name}") } });
     let (key, account) = ServiceAccount::read(&metadata(&object)).unwrap();
     Change::ServiceAccounts(Event::Apply(key, account))
+}
+
+pub(super) fn apply_namespace(name: &str, labels: &Value) -> Change {
+    let object = json!({ "metadata": { "name": name, "uid": name, "labels": labels } });
+    let (key, namespace) = NamespaceObject::read(metadata(&object)).unwrap();
+    Change::Namespaces(Event::Apply(key, namespace))
 }
 
 fn apply_policy(object: &Value) -> Change {
@@ -55,14 +61,16 @@ fn apply_quarantine(object: &Value) -> Change {
     Change::Quarantines(Event::Apply(key, quarantine))
 }
 
-fn cluster(changes: impl IntoIterator<Item = Change>) -> Cluster {
+pub(super) fn cluster(changes: impl IntoIterator<Item = Change>) -> Cluster {
     let mut cluster = Cluster::new(ours());
-    changes.into_iter().for_each(|change| cluster.take(change));
+    for change in changes {
+        cluster.take(change);
+    }
     cluster
 }
 
 /// A running pod of the mesh in `shop`, under the service account of its name.
-fn pod(name: &str, ips: &[&str]) -> Value {
+pub(super) fn pod(name: &str, ips: &[&str]) -> Value {
     let ips: Vec<_> = ips.iter().map(|ip| json!({ "ip": ip })).collect();
     json!({
         "metadata": {
@@ -79,7 +87,7 @@ fn pod(name: &str, ips: &[&str]) -> Value {
 }
 
 /// The same without a sidecar.
-fn plain_pod(name: &str, ips: &[&str]) -> Value {
+pub(super) fn plain_pod(name: &str, ips: &[&str]) -> Value {
     let mut pod = pod(name, ips);
     pod["spec"]["initContainers"] = Value::Null;
     pod

@@ -85,7 +85,7 @@ fn a_capability_that_undoes_the_redirect_is_refused_however_it_is_written() {
         let context = json!({"capabilities": {"add": ["CHOWN", name]}});
         for place in ["/spec/containers/1/securityContext", "/spec/initContainers/0/securityContext"] {
             let refusal = refused(&with(place, context.clone()));
-            assert!(refusal.field().ends_with("securityContext.capabilities.add[1]"), "{refusal}");
+            assert!(refusal.to_string().contains("securityContext.capabilities.add[1] is "), "{refusal}");
         }
     }
     member(&with(
@@ -251,15 +251,12 @@ fn an_ephemeral_container_gets_nothing_that_is_the_sidecars() {
         (json!({"name": "d", "securityContext": {"privileged": true}}), "securityContext.privileged"),
         (
             json!({"name": "d", "securityContext": {"capabilities": {"add": ["SYS_PTRACE"]}}}),
-            "capabilities.add[0]",
+            "securityContext.capabilities.add[0]",
         ),
         (json!({"name": "kith-sidecar"}), "name"),
     ] {
-        let refusal = ask(container).unwrap_err();
-        assert!(
-            refusal.field().starts_with("spec.ephemeralContainers[0].") && refusal.field().ends_with(field),
-            "{refusal}"
-        );
+        let refusal = ask(container).unwrap_err().to_string();
+        assert!(refusal.starts_with(&format!("spec.ephemeralContainers[0].{field} is ")), "{refusal}");
     }
     // A pod outside the mesh has nothing to protect.
     let mut outside = pod();

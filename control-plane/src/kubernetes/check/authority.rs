@@ -1,10 +1,10 @@
-//! Keys and certificates: how long they hold, and who may read what seals them.
+//! The authority's certificates, and how long they hold.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::facts::{Facts, KeySecret};
+use super::facts::Facts;
 use super::installed::read_config;
-use super::{Judgement, Outcome};
+use super::{Judgement, Outcome, rights};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// The root lives a year, and replacing it takes people.
@@ -17,6 +17,10 @@ const NO_ANSWER: &str =
 pub(super) fn answers(facts: &Facts) -> Judgement {
     match &facts.status {
         Ok(status) => Judgement::ok_with(format!("{}, trust domain {}", status.version, status.trust_domain)),
+        // Whether it answers others is not known: nothing is wrong with it.
+        Err(_) if rights::may_not_ask(facts) => {
+            Judgement::skipped("because you may not ask it; see your rights above")
+        }
         Err(reason) => Judgement::error(reason.clone(), NO_ANSWER),
     }
 }
@@ -59,33 +63,6 @@ fn days(time: Duration) -> String {
         0 => format!("{} hours", time.as_secs() / 3600),
         1 => "1 day".to_owned(),
         days => format!("{days} days"),
-    }
-}
-
-pub(super) fn key_secret(facts: &Facts) -> Judgement {
-    match &facts.key {
-        Ok(Some(secret)) => kept(secret),
-        Ok(None) => Judgement::warning(
-            "the control plane has none: its authority is made anew at every start, and every pod has to be restarted then",
-            "make a Secret with a key, and name it in the chart's keySecret",
-        ),
-        Err(reason) => Judgement::unknown(reason),
-    }
-}
-
-fn kept(secret: &KeySecret) -> Judgement {
-    let name = &secret.name;
-    match (&secret.exists, &secret.readers) {
-        (Ok(false), _) => Judgement::error(
-            format!("the Secret {name} is missing, so that the control plane cannot start again"),
-            "restore it from where it is kept besides: without it the authority is lost, and every pod with it",
-        ),
-        (_, Ok(readers)) if !readers.is_empty() => Judgement::error(
-            format!("{} may read the Secret {name}", readers.join(", ")),
-            "take that right away; whoever has the key and the file can be any workload",
-        ),
-        (Err(reason), _) | (_, Err(reason)) => Judgement::unknown(reason),
-        (Ok(true), Ok(_)) => Judgement::ok_with(name.clone()),
     }
 }
 

@@ -1,17 +1,13 @@
-//! Pods and their sidecars: as Kubernetes sees them, and as the control plane does.
+//! Sidecars and policies as the control plane sees them, held against the pods that there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use kith_proto::v1::{StatusResponse, WorkloadStatus};
 
 use super::facts::{Facts, Pod};
-use super::namespaces::is_labelled;
+use super::installed::undefined;
+use super::pods::{RESTART, named, shortened};
 use super::{Judgement, Outcome};
-
-/// Pods in one finding: a cluster may have thousands.
-const MOST_NAMED: usize = 10;
-const RESTART: &str =
-    "restart what made them, such as with: kubectl -n NAMESPACE rollout restart deployment NAME";
 
 /// Whether the control plane is to know its sidecar by now.
 fn is_settled(facts: &Facts, pod: &Pod) -> bool {
@@ -26,37 +22,6 @@ fn beside_starting(mut judgement: Judgement, facts: &Facts) -> Judgement {
         judgement.detail = Some(format!("{starting} just starting, and not counted yet"));
     }
     judgement
-}
-
-pub(super) fn injected(facts: &Facts) -> Judgement {
-    let (pods, namespaces) = match (&facts.pods, &facts.namespaces) {
-        (Ok(pods), Ok(namespaces)) => (pods, namespaces),
-        (Err(reason), _) | (_, Err(reason)) => return Judgement::unknown(reason),
-    };
-    let labelled = |pod: &Pod| namespaces.iter().any(|it| it.name == pod.namespace && is_labelled(it));
-    let outside = |pod: &&Pod| labelled(pod) && !pod.in_mesh && pod.goes_on();
-    let meant: Vec<_> =
-        pods.iter().filter(outside).filter(|pod| !pod.opted_out && !pod.host_network).collect();
-    let causes = named(&meant, |pod| {
-        format!("{} started before its namespace was labelled, and has no sidecar", pod.full_name())
-    });
-    let others = pods.iter().filter(outside).count() - meant.len();
-    let mut judgement = Judgement::from_causes(Outcome::Warning, causes, RESTART);
-    if judgement.outcome == Outcome::Ok && others > 0 {
-        judgement.detail = Some(format!("{others} outside by their own label, or on their node's network"));
-    }
-    judgement
-}
-
-pub(super) fn ready(facts: &Facts) -> Judgement {
-    let pods = match &facts.pods {
-        Ok(pods) => pods,
-        Err(reason) => return Judgement::unknown(reason),
-    };
-    let unready: Vec<_> =
-        pods.iter().filter(|pod| pod.in_mesh && pod.goes_on() && !pod.sidecar_ready).collect();
-    let causes = named(&unready, |pod| format!("the sidecar of {} is not ready", pod.full_name()));
-    Judgement::from_causes(Outcome::Error, causes, "kubectl -n NAMESPACE logs POD -c kith-sidecar says why")
 }
 
 /// What the control plane says of each pod that is settled with a sidecar; without it, why it says nothing. It was asked
@@ -139,6 +104,15 @@ pub(super) fn policies(facts: &Facts) -> Judgement {
     Judgement::from_causes(Outcome::Error, shortened(causes), hint)
 }
 
+pub(super) fn unmatched(facts: &Facts) -> Judgement {
+    let causes = match &facts.unmatched {
+        Ok(unmatched) => unmatched.clone(),
+        Err(reason) => return undefined(facts).unwrap_or_else(|| Judgement::unknown(reason)),
+    };
+    let hint = "nothing is wrong if what they mean is still to come; if a name is misspelt, correct it";
+    Judgement::from_causes(Outcome::Warning, shortened(causes), hint)
+}
+
 pub(super) fn versions(facts: &Facts) -> Judgement {
     let (status, pods) = match (&facts.status, &facts.pods) {
         (Ok(status), Ok(pods)) => (status, pods),
@@ -163,18 +137,4 @@ pub(super) fn versions(facts: &Facts) -> Judgement {
         ));
     }
     Judgement::from_causes(Outcome::Warning, causes, RESTART)
-}
-
-fn named(pods: &[&Pod], sentence: impl Fn(&Pod) -> String) -> Vec<String> {
-    shortened(pods.iter().map(|pod| sentence(pod)).collect())
-}
-
-/// The first of them, and how many more there are.
-fn shortened(mut all: Vec<String>) -> Vec<String> {
-    let more = all.len().saturating_sub(MOST_NAMED);
-    if more > 0 {
-        all.truncate(MOST_NAMED);
-        all.push(format!("and {more} more"));
-    }
-    all
 }

@@ -47,8 +47,12 @@ pub struct Facts {
     pub key: Known<Option<KeySecret>>,
     /// What the control plane says of itself and its sidecars.
     pub status: Known<v1::StatusResponse>,
-    /// The pods of labelled namespaces, and those that have a sidecar elsewhere.
+    /// The pods of labelled namespaces, and elsewhere those that have a sidecar, or something of ours written on them.
     pub pods: Known<Vec<Pod>>,
+    /// What is not made in labelled namespaces.
+    pub refused: Known<Vec<Refused>>,
+    /// What policies and quarantines mean that is not there, one sentence each.
+    pub unmatched: Known<Vec<String>>,
 }
 
 /// Of the API server.
@@ -69,6 +73,8 @@ pub struct Right {
     pub what: String,
     /// Whether they may.
     pub allowed: Known<bool>,
+    /// What of the chart grants it: `ClusterRole kith-viewer`.
+    pub role: Option<&'static str>,
 }
 
 /// A namespace.
@@ -118,10 +124,43 @@ pub struct Rule {
 pub struct KeySecret {
     /// Its name.
     pub name: String,
-    /// Whether it is there.
-    pub exists: Known<bool>,
+    /// Whether somebody said that it is there, or it is only what it may be called.
+    pub expected: bool,
+    /// What is in it.
+    pub stored: Known<Stored>,
     /// Of those who are everybody, who may read it.
     pub readers: Known<Vec<String>>,
+}
+
+/// What is in the Secret that ought to have the key. The key itself is not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// There is no such Secret.
+    Missing,
+    /// The control plane would refuse what is in it, and why.
+    Wrong(String),
+    /// A key.
+    Good,
+}
+
+/// Pods that somebody wants and that are not made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Where.
+    pub namespace: String,
+    /// Of whoever wants them, such as `ReplicaSet`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// What the API server said.
+    pub message: String,
+}
+
+impl Refused {
+    /// `ReplicaSet shop/web-5d8f`.
+    pub fn owner(&self) -> String {
+        format!("{} {}/{}", self.kind, self.namespace, self.name)
+    }
 }
 
 /// A pod.
@@ -147,6 +186,10 @@ pub struct Pod {
     pub sidecar_ready: bool,
     /// The version that injected it.
     pub injected: Option<String>,
+    /// Those that are ours.
+    pub labels: BTreeMap<String, String>,
+    /// Those that are ours.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl Pod {

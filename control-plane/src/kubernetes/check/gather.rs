@@ -1,26 +1,28 @@
 //! The facts, from the API server. Owns the questions, each with a limit; what cannot be asked is not known, and never
 //! taken for something else. Writes nothing: the one object that it has made is a dry run.
 
+mod events;
 mod key;
+mod leftovers;
+mod pods;
+mod reach;
+mod refused;
+mod waiting;
 mod webhooks;
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use k8s_openapi::Metadata;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::admissionregistration::v1::{
-    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
-};
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kith_proto::pod::SIDECAR_CONTAINER;
+use kith_policy::document::VERSION;
 use kith_proto::v1;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams};
 use kube::{Api, ResourceExt as _};
@@ -29,29 +31,29 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Stage;
-use super::facts::{ApiVersion, Deployment, Facts, Known, Namespace, Pod, Right, Rule};
+use super::facts::{ApiVersion, Facts, Known, Namespace, Right, Rule};
 use super::rights::{Wanted, wanted};
-use crate::inject::INJECT_LABEL;
 use crate::kubernetes::error::{Access, ClusterError, answer};
-use crate::kubernetes::installation::{CONTROL_PLANE, Installation, SELECTOR, is_ready, state};
+use crate::kubernetes::installation::{CONTROL_PLANE, Installation};
 
 const DEFINITIONS: [&str; 2] = ["authorizationpolicies.kith.dev", "quarantines.kith.dev"];
 const INJECTOR: &str = "kith-injector";
 const VALIDATOR: &str = "kith-validator";
-const INJECTED: &str = "config.kith.dev/injected";
 /// Objects in one page of an answer.
 const PAGE: u32 = 500;
 /// Pages of one list: who has more pods is told that they were not all seen.
 const MOST_PAGES: usize = 100;
 
 impl Installation {
-    /// Everything that the checks of a stage are about. What the control plane says of itself is the caller's to ask.
+    /// Everything that the checks of a stage are about. What the control plane says of itself is the caller's to ask; the
+    /// Secret that is to have the key may be named before there is an installation that names it.
     pub async fn facts(
         &self,
         stage: Stage,
         now: SystemTime,
         version: &str,
         status: Known<v1::StatusResponse>,
+        key_secret: Option<&str>,
     ) -> Facts {
         let api = self.api_version().await;
         let mut facts = Facts::unknown(now, version, &self.namespace, api, status);
@@ -61,8 +63,15 @@ impl Installation {
         facts.rights = self.rights(stage).await;
         facts.namespaces = self.namespaces().await;
         match stage {
-            Stage::Before => facts.leftovers = self.leftovers().await,
+            Stage::Before => {
+                facts.leftovers = self.leftovers().await;
+                facts.key = Ok(Some(self.key_to_come(key_secret).await));
+            }
             Stage::After => self.installed(&mut facts).await,
+            Stage::Leaving => {
+                let listed = self.all_pods().await;
+                facts.pods = pods::of_interest(&listed, facts.namespaces.as_deref().unwrap_or_default());
+            }
         }
         facts
     }
@@ -75,7 +84,7 @@ impl Installation {
         let deployment = self.deployment().await;
         facts.key = match &deployment {
             Ok(Some(deployment)) => self.key(deployment).await,
-            Ok(None) => Err("there is no Deployment that names it".to_owned()),
+            Ok(None) => Ok(None),
             Err(reason) => Err(reason.clone()),
         };
         facts.deployment = match deployment {
@@ -90,7 +99,16 @@ impl Installation {
         ];
         facts.webhook_answers = self.webhook_answers().await;
         facts.role = self.role().await;
-        facts.pods = self.pods(facts.namespaces.as_deref().unwrap_or_default()).await;
+        self.of_the_mesh(facts).await;
+    }
+
+    /// What is in the namespaces of the mesh.
+    async fn of_the_mesh(&self, facts: &mut Facts) {
+        let listed = self.all_pods().await;
+        let namespaces = facts.namespaces.as_deref().unwrap_or_default();
+        facts.pods = pods::of_interest(&listed, namespaces);
+        facts.refused = self.refused(namespaces).await;
+        facts.unmatched = self.unmatched(facts, listed).await;
     }
 
     async fn api_version(&self) -> Known<ApiVersion> {
@@ -105,7 +123,8 @@ impl Installation {
     async fn rights(&self, stage: Stage) -> Vec<Right> {
         let mut rights = Vec::new();
         for wanted in wanted(stage) {
-            rights.push(Right { what: wanted.told(&self.namespace), allowed: self.may(wanted).await });
+            let (what, allowed) = (wanted.told(&self.namespace), self.may(wanted).await);
+            rights.push(Right { what, allowed, role: wanted.role });
         }
         rights
     }
@@ -140,50 +159,6 @@ impl Installation {
         Ok(listed.into_iter().map(namespace).collect())
     }
 
-    async fn leftovers(&self) -> Known<Vec<String>> {
-        let there = [
-            (
-                "ClusterRole",
-                CONTROL_PLANE,
-                self.is_there::<ClusterRole>(CONTROL_PLANE, "clusterroles").await?,
-            ),
-            (
-                "ClusterRoleBinding",
-                CONTROL_PLANE,
-                self.is_there::<ClusterRoleBinding>(CONTROL_PLANE, "clusterrolebindings").await?,
-            ),
-            (
-                "MutatingWebhookConfiguration",
-                INJECTOR,
-                self.is_there::<MutatingWebhookConfiguration>(INJECTOR, "mutatingwebhookconfigurations")
-                    .await?,
-            ),
-            (
-                "ValidatingWebhookConfiguration",
-                VALIDATOR,
-                self.is_there::<ValidatingWebhookConfiguration>(VALIDATOR, "validatingwebhookconfigurations")
-                    .await?,
-            ),
-        ];
-        Ok(there
-            .iter()
-            .filter(|(_, _, there)| *there)
-            .map(|(kind, name, _)| format!("{kind} {name}"))
-            .collect())
-    }
-
-    async fn is_there<K>(&self, name: &str, resource: &'static str) -> Known<bool>
-    where
-        K: k8s_openapi::Resource<Scope = k8s_openapi::ClusterResourceScope>
-            + Metadata<Ty = ObjectMeta>
-            + Clone
-            + DeserializeOwned
-            + std::fmt::Debug,
-    {
-        let api: Api<K> = Api::all(self.client.clone());
-        Ok(told(answer(&Access::everywhere("get", resource), api.get_opt(name)).await)?.is_some())
-    }
-
     /// The schema of the version that is ours, as it is stored.
     async fn definition(&self, name: &str) -> Known<Option<Value>> {
         let gvk = GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
@@ -191,35 +166,12 @@ impl Installation {
         let access = Access::everywhere("get", "customresourcedefinitions.apiextensions.k8s.io");
         let Some(stored) = told(answer(&access, api.get_opt(name)).await)? else { return Ok(None) };
         let versions = stored.data["spec"]["versions"].as_array().cloned().unwrap_or_default();
-        let ours = versions.into_iter().find(|version| version["name"] == "v1alpha1");
+        let ours = versions.into_iter().find(|version| version["name"] == VERSION);
         Ok(ours.map(|mut version| version["schema"]["openAPIV3Schema"].take()))
     }
 
     async fn deployment(&self) -> Known<Option<apps::Deployment>> {
         self.own(CONTROL_PLANE, "deployments.apps").await
-    }
-
-    async fn replicas(&self, deployment: &apps::Deployment) -> Deployment {
-        let status = deployment.status.clone().unwrap_or_default();
-        let seen = status.observed_generation >= deployment.metadata.generation;
-        let updated = status.updated_replicas.unwrap_or_default();
-        let ready = if seen { status.ready_replicas.unwrap_or_default().min(updated) } else { 0 };
-        let wanted = deployment.spec.replicas.unwrap_or(1);
-        let waiting = if ready >= wanted { Vec::new() } else { self.waiting().await };
-        Deployment { wanted, ready, waiting }
-    }
-
-    /// What the control plane's pods wait for.
-    async fn waiting(&self) -> Vec<String> {
-        let pods: Api<core::Pod> = Api::namespaced(self.client.clone(), &self.namespace);
-        let access = Access::within(&self.namespace, "list", "pods");
-        match answer(&access, pods.list(&ListParams::default().labels(SELECTOR))).await {
-            Ok(pods) => {
-                let unready = pods.items.iter().filter(|pod| !is_ready(pod));
-                unready.map(|pod| format!("the pod {} is {}", pod.name_any(), state(pod))).collect()
-            }
-            Err(error) => vec![format!("what its pods wait for is not known: {error}")],
-        }
     }
 
     async fn endpoints(&self) -> Known<Option<usize>> {
@@ -247,15 +199,6 @@ impl Installation {
             names: it.resource_names.unwrap_or_default(),
         };
         Ok(stored.map(|role| role.rules.into_iter().flatten().map(rule).collect()))
-    }
-
-    async fn pods(&self, namespaces: &[Namespace]) -> Known<Vec<Pod>> {
-        let api: Api<core::Pod> = Api::all(self.client.clone());
-        let listed = all(&api, &Access::everywhere("list", "pods")).await?;
-        let labelled =
-            |name: &str| namespaces.iter().any(|it| it.name == name && it.labels.contains_key(INJECT_LABEL));
-        let pods = listed.into_iter().map(pod);
-        Ok(pods.filter(|pod| pod.in_mesh || labelled(&pod.namespace)).collect())
     }
 
     async fn own<K>(&self, name: &str, resource: &'static str) -> Known<Option<K>>
@@ -302,6 +245,8 @@ impl Facts {
             key: not_asked(),
             status,
             pods: not_asked(),
+            refused: not_asked(),
+            unmatched: not_asked(),
         }
     }
 }
@@ -311,12 +256,20 @@ fn told<T>(answer: Result<T, ClusterError>) -> Known<T> {
     answer.map_err(|error| error.to_string())
 }
 
-/// A whole list, page by page.
+/// A whole list.
 async fn all<K>(api: &Api<K>, access: &Access) -> Known<Vec<K>>
 where
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
-    let (mut objects, mut page) = (Vec::new(), ListParams::default().limit(PAGE));
+    all_of(api, access, ListParams::default().limit(PAGE)).await
+}
+
+/// What is wanted of a list, page by page.
+async fn all_of<K>(api: &Api<K>, access: &Access, wanted: ListParams) -> Known<Vec<K>>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let (mut objects, mut page) = (Vec::new(), wanted);
     for _ in 0..MOST_PAGES {
         let listed = told(answer(access, api.list(&page)).await)?;
         objects.extend(listed.items);
@@ -325,48 +278,8 @@ where
             None => return Ok(objects),
         }
     }
-    Err(format!("there are more than {} of them", MOST_PAGES as u64 * u64::from(PAGE)))
-}
-
-fn pod(pod: core::Pod) -> Pod {
-    let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
-    let has = |map: Option<&BTreeMap<String, String>>, key: &str| map.and_then(|map| map.get(key)).cloned();
-    let (spec, status) = (pod.spec.unwrap_or_default(), pod.status.unwrap_or_default());
-    let mut sidecars = status.init_container_statuses.iter().flatten();
-    Pod {
-        in_mesh: spec.init_containers.iter().flatten().any(|container| container.name == SIDECAR_CONTAINER),
-        opted_out: has(pod.metadata.labels.as_ref(), INJECT_LABEL).as_deref() == Some("disabled"),
-        host_network: spec.host_network == Some(true),
-        ending: pod.metadata.deletion_timestamp.is_some(),
-        created: pod.metadata.creation_timestamp.map(|time| SystemTime::from(time.0)),
-        over: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
-        sidecar_ready: sidecars.any(|container| container.name == SIDECAR_CONTAINER && container.ready),
-        injected: has(pod.metadata.annotations.as_ref(), INJECTED),
-        namespace,
-        name,
-    }
+    Err(format!("there are more than {MOST_PAGES} pages of them"))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
-    use serde_json::json;
-
-    use super::*;
-
-    fn read(metadata: &Value) -> Pod {
-        let spec = json!({ "containers": [], "initContainers": [{ "name": SIDECAR_CONTAINER }] });
-        pod(serde_json::from_value(json!({ "metadata": metadata, "spec": spec })).unwrap())
-    }
-
-    #[test]
-    fn a_pod_is_read_with_its_age_and_whether_it_is_being_deleted() {
-        let made = "2026-01-01T00:00:00Z";
-        let new = read(&json!({ "name": "web-0", "namespace": "shop", "creationTimestamp": made }));
-        assert!(new.in_mesh && new.goes_on());
-        assert_eq!(new.created, Some(UNIX_EPOCH + Duration::from_secs(1_767_225_600)));
-        let ending = read(&json!({ "name": "web-0", "creationTimestamp": made, "deletionTimestamp": made }));
-        assert!(!ending.goes_on());
-    }
-}
+mod tests;

@@ -17,7 +17,7 @@ pub(super) fn definitions(facts: &Facts) -> Judgement {
         Ok(expected) => expected,
         Err(error) => return Judgement::error(error.to_string(), "use another build of kith"),
     };
-    let mut causes = Vec::new();
+    let (mut causes, mut unknown) = (Vec::new(), Vec::new());
     for (name, stored) in &facts.definitions {
         match stored {
             Ok(Some(stored)) => {
@@ -27,10 +27,24 @@ pub(super) fn definitions(facts: &Facts) -> Judgement {
                 }
             }
             Ok(None) => causes.push(format!("{name} is missing")),
-            Err(reason) => causes.push(format!("of {name} nothing is known: {reason}")),
+            Err(reason) => unknown.push(format!("of {name} nothing is known: {reason}")),
         }
     }
-    Judgement::from_causes(Error, causes, "install or upgrade the chart kith-crds, of the version of kith")
+    wrong_or_unknown(causes, unknown, "install or upgrade the chart kith-crds, of the version of kith")
+}
+
+/// An error where something is known to be wrong; otherwise good only if all is known.
+fn wrong_or_unknown(causes: Vec<String>, unknown: Vec<String>, hint: &str) -> Judgement {
+    match unknown.is_empty() || !causes.is_empty() {
+        true => Judgement::from_causes(Error, causes.into_iter().chain(unknown).collect(), hint),
+        false => Judgement::unknown(&unknown.join("; ")),
+    }
+}
+
+/// What cannot be without our kinds, of which one is missing.
+pub(super) fn undefined(facts: &Facts) -> Option<Judgement> {
+    let missing = facts.definitions.iter().any(|(_, stored)| matches!(stored, Ok(None)));
+    missing.then(|| Judgement::skipped("because of the error in definitions"))
 }
 
 /// Without what the API server may leave out, and with numbers written in one way.
@@ -120,7 +134,7 @@ pub(super) fn service(facts: &Facts) -> Judgement {
 }
 
 pub(super) fn webhooks(facts: &Facts) -> Judgement {
-    let (mut causes, mut bundles) = (Vec::new(), Vec::new());
+    let (mut causes, mut unknown, mut bundles) = (Vec::new(), Vec::new(), Vec::new());
     for (name, webhooks) in &facts.webhooks {
         match webhooks {
             Ok(Some(webhooks)) => {
@@ -130,7 +144,7 @@ pub(super) fn webhooks(facts: &Facts) -> Judgement {
                 bundles.extend(webhooks.ca_bundles.values().filter(|bundle| !bundle.is_empty()));
             }
             Ok(None) => causes.push(format!("{name} is missing, so that what it guards passes unseen")),
-            Err(reason) => causes.push(format!("of {name} nothing is known: {reason}")),
+            Err(reason) => unknown.push(format!("of {name} nothing is known: {reason}")),
         }
     }
     if bundles.windows(2).any(|pair| pair[0] != pair[1]) {
@@ -138,17 +152,17 @@ pub(super) fn webhooks(facts: &Facts) -> Judgement {
     }
     let hint =
         "the control plane writes the certificate within seconds of its start; its log says why it does not";
-    Judgement::from_causes(Error, causes, hint)
+    wrong_or_unknown(causes, unknown, hint)
 }
 
 pub(super) fn webhook_answers(facts: &Facts) -> Judgement {
     match &facts.webhook_answers {
         Ok(Ok(())) => Judgement::ok(),
-        Ok(Err(reason)) => Judgement::error(
+        Ok(Err(reason)) => undefined(facts).unwrap_or_else(|| Judgement::error(
             format!("a policy that is right was not accepted (nothing was stored): {reason}"),
             "if it speaks of a certificate, the webhooks' caBundle is not that of the control plane, which writes it: see its \
              log; if of a timeout, the API server cannot reach pods on port 7451: see network policies and firewalls",
-        ),
+        )),
         Err(reason) => Judgement::unknown(reason),
     }
 }

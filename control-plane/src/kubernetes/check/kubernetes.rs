@@ -33,11 +33,15 @@ pub(super) fn version(facts: &Facts) -> Judgement {
 pub(super) fn rights(facts: &Facts) -> Judgement {
     let causes = facts.rights.iter().filter_map(|right| match &right.allowed {
         Ok(true) => None,
-        Ok(false) => Some(format!("you may not {}", right.what)),
+        Ok(false) => Some(match right.role {
+            Some(role) => format!("you may not {}; the {role} grants it", right.what),
+            None => format!("you may not {}", right.what),
+        }),
         Err(reason) => Some(format!("whether you may {} cannot be told: {reason}", right.what)),
     });
-    let hint =
-        "have a role with these verbs and resources bound to you; without it, checks below cannot tell";
+    let hint = "have these rights bound to you: kubectl create clusterrolebinding NAME --clusterrole ROLE --user YOU, and for \
+                a Role: kubectl -n NAMESPACE create rolebinding NAME --role ROLE --user YOU; without them, checks below \
+                cannot tell";
     Judgement::from_causes(Warning, causes.collect(), hint)
 }
 

@@ -1,5 +1,6 @@
-//! `kith check`: what is looked at in a cluster, and what is wrong. Owns the list of checks; [`facts`] is what they are
-//! about, as plain values, `gather` how those come from the API server, and each category has a file that judges.
+//! `kith check`: what is looked at in a cluster, and what is wrong. Owns the order of causes: what follows from something
+//! that was found before is said to, and not held against anybody again. `list` has the checks; [`facts`] is what they
+//! are about, as plain values, `gather` how those come from the API server, and each category has a file that judges.
 //!
 //! ```text
 //! API server ─► gather ─► Facts ─► CHECKS (pure) ─► Finding
@@ -12,12 +13,17 @@ mod data_plane;
 pub mod facts;
 mod gather;
 mod installed;
+mod key;
 mod kubernetes;
+mod leaving;
+mod list;
 mod namespaces;
+mod pods;
 mod rights;
 mod role;
 
 use self::facts::Facts;
+pub use self::list::CHECKS;
 
 /// What a check is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +40,8 @@ pub enum Category {
     Namespaces,
     /// Pods and their sidecars.
     DataPlane,
+    /// What would be without its control plane.
+    Leaving,
 }
 
 impl Category {
@@ -46,26 +54,31 @@ impl Category {
             Self::Authority => "authority",
             Self::Namespaces => "namespaces",
             Self::DataPlane => "data-plane",
+            Self::Leaving => "before-uninstall",
         }
     }
 
-    /// Whether it is looked at before an installation, or after one.
+    /// Whether it is looked at before an installation, after one, or before its end.
     fn belongs(self, stage: Stage) -> bool {
         match self {
-            Self::Kubernetes | Self::Namespaces => true,
+            Self::Kubernetes => true,
+            Self::Namespaces => stage != Stage::Leaving,
             Self::Before => stage == Stage::Before,
             Self::Installed | Self::Authority | Self::DataPlane => stage == Stage::After,
+            Self::Leaving => stage == Stage::Leaving,
         }
     }
 }
 
-/// Whether Kith is to be installed, or is.
+/// Whether Kith is to be installed, is, or is to be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// It is to be.
     Before,
     /// It is.
     After,
+    /// It is, and is to be removed.
+    Leaving,
 }
 
 /// One thing that is looked at.
@@ -78,6 +91,8 @@ pub struct Check {
     /// What ought to be so.
     pub title: &'static str,
     judge: fn(&Facts) -> Judgement,
+    /// What is wrong with one of these may be all that is wrong here.
+    after: &'static [&'static str],
 }
 
 /// How bad it is.
@@ -85,6 +100,8 @@ pub struct Check {
 pub enum Outcome {
     /// It is as it ought to be.
     Ok,
+    /// Nothing is said of it: it is not as it ought to be, or not known, and something that was found before may be why.
+    Skipped,
     /// It works, and somebody should look.
     Warning,
     /// It does not work, or not as it is meant to.
@@ -96,7 +113,7 @@ pub enum Outcome {
 pub struct Judgement {
     /// How bad it is.
     pub outcome: Outcome,
-    /// What was found where all is well, such as a version.
+    /// What was found where all is well, such as a version; or why nothing is said.
     pub detail: Option<String>,
     /// What is wrong, one sentence each.
     pub causes: Vec<String>,
@@ -129,10 +146,14 @@ impl Judgement {
         Self { outcome: Outcome::Warning, ..Self::error(cause, hint) }
     }
 
+    fn skipped(because: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Skipped, detail: Some(because.into()), causes: Vec::new(), hint: None }
+    }
+
     /// It cannot be told.
     fn unknown(reason: &str) -> Self {
         Self::warning(
-            format!("it cannot be told: {reason}"),
+            format!("not checked: {reason}"),
             "ask somebody who may look, or mend what the reason names",
         )
     }
@@ -147,105 +168,6 @@ pub struct Finding {
     pub judgement: Judgement,
 }
 
-/// Every check, in the order in which they are made.
-pub const CHECKS: &[Check] = &[
-    check("api-reachable", Category::Kubernetes, "the API server answers", kubernetes::reachable),
-    check("api-version", Category::Kubernetes, "Kubernetes is 1.31 or newer", kubernetes::version),
-    check("your-rights", Category::Kubernetes, "you may do what this needs", kubernetes::rights),
-    check("no-leftovers", Category::Before, "nothing is left of another installation", kubernetes::leftovers),
-    check(
-        "own-namespace",
-        Category::Before,
-        "the control plane may run in its namespace",
-        kubernetes::own_namespace,
-    ),
-    check(
-        "definitions",
-        Category::Installed,
-        "the resource definitions are those of this version",
-        installed::definitions,
-    ),
-    check(
-        "configuration",
-        Category::Installed,
-        "the configuration is there and readable",
-        installed::configuration,
-    ),
-    check("deployment", Category::Installed, "the control plane is ready", installed::deployment),
-    check("service", Category::Installed, "its service leads to it", installed::service),
-    check(
-        "webhooks",
-        Category::Installed,
-        "the webhooks are there, with one certificate",
-        installed::webhooks,
-    ),
-    check(
-        "webhook-answers",
-        Category::Installed,
-        "the API server reaches the webhooks",
-        installed::webhook_answers,
-    ),
-    check(
-        "own-rights",
-        Category::Installed,
-        "the control plane may do what it needs, and no more",
-        installed::own_rights,
-    ),
-    check(
-        "control-plane-answers",
-        Category::Authority,
-        "the control plane answers people",
-        authority::answers,
-    ),
-    check("root", Category::Authority, "the root certificate holds for long enough", authority::root),
-    check("issuing", Category::Authority, "the issuing authority is renewed in time", authority::issuing),
-    check(
-        "key-secret",
-        Category::Authority,
-        "the key of the authority's file is kept",
-        authority::key_secret,
-    ),
-    check("trial", Category::Authority, "this is no trial installation", authority::trial),
-    check(
-        "namespace-labels",
-        Category::Namespaces,
-        "labels of namespaces mean something",
-        namespaces::labels,
-    ),
-    check(
-        "pod-security",
-        Category::Namespaces,
-        "Pod Security lets pods redirect their traffic",
-        namespaces::pod_security,
-    ),
-    check("observe-end", Category::Namespaces, "posture Observe has not ended", namespaces::observe_end),
-    check(
-        "pods-injected",
-        Category::DataPlane,
-        "pods of labelled namespaces have a sidecar",
-        data_plane::injected,
-    ),
-    check("sidecars-ready", Category::DataPlane, "sidecars are ready", data_plane::ready),
-    check(
-        "sidecars-connected",
-        Category::DataPlane,
-        "sidecars are connected to the control plane",
-        data_plane::connected,
-    ),
-    check("sidecars-current", Category::DataPlane, "sidecars have the newest policies", data_plane::current),
-    check("policies", Category::DataPlane, "every stored policy is in force", data_plane::policies),
-    check("versions", Category::DataPlane, "all parts have one version", data_plane::versions),
-];
-
-const fn check(
-    id: &'static str,
-    category: Category,
-    title: &'static str,
-    judge: fn(&Facts) -> Judgement,
-) -> Check {
-    Check { id, category, title, judge }
-}
-
 /// Looks at everything that belongs to the stage. Where the API server does not answer, that is all there is to say; where
 /// nothing is installed, nothing is said of what would run.
 pub fn judge(facts: &Facts, stage: Stage) -> Vec<Finding> {
@@ -254,13 +176,31 @@ pub fn judge(facts: &Facts, stage: Stage) -> Vec<Finding> {
     let stands = |check: &&Check| !matches!(check.category, Category::Authority | Category::DataPlane);
     let of_stage = CHECKS.iter().filter(|check| check.category.belongs(stage));
     for check in of_stage.filter(|check| !is_absent || stands(check)) {
-        let finding = Finding { check: *check, judgement: (check.judge)(facts) };
-        findings.push(finding);
+        let mut judgement = (check.judge)(facts);
+        if judgement.outcome != Outcome::Ok
+            && let Some(cause) = cause_of(check, &findings)
+        {
+            judgement = Judgement::skipped(match cause.judgement.outcome {
+                Outcome::Error => format!("because of the error in {}", cause.check.id),
+                _ => format!("because {} was not checked", cause.check.id),
+            });
+        }
+        findings.push(Finding { check: *check, judgement });
         if facts.api.is_err() {
             break;
         }
     }
     findings
+}
+
+/// What was found by the first check of those that this one comes after, and of those that they come after, that is wrong.
+fn cause_of<'a>(check: &Check, findings: &'a [Finding]) -> Option<&'a Finding> {
+    let found = |id: &&str| findings.iter().find(|finding| finding.check.id == *id);
+    check.after.iter().filter_map(found).find_map(|finding| match finding.judgement.outcome {
+        Outcome::Error => Some(finding),
+        Outcome::Skipped => Some(cause_of(&finding.check, findings).unwrap_or(finding)),
+        Outcome::Ok | Outcome::Warning => None,
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What the platform says of namespaces by labels and annotations, and what Pod Security forbids in them. Owns no reading of
 //! its own: it is the control plane's.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::Judgement;
@@ -10,72 +9,103 @@ use super::facts::{Facts, Namespace};
 use super::kubernetes::POD_SECURITY;
 use crate::index::Posture;
 use crate::index::cluster::NamespaceObject;
+use crate::index::cluster::vocabulary::namespace_mistakes;
 use crate::inject::INJECT_LABEL;
 
 /// The levels that forbid to add NET_ADMIN.
 const STRICT: [&str; 2] = ["baseline", "restricted"];
+
+/// What is said of pods that a stricter level would refuse.
+const WARNING: [&str; 2] = ["pod-security.kubernetes.io/warn", "pod-security.kubernetes.io/audit"];
 
 /// Whether its pods are to be in the mesh.
 pub(super) fn is_labelled(namespace: &Namespace) -> bool {
     namespace.labels.contains_key(INJECT_LABEL)
 }
 
-fn in_each(facts: &Facts, cause: impl Fn(&Namespace) -> Option<String>) -> Result<Vec<String>, Judgement> {
-    match &facts.namespaces {
-        Ok(namespaces) => Ok(namespaces.iter().filter_map(cause).collect()),
-        Err(reason) => Err(Judgement::unknown(reason)),
-    }
-}
-
 fn posture_of(namespace: &Namespace) -> Result<Posture, String> {
-    let meaning = object(namespace).meaning(&namespace.name);
+    let (labels, annotations) = (namespace.labels.clone(), namespace.annotations.clone());
+    let meaning = NamespaceObject { labels, annotations }.meaning(&namespace.name);
     match meaning.refuse_all {
         Some(reason) => Err(reason),
         None => Ok(meaning.posture),
     }
 }
 
-fn object(namespace: &Namespace) -> NamespaceObject {
-    let ours = |map: &BTreeMap<String, String>| map.clone();
-    NamespaceObject { labels: ours(&namespace.labels), annotations: ours(&namespace.annotations) }
+pub(super) fn labels(facts: &Facts) -> Judgement {
+    let namespaces = match &facts.namespaces {
+        Ok(namespaces) => namespaces,
+        Err(reason) => return Judgement::unknown(reason),
+    };
+    let mistakes = |it: &Namespace| namespace_mistakes(&it.name, &it.labels, &it.annotations);
+    let hint = "a key that means nothing does nothing; with a value that means nothing everything is refused there, and no \
+                pod starts";
+    Judgement::from_causes(Error, namespaces.iter().flat_map(mistakes).collect(), hint)
 }
 
-pub(super) fn labels(facts: &Facts) -> Judgement {
-    let causes = in_each(facts, |namespace| posture_of(namespace).err());
-    let hint = "until then everything is refused there, and no pod starts";
-    causes.map_or_else(|unknown| unknown, |causes| Judgement::from_causes(Error, causes, hint))
+/// The level at which Pod Security refuses every member of a namespace; `None` where it does not.
+pub(super) fn is_strict(namespace: &Namespace) -> Option<&str> {
+    strict(namespace, POD_SECURITY).filter(|_| is_labelled(namespace))
+}
+
+fn strict<'a>(namespace: &'a Namespace, label: &str) -> Option<&'a str> {
+    namespace.labels.get(label).map(String::as_str).filter(|level| STRICT.contains(level))
 }
 
 pub(super) fn pod_security(facts: &Facts) -> Judgement {
-    let causes = in_each(facts, |namespace| {
-        let level = namespace.labels.get(POD_SECURITY).filter(|level| STRICT.contains(&level.as_str()))?;
-        is_labelled(namespace).then(|| {
-            format!(
-                "{} has {POD_SECURITY}={level}, which forbids NET_ADMIN to the redirect step",
-                namespace.name
-            )
-        })
-    });
+    let namespaces = match &facts.namespaces {
+        Ok(namespaces) => namespaces,
+        Err(reason) => return Judgement::unknown(reason),
+    };
+    let (mut forbidden, mut told) = (Vec::new(), Vec::new());
+    for namespace in namespaces.iter().filter(|it| is_labelled(it)) {
+        let name = &namespace.name;
+        if let Some(level) = is_strict(namespace) {
+            let what =
+                format!("{name} has {POD_SECURITY}={level}, which forbids NET_ADMIN to the redirect step");
+            match has_members(facts, name) {
+                // Either it is exempt, or they are older than the level.
+                true => told
+                    .push(format!("{what}: if the API server does not exempt it, no new pod starts there")),
+                false => forbidden.push(format!("{what}: no pod starts there")),
+            }
+        } else if !namespace.labels.contains_key(POD_SECURITY) {
+            let label = WARNING.iter().find_map(|label| Some((label, strict(namespace, label)?)));
+            told.extend(label.map(|(label, level)| {
+                format!("{name} has {label}={level} and no {POD_SECURITY}: each member is complained about, and refused if that level is enforced")
+            }));
+        }
+    }
+    let outcome = if forbidden.is_empty() { Warning } else { Error };
+    forbidden.extend(told);
     let hint = "there are two ways out: set enforce=privileged on the namespace and keep warn and audit at the stricter level; \
                 or exempt the namespace in the API server's PodSecurity configuration";
-    causes.map_or_else(|unknown| unknown, |causes| Judgement::from_causes(Warning, causes, hint))
+    Judgement::from_causes(outcome, forbidden, hint)
+}
+
+fn has_members(facts: &Facts, namespace: &str) -> bool {
+    facts.pods.iter().flatten().any(|pod| pod.namespace == namespace && pod.in_mesh && pod.goes_on())
 }
 
 pub(super) fn observe_end(facts: &Facts) -> Judgement {
-    let causes = in_each(facts, |namespace| match posture_of(namespace) {
+    let namespaces = match &facts.namespaces {
+        Ok(namespaces) => namespaces,
+        Err(reason) => return Judgement::unknown(reason),
+    };
+    let ended = |namespace: &Namespace| match posture_of(namespace) {
         Ok(Posture::Observe { until }) if until <= facts.now => Some(format!(
             "in {} it ended at {}, and the namespace is enforced since",
             namespace.name,
             shown(until)
         )),
         _ => None,
-    });
+    };
     let hint =
         "set kith.dev/posture to what it is meant to be, or config.kith.dev/observe-until to a later time";
-    causes.map_or_else(|unknown| unknown, |causes| Judgement::from_causes(Warning, causes, hint))
+    Judgement::from_causes(Warning, namespaces.iter().filter_map(ended).collect(), hint)
 }
 
-fn shown(time: SystemTime) -> String {
+pub(super) fn shown(time: SystemTime) -> String {
     k8s_openapi::jiff::Timestamp::try_from(time)
         .map_or_else(|_| "some time".to_owned(), |time| time.to_string())
 }

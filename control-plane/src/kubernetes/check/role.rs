@@ -6,22 +6,23 @@ use super::facts::Rule;
 /// One right: API group, resource, verbs, and the names that it is limited to.
 type Need = (&'static str, &'static str, &'static [&'static str], Option<&'static str>);
 
+const WATCH: &[&str] = &["list", "watch"];
 const READ: &[&str] = &["get", "list", "watch"];
-const KEEP: &[&str] = &["get", "list", "watch", "patch"];
+const KEEP: &[&str] = &["list", "watch", "patch"];
 const KEEP_OR_REPLACE: &[&str] = &["get", "list", "watch", "patch", "delete"];
 
 /// All that is needed.
 pub(super) const NEEDED: &[Need] = &[
     ("", "pods", READ, None),
-    ("", "services", READ, None),
-    ("", "namespaces", READ, None),
-    ("", "serviceaccounts", READ, None),
-    ("discovery.k8s.io", "endpointslices", READ, None),
+    ("", "services", WATCH, None),
+    ("", "namespaces", WATCH, None),
+    ("", "serviceaccounts", WATCH, None),
+    ("discovery.k8s.io", "endpointslices", WATCH, None),
     ("kith.dev", "authorizationpolicies", READ, None),
     ("kith.dev", "quarantines", READ, None),
     ("kith.dev", "authorizationpolicies/status", &["patch"], None),
     ("kith.dev", "quarantines/status", &["patch"], None),
-    ("events.k8s.io", "events", &["create", "patch"], None),
+    ("events.k8s.io", "events", &["create"], None),
     ("authentication.k8s.io", "tokenreviews", &["create"], None),
     ("", "configmaps", &["create"], None),
     ("", "configmaps", KEEP_OR_REPLACE, Some("kith-trust")),
@@ -41,7 +42,7 @@ pub(super) fn differences(rules: &[Rule]) -> Vec<String> {
     causes
 }
 
-fn allows(rule: &Rule, group: &str, resource: &str, verb: &str, name: Option<&str>) -> bool {
+pub(super) fn allows(rule: &Rule, group: &str, resource: &str, verb: &str, name: Option<&str>) -> bool {
     let has = |all: &[String], one: &str| all.iter().any(|it| it == one || it == "*");
     let named = rule.names.is_empty() || name.is_some_and(|name| rule.names.iter().any(|it| it == name));
     has(&rule.groups, group) && has(&rule.resources, resource) && has(&rule.verbs, verb) && named
@@ -81,7 +82,7 @@ fn limited(rule: &Rule) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde::Deserialize;
 
     use super::*;
@@ -100,7 +101,11 @@ mod tests {
     fn of_the_chart() -> Vec<Rule> {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/kith/templates/rbac.yaml");
         let text = std::fs::read_to_string(path).unwrap();
-        let rules = text.split_once("\nrules:\n").unwrap().1.split_once("\n---").unwrap().0;
+        read(text.split_once("\nrules:\n").unwrap().1.split_once("\n---").unwrap().0)
+    }
+
+    /// Rules as YAML.
+    pub(in super::super) fn read(rules: &str) -> Vec<Rule> {
         let rules: Vec<Written> = serde_saphyr::from_str(rules).unwrap();
         let rule = |it: Written| Rule {
             groups: it.api_groups,

@@ -1,6 +1,7 @@
 //! Every check over made-up facts: good where all is well, and for each thing that can be wrong the outcome and the cause.
 
 mod faults;
+mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,7 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use kith_proto::v1::{RefusedPolicy, Revision, StatusResponse, WorkloadStatus};
 use serde_json::json;
 
-use super::facts::{ApiVersion, Deployment, Facts, KeySecret, Namespace, Pod, Right, Rule, Webhooks};
+use super::facts::{
+    ApiVersion, Deployment, Facts, KeySecret, Namespace, Pod, Refused, Right, Rule, Stored, Webhooks,
+};
 use super::role::NEEDED;
 use super::*;
 
@@ -82,7 +85,11 @@ fn good() -> Facts {
         version: VERSION.into(),
         namespace: "kith".into(),
         api: Ok(ApiVersion { major: 1, minor: 36, text: "v1.36.2".into() }),
-        rights: vec![Right { what: "list pods".into(), allowed: Ok(true) }],
+        rights: vec![Right {
+            what: "list pods".into(),
+            allowed: Ok(true),
+            role: Some("ClusterRole kith-viewer"),
+        }],
         leftovers: Ok(vec![]),
         namespaces: Ok(vec![namespace("kith", &[]), namespace("shop", &[("kith.dev/inject", "enabled")])]),
         definitions: schemas.into_iter().map(|(name, schema)| (name, Ok(Some(schema)))).collect(),
@@ -98,10 +105,21 @@ fn good() -> Facts {
         ],
         webhook_answers: Ok(Ok(())),
         role: Ok(Some(rules())),
-        key: Ok(Some(KeySecret { name: "kith-key".into(), exists: Ok(true), readers: Ok(vec![]) })),
+        key: Ok(Some(key())),
         status: Ok(status()),
         pods: Ok(vec![member("web-0"), member("web-1")]),
+        refused: Ok(vec![]),
+        unmatched: Ok(vec![]),
     }
+}
+
+fn key() -> KeySecret {
+    KeySecret { name: "kith-key".into(), expected: true, stored: Ok(Stored::Good), readers: Ok(vec![]) }
+}
+
+fn refused(message: &str) -> Refused {
+    let (namespace, kind, name) = ("shop".into(), "ReplicaSet".into(), "web-5d".into());
+    Refused { namespace, kind, name, message: message.into() }
 }
 
 /// The outcome of one check, and what it says.
@@ -110,12 +128,9 @@ fn found(facts: &Facts, id: &str) -> (Outcome, String) {
         CHECKS.iter().find(|check| check.id == id).unwrap_or_else(|| panic!("there is no check {id}"));
     let judgement = (check.judge)(facts);
     let hint = judgement.hint.clone().unwrap_or_default();
-    assert_eq!(
-        judgement.outcome == Outcome::Ok,
-        judgement.causes.is_empty(),
-        "{id}: what is wrong has a cause"
-    );
-    assert_eq!(judgement.outcome == Outcome::Ok, hint.is_empty(), "{id}: what is wrong has a hint");
+    let is_wrong = judgement.outcome >= Outcome::Warning;
+    assert_eq!(is_wrong, !judgement.causes.is_empty(), "{id}: what is wrong has a cause");
+    assert_eq!(is_wrong, !hint.is_empty(), "{id}: what is wrong has a hint");
     (judgement.outcome, judgement.causes.join("\n"))
 }
 
@@ -131,8 +146,9 @@ fn change_status(change: impl FnOnce(&mut StatusResponse)) -> Facts {
 
 #[test]
 fn where_all_is_well_every_check_says_so() {
-    for stage in [Stage::Before, Stage::After] {
-        for finding in judge(&good(), stage) {
+    let gone = with(|facts| (facts.pods, facts.namespaces) = (Ok(vec![]), Ok(vec![namespace("shop", &[])])));
+    for (facts, stage) in [(good(), Stage::Before), (good(), Stage::After), (gone, Stage::Leaving)] {
+        for finding in judge(&facts, stage) {
             assert_eq!(
                 finding.judgement.outcome,
                 Outcome::Ok,
@@ -162,16 +178,23 @@ fn what_cannot_be_seen_is_not_called_good() {
         facts.key = Err(no());
         facts.status = Err(no());
         facts.pods = Err(no());
+        facts.refused = Err(no());
+        facts.unmatched = Err(no());
     });
     for check in CHECKS.iter().filter(|check| !["api-reachable", "api-version"].contains(&check.id)) {
         let (outcome, causes) = found(&nothing, check.id);
         assert_ne!(outcome, Outcome::Ok, "{}", check.id);
         assert!(causes.contains("you may not look"), "{}: {causes}", check.id);
+        let is_known = ["control-plane-answers"].contains(&check.id);
+        assert_eq!(outcome == Outcome::Error, is_known, "{}: what is not known is no error", check.id);
     }
     let kept = with(|facts| {
-        facts.key = Ok(Some(KeySecret { name: "kith-key".into(), exists: Err(no()), readers: Ok(vec![]) }));
+        facts.key = Ok(Some(KeySecret { stored: Err(no()), ..key() }));
     });
-    assert_eq!(found(&kept, "key-secret").0, Outcome::Warning);
+    for id in ["key-secret", "key-to-come"] {
+        let (outcome, causes) = found(&kept, id);
+        assert_eq!((outcome, causes.as_str()), (Outcome::Warning, "not checked: you may not look"), "{id}");
+    }
 }
 
 #[test]
@@ -198,9 +221,10 @@ fn where_nothing_is_installed_nothing_is_said_of_what_would_run() {
 fn before_an_installation_nothing_is_asked_of_it() {
     let categories =
         |stage| judge(&good(), stage).iter().map(|it| it.check.category).collect::<BTreeSet<_>>();
-    use Category::{Authority, Before, DataPlane, Installed, Kubernetes, Namespaces};
+    use Category::{Authority, Before, DataPlane, Installed, Kubernetes, Leaving, Namespaces};
     assert_eq!(categories(Stage::Before), [Kubernetes, Before, Namespaces].into());
     assert_eq!(categories(Stage::After), [Kubernetes, Installed, Authority, Namespaces, DataPlane].into());
+    assert_eq!(categories(Stage::Leaving), [Kubernetes, Leaving].into());
 }
 
 #[test]
@@ -213,10 +237,16 @@ fn who_stays_outside_on_purpose_and_who_has_ended_is_not_complained_about() {
             Pod { over: true, ..base() },
             Pod { namespace: "elsewhere".into(), ..base() },
             Pod { over: true, sidecar_ready: false, ..member("job") },
+            Pod {
+                namespace: "kith".into(),
+                annotations: [("kith.dev/config".into(), "x".into())].into(),
+                ..base()
+            },
         ]);
         facts.status.as_mut().unwrap().workloads.clear();
     });
-    for id in ["pods-injected", "sidecars-ready", "sidecars-connected", "versions"] {
+    for id in ["pods-injected", "pods-left", "pod-labels", "sidecars-ready", "sidecars-connected", "versions"]
+    {
         assert_eq!(found(&outside, id), (Outcome::Ok, String::new()), "{id}");
     }
 }

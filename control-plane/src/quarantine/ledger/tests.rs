@@ -142,13 +142,13 @@ fn only_workloads_of_ours_are_cut_off_and_for_a_reason_of_one_line() {
     };
     let intruder = id("intruder");
     assert_eq!(refused(intruder.as_str(), "it scans ports; see TICKET-1"), Ok(()));
-    assert_eq!(refused("spiffe://demo.local/any/path", &"x".repeat(MAX_REASON)), Ok(()));
+    assert_eq!(refused("spiffe://demo.local/any/path", &"x".repeat(MAX_REASON_BYTES)), Ok(()));
     let table = [
         ("spiffe://demo.local/ns/kith/sa/kith-control-plane", String::new(), "control plane's own identity"),
         ("spiffe://far.example/ns/kith/sa/kith-control-plane", String::new(), "trust domain demo.local"),
         ("spiffe://far.example/ns/a/sa/b", String::new(), "trust domain demo.local"),
         ("spiffe://demo.local", String::new(), "no workload"),
-        (intruder.as_str(), "x".repeat(MAX_REASON + 1), "257 bytes"),
+        (intruder.as_str(), "x".repeat(MAX_REASON_BYTES + 1), "257 bytes"),
         (intruder.as_str(), "two\nlines".into(), "control character"),
         (intruder.as_str(), "\u{1b}[2J".into(), "control character"),
         (intruder.as_str(), "\u{9b}2J".into(), "control character"),

@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::{Duration, UNIX_EPOCH};
 
+use kith_policy::document::quarantine::MAX_REASON_BYTES;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use prost::Message;
@@ -207,7 +208,7 @@ fn a_list_has_a_bound_within_which_it_travels_in_one_message() {
     let mut full = QuarantineList::new();
     for number in 0..MAX_ENTRIES {
         let identity = id(&format!("s{number}"));
-        let reason = "\"".repeat((per_entry - identity.as_str().len()).min(MAX_REASON));
+        let reason = "\"".repeat((per_entry - identity.as_str().len()).min(MAX_REASON_BYTES));
         full.insert(identity, entry(&reason, Revision { epoch: u64::MAX, counter: u64::MAX }));
     }
     store.write(&full, &QuarantineList::new()).unwrap();

@@ -17,10 +17,6 @@ impl Watched for EndpointSlices {
         Api::all(client)
     }
 
-    fn key(slice: &Object) -> Result<Key, Unreadable> {
-        Key::of(&slice.metadata)
-    }
-
     fn read(&self, slice: Object) -> Result<(Key, EndpointSlice), Unreadable> {
         EndpointSlice::read(slice)
     }

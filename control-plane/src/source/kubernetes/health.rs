@@ -52,6 +52,11 @@ impl Hearing {
         self.state.borrow().unlisted.is_empty()
     }
 
+    /// Whether the first world is out.
+    pub(super) fn is_in_the_world(&self) -> bool {
+        self.state.borrow().in_the_world
+    }
+
     /// All of it is in the world; whether that is news.
     pub(super) fn in_the_world(&self) -> bool {
         self.state.send_if_modified(|state| !std::mem::replace(&mut state.in_the_world, true))

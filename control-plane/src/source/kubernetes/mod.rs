@@ -24,7 +24,6 @@ mod endpoint_slices;
 mod follow;
 mod health;
 mod namespaces;
-mod object;
 mod pods;
 mod policies;
 mod quarantines;
@@ -79,7 +78,7 @@ impl KubernetesSource {
         followers.follow(quarantines::Quarantines::new(trust_domain.clone()));
         let writer =
             write::Writer::new(Cluster::new(trust_domain.clone()), worlds, facts_out, hearing.clone());
-        followers.keep(writer.run(waiting));
+        tasks.spawn_until(stop, writer.run(waiting));
         Self { hearing, facts }
     }
 
@@ -117,19 +116,9 @@ impl Followers<'_> {
     fn follow<W: Watched>(&self, watched: W) {
         let (client, changes) = (self.client.clone(), self.changes.clone());
         let (hearing, watched) = (self.hearing.clone(), Arc::new(watched));
-        self.keep(async move {
+        self.tasks.spawn_until(self.stop, async move {
             let open = || watched::events(&watched, client.clone());
             follow::follow(W::KIND, open, W::change, &changes, &hearing).await;
-        });
-    }
-
-    fn keep(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = stop.graceful() => {}
-                () = task => {}
-            }
         });
     }
 }

@@ -18,10 +18,6 @@ impl Watched for Namespaces {
         Api::all(client)
     }
 
-    fn key(namespace: &Self::Object) -> Result<Key, Unreadable> {
-        Key::of(&namespace.metadata)
-    }
-
     fn read(&self, namespace: Self::Object) -> Result<(Key, NamespaceObject), Unreadable> {
         NamespaceObject::read(namespace.metadata)
     }

@@ -17,10 +17,6 @@ impl Watched for Pods {
         Api::all(client)
     }
 
-    fn key(pod: &Object) -> Result<Key, Unreadable> {
-        Key::of(&pod.metadata)
-    }
-
     fn read(&self, pod: Object) -> Result<(Key, Pod), Unreadable> {
         Pod::read(pod)
     }

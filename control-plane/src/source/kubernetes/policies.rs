@@ -4,11 +4,9 @@ use kith_identity::TrustDomain;
 use kube::api::DynamicObject;
 use kube::{Api, Client};
 
-use super::object;
 use super::watched::Watched;
 use crate::index::cluster::{Change, Event, Key, Kind, PolicyObject, Unreadable};
-
-const SINGULAR: &str = "AuthorizationPolicy";
+use crate::kubernetes::kinds::AUTHORIZATION_POLICY;
 
 pub(super) struct Policies {
     trust_domain: TrustDomain,
@@ -27,16 +25,12 @@ impl Watched for Policies {
     const PAGE: u32 = 50;
 
     fn api(client: Client) -> Api<DynamicObject> {
-        object::api(client, Self::KIND, SINGULAR)
-    }
-
-    fn key(object: &DynamicObject) -> Result<Key, Unreadable> {
-        Key::of(&object.metadata)
+        AUTHORIZATION_POLICY.all(client)
     }
 
     fn read(&self, object: DynamicObject) -> Result<(Key, PolicyObject), Unreadable> {
         let metadata = object.metadata.clone();
-        PolicyObject::read(&self.trust_domain, &metadata, &object::whole(object, SINGULAR))
+        PolicyObject::read(&self.trust_domain, &metadata, &AUTHORIZATION_POLICY.whole(object))
     }
 
     fn change(event: Event<PolicyObject>) -> Change {

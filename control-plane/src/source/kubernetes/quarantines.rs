@@ -4,11 +4,9 @@ use kith_identity::TrustDomain;
 use kube::api::DynamicObject;
 use kube::{Api, Client};
 
-use super::object;
 use super::watched::Watched;
 use crate::index::cluster::{Change, Event, Key, Kind, QuarantineObject, Unreadable};
-
-const SINGULAR: &str = "Quarantine";
+use crate::kubernetes::kinds::QUARANTINE;
 
 pub(super) struct Quarantines {
     trust_domain: TrustDomain,
@@ -27,16 +25,12 @@ impl Watched for Quarantines {
     const PAGE: u32 = 50;
 
     fn api(client: Client) -> Api<DynamicObject> {
-        object::api(client, Self::KIND, SINGULAR)
-    }
-
-    fn key(object: &DynamicObject) -> Result<Key, Unreadable> {
-        Key::of(&object.metadata)
+        QUARANTINE.all(client)
     }
 
     fn read(&self, object: DynamicObject) -> Result<(Key, QuarantineObject), Unreadable> {
         let metadata = object.metadata.clone();
-        QuarantineObject::read(&self.trust_domain, &metadata, &object::whole(object, SINGULAR))
+        QuarantineObject::read(&self.trust_domain, &metadata, &QUARANTINE.whole(object))
     }
 
     fn change(event: Event<QuarantineObject>) -> Change {

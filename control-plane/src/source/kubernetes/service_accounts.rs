@@ -18,10 +18,6 @@ impl Watched for ServiceAccounts {
         Api::all(client)
     }
 
-    fn key(account: &Self::Object) -> Result<Key, Unreadable> {
-        Key::of(&account.metadata)
-    }
-
     fn read(&self, account: Self::Object) -> Result<(Key, ServiceAccount), Unreadable> {
         ServiceAccount::read(&account.metadata)
     }

@@ -17,10 +17,6 @@ impl Watched for Services {
         Api::all(client)
     }
 
-    fn key(service: &Object) -> Result<Key, Unreadable> {
-        Key::of(&service.metadata)
-    }
-
     fn read(&self, service: Object) -> Result<(Key, Service), Unreadable> {
         Service::read(service)
     }

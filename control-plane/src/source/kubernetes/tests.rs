@@ -97,18 +97,13 @@ async fn a_real_api_server_makes_the_world() {
     assert_eq!(facts.namespace("shop").unwrap().labels["kith.dev/inject"], "enabled");
     assert!(facts.service_account_uid("shop", "web").is_some());
 
-    let (mut took, rounds) = (Duration::ZERO, 20);
-    for round in 0..rounds {
-        let name = format!("round-{round:02}");
-        ground.apply(&policy("shop", &name, &[web()])).await;
-        let began = Instant::now();
-        has_policies(&running, &[&name]).await;
-        took += began.elapsed();
-        ground.delete(OWN, "AuthorizationPolicy", "shop", &name).await;
+    // Each is heard of, whatever was missed before.
+    for name in ["first", "second", "third"] {
+        ground.apply(&policy("shop", name, &[web()])).await;
+        has_policies(&running, &[name]).await;
+        ground.delete(OWN, "AuthorizationPolicy", "shop", name).await;
         has_policies(&running, &[]).await;
     }
-    println!("a stored policy was in the world after {:?} on average", took / rounds);
-    assert!(took / rounds < Duration::from_millis(100), "{took:?}");
 }
 
 // K26

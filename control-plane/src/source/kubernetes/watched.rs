@@ -28,9 +28,12 @@ pub(super) trait Watched: Send + Sync + 'static {
     const PAGE: u32 = 500;
 
     fn api(client: Client) -> Api<Self::Object>;
-    fn key(object: &Self::Object) -> Result<Key, Unreadable>;
     fn read(&self, object: Self::Object) -> Result<(Key, Self::Kept), Unreadable>;
     fn change(event: Event<Self::Kept>) -> Change;
+
+    fn key(object: &Self::Object) -> Result<Key, Unreadable> {
+        Key::of(object.meta())
+    }
 }
 
 /// What a watch says, in the order in which it says it.

@@ -61,10 +61,9 @@ impl Writer {
         if change.is_whole() {
             self.hearing.listed(kind);
         }
-        if !self.changed.contains(&kind) {
+        if self.cluster.take(change) && !self.changed.contains(&kind) {
             self.changed.push(kind);
         }
-        self.cluster.take(change);
     }
 
     fn publish(&mut self) {
@@ -72,9 +71,11 @@ impl Writer {
             return;
         }
         let changed = std::mem::take(&mut self.changed);
-        changed.iter().for_each(|kind| self.facts.refresh(&self.cluster, *kind));
-        // Before the world: whoever is woken by the world finds the facts that belong to it.
-        self.facts_out.send_replace(Arc::new(self.facts.clone()));
+        // An empty cluster makes a first world as well.
+        if changed.is_empty() && self.hearing.is_in_the_world() {
+            return;
+        }
+        self.publish_facts(&changed);
         let view = self.cluster.view();
         let (policies, workloads) = (view.policies.len(), view.workloads.iter().count());
         if self.worlds.update(|world| world.replace_cluster(view)) {
@@ -83,6 +84,18 @@ impl Writer {
         }
         if self.hearing.in_the_world() {
             info!(policies, workloads, "Everything was listed");
+        }
+    }
+
+    /// Before the world: whoever is woken by the world finds the facts that belong to it. Whoever waits for facts is not
+    /// woken by what they do not tell.
+    fn publish_facts(&mut self, changed: &[Kind]) {
+        let mut told = false;
+        for kind in changed {
+            told |= self.facts.refresh(&self.cluster, *kind);
+        }
+        if told {
+            self.facts_out.send_replace(Arc::new(self.facts.clone()));
         }
     }
 }

@@ -18,7 +18,7 @@ fn status(holds: bool) -> QuarantineStatus {
     QuarantineStatus { target: None, conditions: vec![condition] }
 }
 
-fn known(told: &str, version: &str) -> Known<QuarantineStatus> {
+fn known(told: &str, version: &str) -> Known<QuarantineStatus, ()> {
     Known {
         uid: "u".to_owned(),
         told: told.to_owned(),

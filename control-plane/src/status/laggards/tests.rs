@@ -7,13 +7,18 @@ use kith_policy::Revision;
 use serde_json::json;
 
 use super::super::testing::{Ground, now};
-use super::Roll;
+use super::{Required, Roll};
 use crate::stream::acks::Refused;
+
+const NOBODY: &str = "no sidecar is selected now";
 
 fn roll(ground: &Ground) -> String {
     let world = ground.worlds.now();
     let revision = world.revision;
-    ground.sidecars().roll(world.workloads().map(|workload| (workload, revision))).told()
+    ground
+        .sidecars()
+        .roll(world.workloads().map(|workload| (workload, Required::Snapshot(revision))))
+        .told(NOBODY)
 }
 
 /// Pods that come after the first world.
@@ -53,8 +58,8 @@ fn a_sidecar_that_never_came_is_waited_for_only_if_it_may_hold_an_svid_from_befo
     assert_eq!(roll(&ground), "waiting for shop/a (0 of 1 sidecars have it)");
     let world = ground.worlds.now();
     let later = super::Sidecars { now: now() + Duration::from_secs(60), ..ground.sidecars() };
-    let roll = later.roll(world.workloads().map(|workload| (workload, world.revision)));
-    assert_eq!(roll.told(), "no sidecar is selected now");
+    let roll = later.roll(world.workloads().map(|workload| (workload, Required::Snapshot(world.revision))));
+    assert_eq!(roll.told(NOBODY), NOBODY);
 }
 
 #[test]
@@ -78,11 +83,11 @@ fn ten_are_named_and_the_others_counted() {
     let refusing = vec![("r".to_owned(), "no".to_owned())];
     let roll = Roll { has: 3, waiting: names(12), refusing: refusing.clone() };
     assert_eq!(
-        roll.told(),
+        roll.told(NOBODY),
         "refused by r: no; waiting for n0, n1, n2, n3, n4, n5, n6, n7, n8; and 3 more (3 of 16 sidecars have it)"
     );
     let roll = Roll { has: 0, waiting: names(9), refusing };
-    assert!(!roll.told().contains("more"), "{}", roll.told());
+    assert!(!roll.told(NOBODY).contains("more"), "{}", roll.told(NOBODY));
 }
 
 #[test]
@@ -91,4 +96,19 @@ fn an_older_world_is_not_enough_once_the_policy_changed() {
     let _sidecar = ground.confirms("first");
     ground.policy(1, &json!({ "rules": [{}] }));
     assert_eq!(roll(&ground), "waiting for shop/first (0 of 1 sidecars have it)");
+}
+
+#[test]
+fn who_is_cut_off_is_confirmed_apart_from_policies_and_refused_apart() {
+    let ground = ground(&["a", "b"]);
+    let world = ground.worlds.now();
+    let required = Required::Quarantines(world.revision);
+    let roll = || ground.sidecars().roll(world.workloads().map(|it| (it, required))).told(NOBODY);
+    let [first, a, b] = ["first", "a", "b"].map(|pod| ground.acks.connect(&ground.workload(pod).id));
+    first.quarantines_acknowledged(world.revision);
+    a.acknowledged(world.revision);
+    assert_eq!(roll(), "waiting for shop/a, shop/b (1 of 3 sidecars have it)");
+    b.refused(Refused::Quarantines(world.revision), "no room".to_owned());
+    a.quarantines_acknowledged(world.revision);
+    assert_eq!(roll(), "refused by shop/b: no room (2 of 3 sidecars have it)");
 }

@@ -1,28 +1,15 @@
 //! Events: what they are called, and what fits into them.
 
-use http::{Request, Response};
-use k8s_openapi::jiff::Timestamp;
-use kube::client::Body;
-use tower::service_fn;
-
 use super::*;
+use crate::kubernetes::kinds::{AUTHORIZATION_POLICY, QUARANTINE};
 
-/// There is nobody to ask: these tests look at what would be sent.
-fn nobody() -> Client {
-    let service = service_fn(|_: Request<Body>| async {
-        Err::<Response<Body>, _>(std::io::Error::other("there is no API server"))
-    });
-    Client::new(service, "default")
+fn told(of: OurKind, namespace: &str, name: &str, note: &str) -> Event {
+    event(of, &Key::new(namespace, name), "0123456789abcdef", 4, Timestamp::UNIX_EPOCH, note)
 }
 
-fn event(kind: &'static str, namespace: &str, name: &str, note: &str) -> Event {
-    let objects = Objects::new(nobody(), Resource { kind, plural: "" });
-    objects.event(&Key::new(namespace, name), "0123456789abcdef", 4, Timestamp::UNIX_EPOCH, note)
-}
-
-#[tokio::test]
-async fn a_refusal_is_one_event_for_each_generation_of_an_object() {
-    let event = event("AuthorizationPolicy", "shop", "callers", "why");
+#[test]
+fn a_refusal_is_one_event_for_each_generation_of_an_object() {
+    let event = told(AUTHORIZATION_POLICY, "shop", "callers", "why");
     assert_eq!(event.metadata.name.as_deref(), Some("callers.01234567.4"));
     assert_eq!(event.metadata.namespace.as_deref(), Some("shop"));
     let regarding = event.regarding.unwrap();
@@ -33,16 +20,16 @@ async fn a_refusal_is_one_event_for_each_generation_of_an_object() {
     assert_eq!((event.note.as_deref(), event.type_.as_deref()), (Some("why"), Some("Warning")));
 }
 
-#[tokio::test]
-async fn what_has_no_namespace_is_told_of_in_the_default_one() {
-    let event = event("Quarantine", "", "leaked", "why");
+#[test]
+fn what_has_no_namespace_is_told_of_in_the_default_one() {
+    let event = told(QUARANTINE, "", "leaked", "why");
     assert_eq!(event.metadata.namespace.as_deref(), Some("default"));
     assert_eq!(event.regarding.unwrap().namespace, None);
 }
 
-#[tokio::test]
-async fn a_long_name_and_a_long_note_are_cut_to_what_kubernetes_takes() {
-    let event = event("AuthorizationPolicy", "shop", &format!("{}.b", "a".repeat(241)), &"é".repeat(600));
+#[test]
+fn a_long_name_and_a_long_note_are_cut_to_what_kubernetes_takes() {
+    let event = told(AUTHORIZATION_POLICY, "shop", &format!("{}.b", "a".repeat(241)), &"é".repeat(600));
     let name = event.metadata.name.unwrap();
     assert!(name.len() <= 253 && !name.contains("..") && name.ends_with("a.01234567.4"), "{name}");
     let note = event.note.unwrap();

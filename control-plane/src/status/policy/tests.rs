@@ -27,6 +27,7 @@ fn pods(app: &str) -> Value {
     json!({ "kind": "Pod", "selector": { "matchLabels": { "app": app } } })
 }
 
+const RESOLVED: &str = "ResolvedRefs=True/ResolvedRefs: everybody whom it means is there";
 const VALID: &str = "Accepted=True/Accepted: the policy is valid";
 
 #[test]
@@ -35,10 +36,13 @@ fn a_policy_is_programmed_once_every_selected_sidecar_confirmed_it() {
     ground.policy(1, &json!({ "targetRefs": [pods("payments")], "rules": [{}] }));
     let (_a, b) = (ground.confirms("a"), ground.acks.connect(&ground.workload("b").id));
     let waits = "Programmed=False/Reconciling: waiting for shop/b (1 of 2 sidecars have it)";
-    assert_eq!(told(&of(&ground).conditions), [VALID, waits]);
+    assert_eq!(told(&of(&ground).conditions), [VALID, waits, RESOLVED]);
     b.acknowledged(ground.worlds.now().revision);
     let status = of(&ground);
-    assert_eq!(told(&status.conditions), [VALID, "Programmed=True/Programmed: in force at 2 sidecars"]);
+    assert_eq!(
+        told(&status.conditions),
+        [VALID, "Programmed=True/Programmed: in force at 2 sidecars", RESOLVED]
+    );
     let accepted = condition(&status.conditions, "Accepted").unwrap();
     assert_eq!((accepted.observed_generation, accepted.last_transition_time.as_str()), (1, STAMP));
 }
@@ -88,7 +92,44 @@ fn a_policy_without_targets_is_for_its_namespace() {
         (ancestor.kind.as_str(), &ancestor.namespace, ancestor.name.as_str()),
         ("Namespace", &None, "shop")
     );
-    assert_eq!(told(&status.conditions), [VALID, "Programmed=True/Programmed: no sidecar is selected now"]);
+}
+
+#[test]
+fn a_policy_that_selects_nobody_now_is_accepted_and_says_that_and_what_was_probably_meant() {
+    let mut ground = Ground::new(&["a"]);
+    let _a = ground.confirms("a");
+    ground.policy(1, &json!({ "targetRefs": [pods("paymets")], "rules": [{}] }));
+    let nobody = "app=paymets selects no pod of the mesh in shop now; did you mean app=payments?; the namespace \
+                  has no label kith.dev/inject";
+    let wanted = [
+        VALID.to_owned(),
+        format!("Programmed=True/Programmed: {nobody}"),
+        format!("ResolvedRefs=False/NotFound: {nobody}"),
+    ];
+    let status = of(&ground);
+    assert_eq!(told(&status.conditions), wanted);
+    assert_eq!(told(&status.ancestors[0].conditions), wanted);
+
+    // Beside a target that selects somebody it is only said.
+    ground.policy(2, &json!({ "targetRefs": [pods("paymets"), pods("payments")], "rules": [{}] }));
+    let _a = ground.confirms("a");
+    let status = of(&ground);
+    let whole = [VALID, "Programmed=True/Programmed: in force at 1 sidecar", &wanted[2]];
+    assert_eq!(told(&status.conditions), whole);
+    assert_eq!(told(&status.ancestors[1].conditions)[2], RESOLVED);
+}
+
+#[test]
+fn a_policy_that_names_a_caller_who_is_not_there_says_so_and_is_in_force() {
+    let mut ground = Ground::new(&["a"]);
+    let caller = |name: &str| json!({ "type": "ServiceAccount", "serviceAccount": { "name": name } });
+    let sources = [caller("web"), caller("wbe")];
+    ground.policy(1, &json!({ "targetRefs": [pods("payments")], "rules": [{ "sources": sources }] }));
+    let _a = ground.confirms("a");
+    let status = of(&ground);
+    let says = "ResolvedRefs=False/NotFound: there is no service account shop/wbe now; did you mean web?";
+    assert_eq!(told(&status.conditions), [VALID, "Programmed=True/Programmed: in force at 1 sidecar", says]);
+    assert_eq!(told(&status.ancestors[0].conditions)[2], RESOLVED, "its target is there");
 }
 
 #[test]
@@ -104,7 +145,7 @@ fn a_policy_for_a_service_account_that_is_not_there_says_so_and_is_not_programme
     // Beside one that is there it is no reason to say nothing.
     ground.policy(2, &json!({ "targetRefs": [missing, pods("none")] }));
     let status = of(&ground);
-    assert_eq!(told(&status.conditions).len(), 2);
+    assert_eq!(told(&status.conditions).len(), 3);
     assert_eq!(told(&status.ancestors[0].conditions), [says]);
 }
 

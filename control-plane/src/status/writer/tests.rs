@@ -105,8 +105,9 @@ fn message(object: &DynamicObject, place: usize) -> String {
     object.data["status"]["conditions"][place]["message"].as_str().unwrap_or_default().to_owned()
 }
 
-const IN_FORCE: [&str; 2] = ["Accepted=True/Accepted", "Programmed=True/Programmed"];
-const WAITING: [&str; 2] = ["Accepted=True/Accepted", "Programmed=False/Reconciling"];
+const RESOLVED: &str = "ResolvedRefs=True/ResolvedRefs";
+const IN_FORCE: [&str; 3] = ["Accepted=True/Accepted", "Programmed=True/Programmed", RESOLVED];
+const WAITING: [&str; 3] = ["Accepted=True/Accepted", "Programmed=False/Reconciling", RESOLVED];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a cluster: make test-cluster"]
@@ -190,6 +191,12 @@ async fn a_real_api_server_shows_what_is_wrong_with_an_object_and_tells_it_in_on
     assert!(message(&object, 0).ends_with("; Node far is cut off all the same"), "{}", message(&object, 0));
     assert_eq!(object.data["status"]["target"], "Node far");
     writing.ground.apply(&quarantine("good", &json!({ "node": "near" }))).await;
-    let object = writing.told("Quarantine", "good", 1, &["Accepted=True/Accepted"]).await;
+    // Nothing runs there.
+    let waiting = [WAITING[0], WAITING[1], "ResolvedRefs=False/NotFound"];
+    let object = writing.told("Quarantine", "good", 1, &waiting).await;
     assert_eq!(object.data["status"]["target"], "Node near");
+    sidecar.quarantines_acknowledged(writing.running.worlds.now().revision);
+    let programmed = [IN_FORCE[0], IN_FORCE[1], "ResolvedRefs=False/NotFound"];
+    let object = writing.told("Quarantine", "good", 1, &programmed).await;
+    assert_eq!(message(&object, 1), "in force at 1 sidecar");
 }

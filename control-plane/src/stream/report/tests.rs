@@ -47,9 +47,11 @@ fn a_sidecar_counts_only_calls_that_it_took_part_in() {
             edge(orders.as_str(), payments.as_str()),
             edge(orders.as_str(), web.as_str()),
             edge("nobody", payments.as_str()),
+            edge("", payments.as_str()),
+            edge("", web.as_str()),
         ],
     };
     edges(&observed, &payments, message);
-    assert_eq!(observed.reached(&payments).allowed, 1);
+    assert_eq!(observed.reached(&payments).allowed, 2, "of orders, and of whoever proved no identity");
     assert_eq!(observed.reached(&web).allowed, 0);
 }

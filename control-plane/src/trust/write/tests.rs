@@ -1,108 +1,100 @@
-//! Against an API server that holds one ConfigMap, and does with it what a real one does.
+//! What becomes of a map that is there already, at a real API server. Run as the tests of `source::kubernetes` are.
 
-use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
-
-use http::{Method, Request, Response};
-use http_body_util::BodyExt as _;
-use kube::client::Body;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
-use tower::service_fn;
 
 use super::*;
+use crate::source::kubernetes::tests::ground::{Ground, within};
 
-/// What is there, and what was asked.
-#[derive(Default)]
-struct Server {
-    there: Option<Value>,
-    asked: Vec<Method>,
+/// A namespace of its own: the tests share a cluster, and may be run again in it.
+struct Shop {
+    ground: Ground,
+    namespace: String,
 }
 
-impl Server {
-    fn answer(&mut self, method: Method, body: &Value) -> (u16, Value) {
-        self.asked.push(method.clone());
-        let failure = |code: u16| (code, json!({ "kind": "Status", "status": "Failure", "code": code }));
-        let uid = self.there.as_ref().map(|there| there["metadata"]["uid"].clone());
-        let applies = body.get("data").is_some();
-        match (method, &mut self.there) {
-            (Method::PATCH, Some(there)) if applies && there["immutable"] == true => failure(422),
-            (Method::PATCH, there) if applies => {
-                let mut written = body.clone();
-                written["metadata"]["uid"] = uid.unwrap_or_else(|| "new".into());
-                (200, there.insert(written).clone())
-            }
-            (_, None) => failure(404),
-            (Method::GET, Some(there)) => (200, there.clone()),
-            (Method::DELETE, Some(_)) if body["preconditions"]["uid"] != uid.unwrap() => failure(409),
-            (Method::DELETE, Some(there)) if there["metadata"].get("finalizers").is_some() => {
-                (200, there.clone())
-            }
-            (Method::PATCH, Some(there)) if body["metadata"]["uid"] == there["metadata"]["uid"] => {
-                (200, self.there.take().unwrap())
-            }
-            (Method::DELETE, Some(_)) => (200, self.there.take().unwrap()),
-            _ => failure(409),
+impl Shop {
+    async fn new(name: &str) -> Self {
+        let (ground, namespace) = (Ground::new().await, format!("{name}-{}", std::process::id()));
+        let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+        ground.apply(&object).await;
+        Self { ground, namespace }
+    }
+
+    fn maps(&self) -> Api<ConfigMap> {
+        Api::namespaced(self.ground.client.clone(), &self.namespace)
+    }
+
+    /// Somebody makes a map of that name, with this in it.
+    async fn theirs(&self, finalizers: &[&str], content: Value) -> ConfigMap {
+        let mut map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": TRUST_CONFIG_MAP, "namespace": self.namespace, "finalizers": finalizers },
+        });
+        map.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+        self.ground.apply(&map).await;
+        self.there().await
+    }
+
+    async fn there(&self) -> ConfigMap {
+        self.maps().get(TRUST_CONFIG_MAP).await.unwrap()
+    }
+
+    /// What `write` makes of what is there, as it is stored.
+    async fn written_over(&self) -> ConfigMap {
+        let data = Some([("roots.pem".to_owned(), "ours".to_owned())].into());
+        let metadata = ObjectMeta { name: Some(TRUST_CONFIG_MAP.to_owned()), ..ObjectMeta::default() };
+        let ours = ConfigMap { data, metadata, ..ConfigMap::default() };
+        let writing = write(self.ground.client.clone(), &self.namespace, &ours);
+        let written = within("the map to be written", writing).await.unwrap();
+        let there = self.there().await;
+        assert_eq!(there.metadata.uid, written.metadata.uid);
+        assert_eq!(there.data.as_ref().unwrap()["roots.pem"], "ours");
+        there
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: make test-cluster"]
+async fn a_real_api_server_keeps_a_map_that_takes_what_we_write() {
+    let shop = Shop::new("takes").await;
+    let new = shop.written_over().await;
+    assert_eq!(shop.written_over().await.metadata.uid, new.metadata.uid);
+    let theirs = shop.theirs(&[], json!({ "data": { "roots.pem": "theirs", "more": "theirs" } })).await;
+    assert_eq!(theirs.data.as_ref().unwrap()["roots.pem"], "theirs");
+    let written = shop.written_over().await;
+    assert_eq!(written.metadata.uid, new.metadata.uid, "it was not deleted");
+    assert_eq!(written.data.unwrap()["more"], "theirs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: make test-cluster"]
+async fn a_real_api_server_has_a_map_anew_that_refuses_what_we_write_whatever_holds_it() {
+    let shop = Shop::new("refuses").await;
+    for refusing in [
+        json!({ "immutable": true, "data": { "roots.pem": "theirs" } }),
+        json!({ "binaryData": { "roots.pem": "dGhlaXJz" } }),
+    ] {
+        for finalizers in [&[][..], &["theirs.example/stays"]] {
+            let theirs = shop.theirs(finalizers, refusing.clone()).await;
+            let written = shop.written_over().await;
+            assert_ne!(written.metadata.uid, theirs.metadata.uid, "{refusing} {finalizers:?}");
+            assert_eq!((written.immutable, written.binary_data), (None, None));
+            assert_eq!(written.metadata.finalizers, None);
+            shop.maps().delete(TRUST_CONFIG_MAP, &DeleteParams::default()).await.unwrap();
         }
     }
 }
 
-fn client(server: &Arc<Mutex<Server>>) -> Client {
-    let server = Arc::clone(server);
-    let service = service_fn(move |request: Request<Body>| {
-        let server = Arc::clone(&server);
-        async move {
-            let method = request.method().clone();
-            let body = request.into_body().collect().await.unwrap().to_bytes();
-            let body = serde_json::from_slice(&body).unwrap_or_default();
-            let (code, answer) = server.lock().unwrap().answer(method, &body);
-            let answer = Body::from(answer.to_string().into_bytes());
-            Ok::<_, Infallible>(Response::builder().status(code).body(answer).unwrap())
-        }
-    });
-    Client::new(service, "default")
-}
-
-fn map(more: Value) -> Value {
-    let mut map = json!({ "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": { "name": NAME, "namespace": "shop", "uid": "old" }, "data": { "roots.pem": "theirs" } });
-    merge(&mut map, more);
-    map
-}
-
-fn merge(into: &mut Value, more: Value) {
-    match (into, more) {
-        (Value::Object(into), Value::Object(more)) => {
-            more.into_iter().for_each(|(key, value)| merge(into.entry(key).or_insert(Value::Null), value));
-        }
-        (into, more) => *into = more,
-    }
-}
-
-async fn written_over(there: Option<Value>) -> (kube::Result<ConfigMap>, Server) {
-    let server = Arc::new(Mutex::new(Server { there, asked: Vec::new() }));
-    let ours = ConfigMap { data: Some([("roots.pem".into(), "ours".into())].into()), ..ConfigMap::default() };
-    let written = write(client(&server), "shop", &ours).await;
-    (written, std::mem::take(&mut *server.lock().unwrap()))
-}
-
-#[tokio::test]
-async fn a_map_that_takes_what_we_write_is_never_deleted() {
-    for there in [None, Some(map(json!({})))] {
-        let (written, server) = written_over(there).await;
-        assert_eq!(written.unwrap().data.unwrap()["roots.pem"], "ours");
-        assert_eq!(server.asked, [Method::PATCH]);
-    }
-}
-
-#[tokio::test]
-async fn a_map_that_was_made_immutable_is_deleted_and_written_anew_whatever_holds_it() {
-    for held in [json!({}), json!({ "metadata": { "finalizers": ["theirs.example/stays"] } })] {
-        let mut there = map(json!({ "immutable": true }));
-        merge(&mut there, held);
-        let (written, server) = written_over(Some(there)).await;
-        assert_eq!(written.unwrap().metadata.uid.as_deref(), Some("new"));
-        assert_eq!(server.there.unwrap()["data"]["roots.pem"], "ours");
-    }
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: make test-cluster"]
+async fn a_real_api_server_keeps_what_was_put_in_the_place_of_a_map_meanwhile() {
+    let shop = Shop::new("replaced").await;
+    let first = shop.theirs(&[], json!({ "immutable": true })).await;
+    shop.maps().delete(TRUST_CONFIG_MAP, &DeleteParams::default()).await.unwrap();
+    let second = shop.theirs(&[], json!({ "immutable": true })).await;
+    let refused = delete(&shop.maps(), &first).await.unwrap_err();
+    assert!(matches!(&refused, kube::Error::Api(status) if status.code == 409), "{refused}");
+    assert_eq!(shop.there().await.metadata.uid, second.metadata.uid);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Questions, good and bad, and their answers.
 
 use super::*;
-use crate::testing::trust_domain;
-use crate::webhook::testing::{UID, ephemeral, facts, new_pod, ours, pod, settings};
+use crate::webhook::testing::{
+    UID, changed_namespace, ephemeral, facts, namespace, new_pod, now, ours, pod, settings, world,
+};
 
 /// The response to a question that is understood.
 fn respond(question: Question, review: &Value, facts: &Facts) -> Value {
     let request = Request::read(question, review.to_string().as_bytes()).unwrap();
-    let answer = request.answer(facts, &settings(), &trust_domain());
+    let answer = request.answer(Ground { facts, world: &world(), settings: &settings(), now: now() });
     assert_eq!(
         (&answer["apiVersion"], &answer["kind"]),
         (&json!("admission.k8s.io/v1"), &json!("AdmissionReview"))
@@ -194,6 +195,61 @@ fn our_own_objects_are_read_by_their_reader_before_they_are_stored() {
     assert!(denied(&response, 422).contains("other.example"), "{response}");
 }
 
+#[test]
+fn an_object_that_means_nobody_now_is_stored_and_its_author_is_told() {
+    let policy = |spec: Value| {
+        let metadata = json!({ "name": "callers", "namespace": "shop" });
+        json!({ "apiVersion": "kith.dev/v1alpha1", "kind": "AuthorizationPolicy", "metadata": metadata, "spec": spec })
+    };
+    let wrong = policy(json!({
+        "targetRefs": [{ "kind": "Pod", "selector": { "matchLabels": { "app": "wbe" } } }],
+        "rules": [{ "sources": [{ "type": "ServiceAccount", "serviceAccount": { "namespace": "shpo", "name": "x" } }] }],
+    }));
+    let review = |resource, object: &Value| respond(Question::Policies, &ours(resource, object), &enabled());
+    let response = review("authorizationpolicies", &wrong);
+    let warnings = json!([
+        "app=wbe selects no pod of the mesh in shop now; did you mean app=web?",
+        "there is no namespace shpo now; did you mean shop?",
+    ]);
+    assert_eq!((&response["allowed"], &response["warnings"]), (&json!(true), &warnings));
+
+    let right = policy(json!({
+        "targetRefs": [{ "kind": "Pod", "selector": { "matchLabels": { "app": "web" } } }],
+        "rules": [{ "sources": [{ "type": "SPIFFE", "spiffe": "spiffe://far.example/ns/a/sa/b" }] }],
+    }));
+    assert_eq!(review("authorizationpolicies", &right), json!({ "allowed": true, "uid": UID }));
+
+    // What is not its spec is no reason to say it again.
+    let mut relabelled = ours("authorizationpolicies", &wrong);
+    relabelled["request"]["operation"] = json!("UPDATE");
+    relabelled["request"]["oldObject"] = wrong;
+    let response = respond(Question::Policies, &relabelled, &enabled());
+    assert_eq!(response, json!({ "allowed": true, "uid": UID }));
+
+    let quarantine = json!({
+        "apiVersion": "kith.dev/v1alpha1", "kind": "Quarantine", "metadata": { "name": "q" },
+        "spec": { "node": "nowhere" },
+    });
+    let response = review("quarantines", &quarantine);
+    assert_eq!(response["warnings"], json!(["no pod of the mesh runs on a node nowhere now"]));
+}
+
+#[test]
+fn a_namespace_is_refused_for_what_is_wrong_and_told_what_surprises() {
+    let ask = |review: Value| respond(Question::Namespaces, &review, &enabled());
+    let response = ask(namespace(&json!({ "kith.dev/posture": "observe" }), &json!({})));
+    assert!(denied(&response, 422).contains("write Observe, Encrypt or Enforce"), "{response}");
+
+    // The one that is there already has the same mistake, and other things may change beside it.
+    let (wrong, team) =
+        (json!({ "kith.dev/injct": "enabled" }), json!({ "kith.dev/injct": "enabled", "team": "a" }));
+    assert_eq!(ask(changed_namespace(&wrong, &team)), json!({ "allowed": true, "uid": UID }));
+
+    let response = ask(changed_namespace(&json!({ "kith.dev/inject": "enabled" }), &json!({})));
+    let warning = response["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("in shop 1 pod goes on with a sidecar until restarted: kubectl"), "{response}");
+}
+
 // K20
 #[test]
 fn what_is_no_question_is_told_so_and_never_panics() {
@@ -248,11 +304,16 @@ fn an_update_without_what_was_before_is_no_question() {
     review["request"]["oldObject"] = Value::Null;
     let error = Request::read(Question::Pods, review.to_string().as_bytes()).unwrap_err();
     assert_eq!(error, NoRequest::Missing("oldObject"));
+    let mut review = changed_namespace(&json!({}), &json!({}));
+    review["request"]["oldObject"] = Value::Null;
+    let error = Request::read(Question::Namespaces, review.to_string().as_bytes()).unwrap_err();
+    assert_eq!(error, NoRequest::Missing("oldObject"));
 }
 
 #[test]
 fn each_path_answers_its_own_objects_only() {
     let (pod, policy) = (new_pod(&pod()), ours("authorizationpolicies", &json!({})));
+    let namespace = namespace(&json!({}), &json!({}));
     for (question, review, taken) in [
         (Question::Inject, &pod, true),
         (Question::Pods, &pod, true),
@@ -260,6 +321,9 @@ fn each_path_answers_its_own_objects_only() {
         (Question::Inject, &policy, false),
         (Question::Pods, &policy, false),
         (Question::Policies, &policy, true),
+        (Question::Namespaces, &policy, false),
+        (Question::Namespaces, &namespace, true),
+        (Question::Pods, &namespace, false),
     ] {
         assert_eq!(Request::read(question, review.to_string().as_bytes()).is_ok(), taken, "{question:?}");
     }

@@ -10,9 +10,9 @@ use kube::client::Body as KubeBody;
 use serde_json::Value;
 
 use super::*;
-use crate::testing::{PATIENCE, trust_domain};
+use crate::testing::PATIENCE;
 use crate::webhook::Certificates;
-use crate::webhook::testing::{UID, facts, new_pod, pod, settings};
+use crate::webhook::testing::{UID, facts, new_pod, pod, settings, world};
 
 /// A webhook that runs, and a client that trusts it.
 struct House {
@@ -31,8 +31,9 @@ impl House {
         let tasks = Tasks::new();
         let certificates = Certificates::create("kith", Clock::system()).unwrap();
         let (facts, known) = watch::channel(facts(&[("shop", "enabled")]));
-        let webhook =
-            Webhook::new(certificates.tls(), known, settings(), trust_domain(), stop, tasks.clone());
+        let (_, worlds) = watch::channel(Arc::new(world()));
+        let clock = Clock::system();
+        let webhook = Webhook::new(certificates.tls(), known, worlds, settings(), clock, stop, tasks.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tasks.spawn(Arc::clone(&webhook).serve(listener));

@@ -23,7 +23,7 @@ fn pod(token: Option<&[u8]>, roots: Option<&str>) -> (Pod, TempDir) {
     if let Some(roots) = roots {
         fs::write(folder.path().join(ROOTS_FILE), roots).unwrap();
     }
-    let control_plane = HostPort { host: "127.0.0.1".to_owned(), port: 7450 };
+    let control_plane = HostPort::parse("127.0.0.1:7450").unwrap();
     let pod = Pod::new(folder.path().to_owned(), TrustDomain::parse("demo.local").unwrap(), control_plane);
     (pod, folder)
 }
@@ -87,7 +87,7 @@ fn a_token_cannot_be_printed() {
 #[tokio::test]
 async fn a_name_without_an_address_is_named() {
     let (mut pod, _folder) = pod(Some(b"a.b.c"), Some(&root()));
-    pod.control_plane.host = "control-plane.kith.invalid".to_owned();
+    pod.control_plane = HostPort::parse("control-plane.kith.invalid:7450").unwrap();
     let error = pod.attest().await.err().unwrap().to_string();
     assert!(error.contains("control plane control-plane.kith.invalid: "), "{error}");
 }

@@ -128,7 +128,8 @@ async fn serve(mut stream: TcpStream, manner: Manner, saw: &mpsc::UnboundedSende
     }
 }
 
-async fn echo(mut stream: TcpStream) {
+/// Sends back what it gets, and ends as its caller does.
+pub(super) async fn echo(mut stream: TcpStream) {
     let (mut read, mut write) = stream.split();
     if tokio::io::copy(&mut read, &mut write).await.is_ok() {
         drop(write.shutdown().await);

@@ -1,5 +1,6 @@
 //! A pod's sidecar under test, with connections that were for any of its ports.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -10,6 +11,7 @@ use kith_proto::v1;
 use kith_runtime::Tasks;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::application;
 use crate::capture::{Accepted, Applications, Capture, OwnAddresses};
 use crate::identity_log::{Call, Event, SessionRefused};
 use crate::inbound;
@@ -18,12 +20,16 @@ use crate::test_mesh::{Authority, TestSidecar};
 pub(super) const OWN: &str = "spiffe://demo.local/ns/shop/sa/orders";
 /// How long Observe lasts: less than an svid.
 pub(super) const OBSERVE: Duration = Duration::from_secs(600);
+/// A policy that denies everybody everything.
+pub(super) const NOBODY: &str = "{ action: DENY, rules: [{}] }";
 /// A policy that allows everybody everything.
 pub(super) const ANYBODY: &str = "{ rules: [{}] }";
 
 pub(super) struct Pod {
     pub(super) sidecar: TestSidecar,
     pub(super) authority: Authority,
+    /// What is declared of its ports.
+    ports: HashMap<u32, i32>,
     tasks: Tasks,
 }
 
@@ -34,7 +40,7 @@ impl Pod {
         let capture = Capture::Told { destination: SocketAddr::from(([127, 0, 0, 1], 0)), own };
         let authority = Authority::new();
         let sidecar = TestSidecar::start(&authority, "orders", capture, applications).await;
-        Self { sidecar, authority, tasks: Tasks::new() }
+        Self { sidecar, authority, ports: HashMap::new(), tasks: Tasks::new() }
     }
 
     /// In Observe, by these policies.
@@ -52,7 +58,14 @@ impl Pod {
             if posture == v1::Posture::Observe { i64::try_from(until).unwrap() } else { 0 };
         let policies = policies(specs).iter().map(policy_to_wire).collect();
         let posture = posture.into();
-        self.sidecar.enforce(v1::Snapshot { posture, observe_until_ms, policies, ..v1::Snapshot::default() });
+        let ports = self.ports.clone();
+        let rest = v1::Snapshot::default();
+        self.sidecar.enforce(v1::Snapshot { posture, observe_until_ms, policies, ports, ..rest });
+    }
+
+    /// The next snapshots say that this is spoken on a port.
+    pub(super) fn declare(&mut self, port: u16, protocol: v1::Protocol) {
+        self.ports.insert(port.into(), protocol.into());
     }
 
     /// A connection to the workload that was for `destination` before it was redirected.
@@ -64,6 +77,20 @@ impl Pod {
         let worker = Arc::clone(&self.sidecar.worker);
         self.tasks.spawn(inbound::connection(worker, stream, Accepted { peer, destination }));
         client.unwrap()
+    }
+
+    /// An address of the pod as its rules have it: the first connection there comes from another sidecar and meets this
+    /// one; the second is what this one then sends to the application, which sends back what it gets.
+    pub(super) async fn front(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let destination = listener.local_addr().unwrap();
+        let (worker, connections) = (Arc::clone(&self.sidecar.worker), self.tasks.clone());
+        self.tasks.spawn(async move {
+            let (stream, peer) = listener.accept().await.unwrap();
+            connections.spawn(inbound::connection(worker, stream, Accepted { peer, destination }));
+            application::echo(listener.accept().await.unwrap().0).await;
+        });
+        destination
     }
 
     /// The next line, whatever it is of.

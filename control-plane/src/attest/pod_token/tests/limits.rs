@@ -73,6 +73,27 @@ async fn forged_tokens_of_a_known_pod_do_not_use_its_share_up() {
     }
 }
 
+// U10: a pod that nobody has heard of yet needs one question, while another sends what it likes.
+#[tokio::test(start_paused = true)]
+async fn a_flood_from_one_address_does_not_keep_a_new_pod_from_its_svid() {
+    let house = House::new();
+    house.at(OTHER_ADDRESS, "uid-of-intruder");
+    house.answer_reviews(Answer::With(json!({ "authenticated": false })));
+    let intruder = Connection { peer: None, address: address(OTHER_ADDRESS) };
+    for number in 0..1000 {
+        let forged = sign(&claims(&format!("uid-{number}")), "forged");
+        house.tokens.attest(forged, intruder, &house.worlds, now()).await.unwrap_err();
+    }
+    const NEW: &str = "uid-of-new";
+    house.answer_reviews(Answer::With(vouched(NEW)));
+    house.answer_gets(Answer::With(pod(NEW)));
+    let (attested, ()) = tokio::join!(house.attest(sign(&claims(NEW), "good")), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        house.know([workload(NEW, "node-a")]);
+    });
+    assert_eq!(attested.unwrap().workload, WorkloadId::new(NEW));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_sends_bad_tokens_is_slowed_down_itself() {
     let house = House::new();

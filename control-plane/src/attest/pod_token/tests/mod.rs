@@ -1,4 +1,6 @@
-//! The order of the checks, with an API server that answers as each test wants and counts what it is asked.
+//! The order of the checks, and what needs a stopped clock: limits, budgets, what is remembered. In place of the platform
+//! stand answers that each test gives, and a count of the questions. That an API server answers so is not shown here:
+//! `tests/attestation` asks a genuine one, with its own tokens.
 
 mod limits;
 mod outage;
@@ -98,7 +100,7 @@ fn pod(uid: &str) -> Value {
     })
 }
 
-/// How it answers.
+/// One answer of the platform.
 #[derive(Clone)]
 enum Answer {
     With(Value),
@@ -108,7 +110,7 @@ enum Answer {
     Silent,
 }
 
-/// An API server.
+/// What the platform answers, and how often it was asked.
 struct Script {
     review: Mutex<Answer>,
     pod: Mutex<Answer>,
@@ -146,7 +148,7 @@ impl Platform for Scripted {
     }
 }
 
-/// An attestor, its API server, and what the index knows.
+/// An attestor, the answers that it gets, and what the index knows.
 struct House {
     tokens: PodTokens,
     script: Arc<Script>,
@@ -166,7 +168,7 @@ fn facts(uid: &str) -> Arc<Facts> {
 }
 
 impl House {
-    /// One pod is known, `web`, and the API server vouches for it.
+    /// One pod is known, `web`, and the answer vouches for it.
     fn new() -> Self {
         Self::with(FromElsewhere::Refuse)
     }

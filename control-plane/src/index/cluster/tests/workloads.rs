@@ -84,6 +84,24 @@ fn a_pod_whose_service_account_is_gone_is_nobody() {
     assert_eq!(view.services.pods.values().next().unwrap().workload, Some(WorkloadId::new("uid-web")));
 }
 
+#[test]
+fn what_is_told_again_changes_nothing_and_what_is_told_anew_does() {
+    let mut cluster = one(|_| {});
+    let again = pod("web", &["10.0.0.1"]);
+    cluster.take(apply_pod(again.clone()));
+    let listed = |object: Value| match apply_pod(object) {
+        Change::Pods(Event::Apply(key, pod)) => Change::Pods(Event::All(vec![(key, pod)])),
+        other => panic!("{other:?}"),
+    };
+    assert!(!cluster.take(apply_pod(again.clone())));
+    assert!(!cluster.take(listed(again.clone())));
+    let moved = pod("web", &["10.0.0.2"]);
+    assert!(cluster.take(listed(moved.clone())) && cluster.take(apply_pod(again)));
+    assert!(cluster.take(Change::Pods(Event::Delete(Key::new("shop", "web")))));
+    assert!(!cluster.take(Change::Pods(Event::Delete(Key::new("shop", "web")))));
+    assert!(cluster.take(listed(moved)) && cluster.take(Change::Pods(Event::All(vec![]))));
+}
+
 // K29
 #[test]
 fn a_label_changes_what_applies_to_a_pod_and_never_who_it_is() {

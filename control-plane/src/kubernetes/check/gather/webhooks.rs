@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
+use kith_policy::document::API_VERSION;
 use kube::Api;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, PostParams};
+use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 
 use super::super::facts::{Known, Webhooks};
 use super::{INJECTOR, VALIDATOR, told};
 use crate::kubernetes::error::{Access, ClusterError, answer};
 use crate::kubernetes::installation::Installation;
+use crate::kubernetes::kinds::AUTHORIZATION_POLICY;
 
 impl Installation {
     pub(super) async fn injector(&self) -> Known<Option<Webhooks>> {
@@ -38,8 +40,7 @@ impl Installation {
 
     /// A policy that is right, as a dry run: the API server asks the webhook about it over TLS, and stores nothing.
     pub(super) async fn webhook_answers(&self) -> Known<Result<(), String>> {
-        let gvk = GroupVersionKind::gvk("kith.dev", "v1alpha1", "AuthorizationPolicy");
-        let resource = ApiResource::from_gvk_with_plural(&gvk, "authorizationpolicies");
+        let resource = AUTHORIZATION_POLICY.resource();
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &resource);
         let policy = serde_json::from_value(probe()).map_err(|error| error.to_string())?;
         let dry_run = PostParams { dry_run: true, ..PostParams::default() };
@@ -62,8 +63,8 @@ fn webhooks(each: impl Iterator<Item = (String, WebhookClientConfig)>) -> Webhoo
 /// A policy that changes nothing, and is never stored.
 fn probe() -> Value {
     json!({
-        "apiVersion": "kith.dev/v1alpha1",
-        "kind": "AuthorizationPolicy",
+        "apiVersion": API_VERSION,
+        "kind": AUTHORIZATION_POLICY.kind,
         "metadata": { "name": "kith-check" },
         "spec": {
             "action": "ALLOW",

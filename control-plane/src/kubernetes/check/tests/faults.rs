@@ -1,5 +1,7 @@
 //! One fault at a time: which check finds it, how bad it is, and what is said of it.
 
+mod mesh;
+
 use super::*;
 use crate::kubernetes::check::Outcome::{Error, Warning};
 
@@ -14,7 +16,12 @@ fn in_the_cluster() -> Vec<Fault> {
             "v1.30.4",
             with(|it| it.api = Ok(ApiVersion { major: 1, minor: 30, text: "v1.30.4".into() })),
         ),
-        ("your-rights", Warning, "you may not list pods", with(|it| it.rights[0].allowed = Ok(false))),
+        (
+            "your-rights",
+            Warning,
+            "you may not list pods; the ClusterRole kith-viewer grants it",
+            with(|it| it.rights[0].allowed = Ok(false)),
+        ),
         (
             "no-leftovers",
             Error,
@@ -38,6 +45,24 @@ fn in_the_cluster() -> Vec<Fault> {
                     Ok(vec![namespace("kith", &[("pod-security.kubernetes.io/enforce", "strict")])]);
             }),
         ),
+    ]
+}
+
+fn in_the_key() -> Vec<Fault> {
+    let stored = |stored: Stored| with(|it| it.key = Ok(Some(KeySecret { stored: Ok(stored), ..key() })));
+    let wrong = || Stored::Wrong("its entry key: 31 bytes are not a key".into());
+    let read_by = || {
+        let readers = Ok(vec!["every service account".into()]);
+        with(|it| it.key = Ok(Some(KeySecret { readers, ..key() })))
+    };
+    vec![
+        ("key-to-come", Error, "there is no Secret kith-key", stored(Stored::Missing)),
+        ("key-to-come", Error, "31 bytes", stored(wrong())),
+        ("key-to-come", Error, "every service account may read", read_by()),
+        ("key-secret", Warning, "made anew at every start", with(|it| it.key = Ok(None))),
+        ("key-secret", Error, "kith-key is missing", stored(Stored::Missing)),
+        ("key-secret", Error, "31 bytes", stored(wrong())),
+        ("key-secret", Error, "every service account may read", read_by()),
     ]
 }
 
@@ -136,21 +161,6 @@ fn in_the_authority() -> Vec<Fault> {
             "it ended 2 hours ago",
             change_status(|it| it.issuing_not_after_ms = now_ms() - DAY / 12),
         ),
-        ("key-secret", Warning, "made anew at every start", with(|it| it.key = Ok(None))),
-        (
-            "key-secret",
-            Error,
-            "kith-key is missing",
-            with(|it| it.key.as_mut().unwrap().as_mut().unwrap().exists = Ok(false)),
-        ),
-        (
-            "key-secret",
-            Error,
-            "every service account may read",
-            with(|it| {
-                it.key.as_mut().unwrap().as_mut().unwrap().readers = Ok(vec!["every service account".into()]);
-            }),
-        ),
         (
             "trial",
             Warning,
@@ -162,106 +172,19 @@ fn in_the_authority() -> Vec<Fault> {
     ]
 }
 
-fn in_namespaces() -> Vec<Fault> {
-    let label =
-        |key: &str, value: &str| vec![namespace("shop", &[("kith.dev/inject", "enabled"), (key, value)])];
-    let observe = |until: &str| {
-        let annotations = [("config.kith.dev/observe-until".to_owned(), until.to_owned())].into();
-        let labelled = label("kith.dev/posture", "Observe").remove(0);
-        vec![Namespace { annotations, ..labelled }]
-    };
-    vec![
-        (
-            "namespace-labels",
-            Error,
-            "enforced",
-            with(|it| it.namespaces = Ok(label("kith.dev/posture", "enforced"))),
-        ),
-        (
-            "namespace-labels",
-            Error,
-            "Observe needs",
-            with(|it| it.namespaces = Ok(label("kith.dev/posture", "Observe"))),
-        ),
-        (
-            "namespace-labels",
-            Error,
-            "yes",
-            with(|it| it.namespaces = Ok(vec![namespace("shop", &[("kith.dev/inject", "yes")])])),
-        ),
-        (
-            "pod-security",
-            Warning,
-            "enforce=baseline",
-            with(|it| {
-                it.namespaces = Ok(label("pod-security.kubernetes.io/enforce", "baseline"));
-            }),
-        ),
-        (
-            "observe-end",
-            Warning,
-            "2027-01-14T00:00:00Z",
-            with(|it| it.namespaces = Ok(observe("2027-01-14T00:00:00Z"))),
-        ),
-    ]
-}
-
-fn in_the_data_plane() -> Vec<Fault> {
-    vec![
-        (
-            "pods-injected",
-            Warning,
-            "shop/web-0 started before",
-            with(|it| it.pods.as_mut().unwrap()[0].in_mesh = false),
-        ),
-        (
-            "sidecars-ready",
-            Error,
-            "shop/web-1",
-            with(|it| it.pods.as_mut().unwrap()[1].sidecar_ready = false),
-        ),
-        (
-            "sidecars-connected",
-            Error,
-            "shop/web-0 is not connected",
-            change_status(|it| it.workloads[0].connected = false),
-        ),
-        ("sidecars-connected", Error, "does not know it", change_status(|it| drop(it.workloads.remove(1)))),
-        (
-            "sidecars-current",
-            Warning,
-            "shop/web-0 has not acknowledged",
-            change_status(|it| it.workloads[0].acknowledged = None),
-        ),
-        (
-            "sidecars-current",
-            Error,
-            "unknown field",
-            change_status(|it| it.workloads[0].refusal = "unknown field".into()),
-        ),
-        (
-            "policies",
-            Error,
-            "shop/callers (generation 3): spec",
-            change_status(|it| {
-                let (name, error) = ("shop/callers".into(), "spec.rulez: unknown field".into());
-                it.refused_policies = vec![RefusedPolicy { name, generation: 3, error }];
-            }),
-        ),
-        ("versions", Warning, "the control plane is 0.2.0", change_status(|it| it.version = "0.2.0".into())),
-        (
-            "versions",
-            Warning,
-            "version 0.0.9",
-            with(|it| it.pods.as_mut().unwrap()[0].injected = Some("0.0.9".into())),
-        ),
-    ]
-}
-
 #[test]
 fn what_is_wrong_is_found_by_the_check_that_is_about_it() {
-    let groups =
-        [in_the_cluster(), in_an_installation(), in_the_authority(), in_namespaces(), in_the_data_plane()];
+    let groups = [
+        in_the_cluster(),
+        in_the_key(),
+        in_an_installation(),
+        in_the_authority(),
+        mesh::in_namespaces(),
+        mesh::in_pod_security(),
+        mesh::in_pods(),
+        mesh::in_the_data_plane(),
+        mesh::before_the_end(),
+    ];
     let table = groups.concat();
     let mut tried = BTreeSet::new();
     for (id, outcome, cause, facts) in &table {

@@ -4,10 +4,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kith_identity::{BundleSet, TrustDomain};
 use kith_policy::Revision;
 use kith_runtime::{Clock, Tasks};
+use tokio::time::timeout;
 
 use super::*;
 use crate::index::World;
-use crate::index::cluster::{Event, Key, NamespaceObject};
+use crate::index::cluster::{Event, Key, NamespaceObject, Pod, ServiceAccount};
+
+/// Longer than anything here takes.
+const LIMIT: Duration = Duration::from_secs(60);
 
 struct Written {
     changes: mpsc::Sender<Change>,
@@ -48,6 +52,30 @@ fn namespace(name: &str) -> Change {
     let metadata = ObjectMeta { name: Some(name.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
     let (key, namespace) = NamespaceObject::read(metadata).unwrap();
     Change::Namespaces(Event::Apply(key, namespace))
+}
+
+fn account(name: &str) -> Change {
+    let metadata = serde_json::json!({ "namespace": "shop", "name": name, "uid": format!("uid-{name}") });
+    let (key, account) = ServiceAccount::read(&serde_json::from_value(metadata).unwrap()).unwrap();
+    Change::ServiceAccounts(Event::Apply(key, account))
+}
+
+/// A pod of the mesh; `seen` is what the kubelet says at each of its probes.
+fn pod(ip: &str, seen: &str) -> Change {
+    let object = serde_json::json!({
+        "metadata": { "namespace": "shop", "name": "web", "uid": "uid-web" },
+        "spec": {
+            "nodeName": "node-1", "serviceAccountName": "web",
+            "initContainers": [{ "name": "kith-sidecar", "restartPolicy": "Always" }],
+            "containers": [{ "name": "app" }],
+        },
+        "status": {
+            "phase": "Running", "podIPs": [{ "ip": ip }],
+            "conditions": [{ "type": "ContainersReady", "status": "True", "lastProbeTime": seen }],
+        },
+    });
+    let (key, pod) = Pod::read(serde_json::from_value(object).unwrap()).unwrap();
+    Change::Pods(Event::Apply(key, pod))
 }
 
 impl Written {
@@ -119,4 +147,29 @@ async fn what_changes_nothing_makes_no_world() {
     written.changes.send(Change::Pods(Event::Delete(Key::new("shop", "nobody")))).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(written.revision(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_of_which_nothing_that_is_kept_changed_wakes_nobody() {
+    let mut written = written();
+    written.list_everything().await;
+    let mut worlds = written.worlds.watch();
+    let has_pod_at = |ip: &str| {
+        let ip = ip.parse().unwrap();
+        move |world: &Arc<World>| world.services.pods.contains_key(&ip)
+    };
+    written.changes.send(account("web")).await.unwrap();
+    written.changes.send(pod("10.0.0.1", "2026-01-01T00:00:00Z")).await.unwrap();
+    timeout(LIMIT, worlds.wait_for(has_pod_at("10.0.0.1"))).await.unwrap().unwrap();
+    written.facts.mark_unchanged();
+    written.changes.send(pod("10.0.0.1", "2026-01-01T00:00:10Z")).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!worlds.has_changed().unwrap() && !written.facts.has_changed().unwrap());
+    // What is kept of it is not among the facts.
+    written.changes.send(pod("10.0.0.2", "2026-01-01T00:00:10Z")).await.unwrap();
+    timeout(LIMIT, worlds.wait_for(has_pod_at("10.0.0.2"))).await.unwrap().unwrap();
+    assert!(!written.facts.has_changed().unwrap());
+    written.changes.send(namespace("shop")).await.unwrap();
+    written.has_namespace("shop").await;
+    assert!(written.facts.has_changed().unwrap());
 }
