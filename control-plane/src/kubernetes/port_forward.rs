@@ -1,4 +1,5 @@
-//! A connection to the API that answers people, through the API server: the permission is `create pods/portforward`, and
+//! A connection to the API that answers people, through the API server: the permission is `get` and `create` of
+//! `pods/portforward`, and
 //! what arrives in the pod is a connection on its loopback. Owns what the end of such a connection says.
 
 use std::io;
@@ -29,8 +30,8 @@ impl Installation {
     pub async fn connect(&self) -> Result<Forwarded, ClusterError> {
         let pod = self.ready_pod().await?.name_any();
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
-        // Before Kubernetes 1.35 a role that allows `get` does for a websocket; `create` does everywhere else too.
-        let access = Access::within(&self.namespace, "create", "pods/portforward");
+        // Before Kubernetes 1.35 the API server asks for `get`, as this is a websocket; from then on for `create` too.
+        let access = Access::within(&self.namespace, "get and create", "pods/portforward");
         let mut forwarder = answer(&access, pods.portforward(&pod, &[API_PORT])).await?;
         let failed = forwarder.take_error(API_PORT).map(|failed| failed.boxed());
         let not_carried =

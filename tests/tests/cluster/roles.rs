@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
-use kith_tests::cluster::{Installation, Namespace, apply, eventually, kubectl, run};
+use anyhow::{Context as _, ensure};
+use kith_tests::cluster::{Installation, Namespace, apply, eventually, kith, kubectl, kubectl_json, run};
+use serde_json::{Value, json};
 
 use crate::with_labels;
 
@@ -13,14 +14,16 @@ struct Bound(String);
 impl Bound {
     /// A group of this name, bound to a cluster role everywhere, and to a role in Kith's own namespace.
     fn new(group: &str, cluster_role: &str, mesh: &Installation) -> anyhow::Result<Self> {
-        let bound = Self(group.to_owned());
+        // A service account's group has colons, which the name of a binding cannot have.
+        let bound = Self(group.replace(':', "-"));
+        let name = &bound.0;
         let subject =
-            format!("subjects: [{{ kind: Group, name: {group}, apiGroup: rbac.authorization.k8s.io }}]");
+            format!("subjects: [{{ kind: Group, name: \"{group}\", apiGroup: rbac.authorization.k8s.io }}]");
         let header = "apiVersion: rbac.authorization.k8s.io/v1";
         apply(&format!(
-            "{header}\nkind: ClusterRoleBinding\nmetadata: {{ name: {group} }}\n{subject}\n\
+            "{header}\nkind: ClusterRoleBinding\nmetadata: {{ name: {name} }}\n{subject}\n\
              roleRef: {{ kind: ClusterRole, name: {cluster_role}, apiGroup: rbac.authorization.k8s.io }}\n---\n\
-             {header}\nkind: RoleBinding\nmetadata: {{ name: {group}, namespace: {} }}\n{subject}\n\
+             {header}\nkind: RoleBinding\nmetadata: {{ name: {name}, namespace: {} }}\n{subject}\n\
              roleRef: {{ kind: Role, name: kith-viewer, apiGroup: rbac.authorization.k8s.io }}\n",
             mesh.namespace
         ))?;
@@ -91,6 +94,7 @@ fn a_viewer_asks_and_an_operator_cuts_off_and_neither_reads_secrets() -> anyhow:
                 mesh.namespace,
                 &[
                     ("create pods --subresource=portforward", true),
+                    ("get pods --subresource=portforward", true),
                     ("get configmaps/kith-config", true),
                     ("get configmaps", false),
                     ("get secrets", false),
@@ -99,6 +103,30 @@ fn a_viewer_asks_and_an_operator_cuts_off_and_neither_reads_secrets() -> anyhow:
             )?;
         }
         Ok(())
+    })
+}
+
+#[test]
+fn a_viewer_sees_the_mesh_with_the_roles_rights_alone() -> anyhow::Result<()> {
+    with_labels("viewer", &[], |mesh, namespace| {
+        namespace.kubectl(&["create", "serviceaccount", "viewer"])?;
+        let group = format!("system:serviceaccounts:{}", namespace.name);
+        let token = namespace.kubectl(&["create", "token", "viewer"])?;
+        let mut config: Value = kubectl_json(&["config", "view", "--raw", "--minify"])?;
+        config["users"][0]["user"] = json!({ "token": token.trim() });
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("kubeconfig");
+        std::fs::write(&file, config.to_string())?;
+        let file = file.to_str().context("a path")?;
+        let status = || kith(&["status", "--kubeconfig", file]);
+        let said = status()?;
+        ensure!(said.code != 0 && said.stderr.contains("not permitted"), "without a role: {said:?}");
+        let _bound = Bound::new(&group, "kith-viewer", mesh)?;
+        eventually(Duration::from_secs(10), || {
+            let said = status()?;
+            ensure!(said.code == 0, "{said:?}");
+            Ok(())
+        })
     })
 }
 

@@ -64,11 +64,17 @@ const TO_INSTALL: &[Wanted] = &[
     Wanted::here("create", "", "persistentvolumeclaims"),
 ];
 
-const ASK: Wanted = Wanted { subresource: "portforward", ..Wanted::here("create", "", "pods") }.of(ASKER);
+/// A port-forward: before Kubernetes 1.35 the API server asks for `get`, from then on for `create` too.
+const ASK: [Wanted; 2] = [forward("get"), forward("create")];
+
+const fn forward(verb: &'static str) -> Wanted {
+    Wanted { subresource: "portforward", ..Wanted::here(verb, "", "pods") }.of(ASKER)
+}
 
 /// To ask the control plane, to see what these checks are about, and to cut somebody off.
 const TO_ASK: &[Wanted] = &[
-    ASK,
+    forward("get"),
+    forward("create"),
     Wanted::everywhere("list", "", "pods").of(VIEWER),
     Wanted::everywhere("list", "", "namespaces").of(VIEWER),
     Wanted::everywhere("list", "", "serviceaccounts").of(VIEWER),
@@ -96,8 +102,8 @@ pub(super) fn wanted(stage: Stage) -> &'static [Wanted] {
 
 /// Whether it is known that whoever checks may not ask the control plane.
 pub(super) fn may_not_ask(facts: &Facts) -> bool {
-    let asked = ASK.told(&facts.namespace);
-    facts.rights.iter().any(|right| right.what == asked && right.allowed == Ok(false))
+    let asked = ASK.map(|wanted| wanted.told(&facts.namespace));
+    facts.rights.iter().any(|right| asked.contains(&right.what) && right.allowed == Ok(false))
 }
 
 #[cfg(test)]
@@ -110,7 +116,7 @@ mod tests {
     #[test]
     fn a_right_is_told_as_a_role_would_name_it() {
         let told: Vec<_> = TO_ASK.iter().map(|wanted| wanted.told("kith")).collect();
-        assert_eq!(told[0], "create pods/portforward in the namespace kith");
+        assert_eq!(told[0], "get pods/portforward in the namespace kith");
         assert!(told.contains(&"create quarantines.kith.dev".to_owned()), "{told:?}");
     }
 
