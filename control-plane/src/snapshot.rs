@@ -28,7 +28,7 @@ pub(crate) fn snapshot_for(
         destinations: declared.chain(asked).collect(),
         policy_language: POLICY_LANGUAGE,
         protocol: workload.protocol.into(),
-        refuse_all: namespace.refuse_all.clone().unwrap_or_default(),
+        refuse_all: world.refuse_all(workload).unwrap_or_default().to_owned(),
         posture: posture.into(),
         observe_until_ms,
         egress: egress(namespace.egress).into(),
@@ -73,7 +73,7 @@ fn of_workload(workload: &Workload) -> Option<v1::Endpoint> {
 /// What is behind an address: a service's endpoints, one pod, or nothing that is known.
 fn at(world: &World, address: SocketAddr) -> v1::Destination {
     let name = address.to_string();
-    if let Some(port) = world.services.by_address.get(&address) {
+    if let Some(port) = world.services.at(address) {
         let endpoints = port.endpoints.iter().filter_map(|endpoint| of_service(world, endpoint)).collect();
         let (service, protocol) = (port.service.clone(), port.protocol.into());
         return v1::Destination { name, endpoints, protocol, service, outside: false };

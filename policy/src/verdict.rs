@@ -113,6 +113,18 @@ impl Denial {
         }
     }
 
+    /// Whether it is for want of a rule, which is all that a posture less than Enforce forgives: a rule, a quarantine, a path
+    /// with two readings and policies that are missing are enforced in each.
+    pub fn is_for_want_of_a_rule(&self) -> bool {
+        match self {
+            Self::Default { .. } => true,
+            Self::Quarantined { .. }
+            | Self::NotReady { .. }
+            | Self::Rule { .. }
+            | Self::AmbiguousPath { .. } => false,
+        }
+    }
+
     /// `namespace/name` of the policy that denies; none when no policy did.
     pub fn policy(&self) -> Option<&str> {
         self.by().map(RuleRef::policy)

@@ -146,21 +146,13 @@ impl Enforced {
         Ok(Allowed::Observed(Refusal::new(StatusCode::FORBIDDEN, "no_identity", detail)))
     }
 
-    /// A denial by default is all that a posture forgives: a rule, a quarantine, a path with two readings and policies
-    /// that are missing are enforced in each.
+    /// What a posture forgives is the denial's own to say: it is the same for whoever explains a call.
     fn observe(&self, because: &Denial, now: SystemTime) -> Option<Allowed> {
-        match (self.posture(now), because) {
-            (Posture::Observe { .. } | Posture::Encrypt, Denial::Default { .. }) => {
-                Some(Allowed::Observed(refusal(because)))
+        match self.posture(now) {
+            Posture::Observe { .. } | Posture::Encrypt => {
+                because.is_for_want_of_a_rule().then(|| Allowed::Observed(refusal(because)))
             }
-            (Posture::Enforce, _)
-            | (
-                _,
-                Denial::Quarantined { .. }
-                | Denial::NotReady { .. }
-                | Denial::Rule { .. }
-                | Denial::AmbiguousPath { .. },
-            ) => None,
+            Posture::Enforce => None,
         }
     }
 

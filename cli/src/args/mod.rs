@@ -70,7 +70,7 @@ pub enum Command {
     Tap(TapArgs),
     /// Say what would become of a call, and which rule decides
     #[command(after_help = "Example: kith explain intruder payments POST /charge/7\n\n\
-        Exit code 2: the call would be denied.")]
+        Exit code 2: the call would be refused. WOULD DENY is one that passes, because a posture lets it through.")]
     Explain(ExplainArgs),
     /// Say what a denial id stands for, and what would allow the call
     #[command(after_help = "Example: kith why c81916ad\n\nExit code 1: nobody knows a denial of this id.")]
@@ -92,6 +92,7 @@ pub enum Command {
     /// Make every pod of a text a member of the mesh: YAML or JSON in, the same out
     #[command(after_help = "Example: kith inject -f shop.yaml | kubectl apply -f -\n\n\
         How it is done says kith-config of the installation in the cluster, or the file of --config.\n\
+        The namespace that it is applied to needs the label kith.dev/inject=enabled; in any other the cluster refuses the pods.\n\
         What was done is told on standard error. Comments and the order of fields are lost.\n\
         Exit code 65: the text is none, or a pod in it cannot be a member as it is.")]
     Inject(InjectArgs),

@@ -1,4 +1,5 @@
-//! `kith explain`: what would become of a call, and why. Exit code 2 says that it would be denied.
+//! `kith explain`: what would become of a call, and why. Exit code 2 says that it would be refused; one that
+//! a posture lets through passes.
 
 use http::Method;
 use kith_proto::v1::ExplainRequest;
@@ -20,7 +21,9 @@ pub(crate) async fn run(args: ExplainArgs) -> anyhow::Result<Exit> {
         Output::Table => explain::table(&request, &answer, mesh.naming()),
         Output::Json => json::pretty(&explain::ExplainJson::new(&request, &answer))?,
     };
-    answered(render::print(&text), if answer.allowed { Exit::Ok } else { Exit::Findings })
+    // The question is whether the call passes; of one that only a stricter posture would refuse the answer is yes.
+    let passes = answer.allowed || answer.would_deny;
+    answered(render::print(&text), if passes { Exit::Ok } else { Exit::Findings })
 }
 
 /// The question. What nobody could send is refused here: an answer to it would be about another call.

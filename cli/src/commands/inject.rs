@@ -27,6 +27,10 @@ use crate::render::{self, json, yaml};
 /// Far above what people write, and what is held in memory several times.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// The text says nothing of the namespace it will be applied to.
+const LABELLED_ONLY: &str = "the cluster accepts these pods only in a namespace with the label kith.dev/inject=enabled, and refuses \
+                             them in any other";
+
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InjectError {
@@ -108,8 +112,11 @@ pub(crate) async fn run(args: InjectArgs) -> anyhow::Result<Exit> {
         None => settings_in(&args.cluster).await?,
     };
     let (text, reports) = transform(&args.file, &content(&args.file)?, &settings)?;
-    for report in reports {
-        told(&report).iter().for_each(|line| render::report(line));
+    for report in &reports {
+        told(report).iter().for_each(|line| render::report(line));
+    }
+    if reports.iter().any(|report| report.outcome == Outcome::Injected) {
+        render::report(LABELLED_ONLY);
     }
     answered(render::print(text.trim_end_matches('\n')), Exit::Ok)
 }

@@ -27,6 +27,8 @@ const UNAVAILABLE: u16 = 503;
 
 /// The verdict of a call that was let through, and that a stricter posture or egress would have refused.
 pub const WOULD_DENY: &str = "would_deny";
+/// The same, for people.
+pub const WOULD_DENY_TITLE: &str = "WOULD DENY";
 
 /// What kind of thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

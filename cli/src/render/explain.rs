@@ -4,14 +4,19 @@ use kith_proto::v1::{Check, Considered, ExplainRequest, ExplainResponse};
 use serde::Serialize;
 
 use super::escape::escape;
-use super::json::{known, revision};
+use super::event::{WOULD_DENY, WOULD_DENY_TITLE};
+use super::json::{known, moment, revision};
 use super::name::Naming;
 use super::snippet::{field_of, line_of, place, snippet};
 use super::table::Tone;
 
 /// For people.
 pub fn table(request: &ExplainRequest, answer: &ExplainResponse, naming: Naming) -> String {
-    let (verdict, tone) = if answer.allowed { ("ALLOW", Tone::Good) } else { ("DENY", Tone::Bad) };
+    let (verdict, tone) = match (answer.allowed, answer.would_deny) {
+        (true, _) => ("ALLOW", Tone::Good),
+        (false, true) => (WOULD_DENY_TITLE, Tone::Bad),
+        (false, false) => ("DENY", Tone::Bad),
+    };
     let call = format!(
         "{} → {}  {} {}",
         naming.of(&answer.source, None),
@@ -21,6 +26,9 @@ pub fn table(request: &ExplainRequest, answer: &ExplainResponse, naming: Naming)
     );
     let mut text =
         format!("{}  {}\n  {}\n", tone.paint(verdict), escape(call.trim_end()), escape(&answer.because));
+    if answer.would_deny {
+        text.push_str(&format!("  {}\n", escape(&let_through(answer))));
+    }
     for considered in &answer.considered {
         text.push_str(&rule(considered, answer.allowed));
     }
@@ -28,6 +36,12 @@ pub fn table(request: &ExplainRequest, answer: &ExplainResponse, naming: Naming)
         text.push_str(&format!("  {}\n", escape(&advice)));
     }
     text.trim_end().to_owned()
+}
+
+/// Why the call passes all the same, and for how long.
+fn let_through(answer: &ExplainResponse) -> String {
+    let until = moment(answer.observe_until_ms).map(|end| format!(" until {end}")).unwrap_or_default();
+    format!("the call passes: the posture is {}{until}; Enforce would refuse it", answer.posture)
 }
 
 /// One rule that was held against the call. That a rule matched is good news only where it let the call through.
@@ -116,7 +130,11 @@ pub struct ExplainJson<'a> {
     port: Option<u32>,
     method: Option<&'a str>,
     path: Option<&'a str>,
+    /// `allow`, `deny`, or `would_deny`: let through, and a stricter posture would refuse it.
     verdict: &'static str,
+    /// Of the destination's namespace; `null` in a mesh that has none.
+    posture: Option<&'a str>,
+    observe_until: Option<String>,
     because: &'a str,
     policy: Option<&'a str>,
     rule: Option<&'a str>,
@@ -157,7 +175,13 @@ impl<'a> ExplainJson<'a> {
             port: Some(answer.port).filter(|port| *port != 0),
             method: known(&request.method),
             path: known(&request.path),
-            verdict: if answer.allowed { "allow" } else { "deny" },
+            verdict: match (answer.allowed, answer.would_deny) {
+                (true, _) => "allow",
+                (false, true) => WOULD_DENY,
+                (false, false) => "deny",
+            },
+            posture: known(&answer.posture),
+            observe_until: moment(answer.observe_until_ms),
             because: &answer.because,
             policy: known(&answer.policy),
             rule: known(&answer.rule),

@@ -42,6 +42,9 @@ pub fn hits(answer: &QuarantineResponse, naming: Naming) -> String {
         (false, _) => "no workload of this mesh; it is refused wherever it appears",
     };
     let mut text = format!("{}: {who}\n", escape(target(answer)));
+    if let Some(nobody) = known(&answer.unmatched) {
+        text.push_str(&format!("  {}\n", escape(nobody)));
+    }
     if answer.unchanged {
         text.push_str("  it is in quarantine already\n");
     }
@@ -105,6 +108,9 @@ pub fn done(change: Change, answer: &QuarantineResponse, now: SystemTime) -> Str
             "others",
             format!("a sidecar that is not connected may accept it until {until} ({left})"),
         ));
+    }
+    if let Some(nobody) = known(&answer.unmatched) {
+        lines.push(("nobody", escape(nobody).into_owned()));
     }
     let title = format!("{}  {}{already}", tone.paint(verb), escape(target(answer)));
     let lines = facts(lines).lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n");
@@ -225,6 +231,8 @@ pub struct EffectJson<'a> {
     revision: Option<String>,
     known: bool,
     connected: bool,
+    /// Why it means nobody now, with the name that was probably meant; `null` where it means somebody.
+    unmatched: Option<&'a str>,
     edges: Vec<EdgeJson<'a>>,
     in_force_at: &'a [String],
     waiting_for: &'a [String],
@@ -263,6 +271,7 @@ impl<'a> EffectJson<'a> {
             revision: revision(answer.revision),
             known: answer.known,
             connected: answer.connected,
+            unmatched: known(&answer.unmatched),
             edges: answer.edges.iter().map(EdgeJson::from).collect(),
             in_force_at: &answer.in_force_at,
             waiting_for: &answer.waiting_for,

@@ -8,7 +8,7 @@ use kith_sidecar::identity_log::{Event, Line};
 use serde::Serialize;
 
 use super::escape::{deceives, escape, lines};
-use super::event::{Shown, WOULD_DENY};
+use super::event::{Shown, WOULD_DENY, WOULD_DENY_TITLE};
 use super::json::known;
 use super::name::Naming;
 use super::snippet::{field_of, place, snippet};
@@ -59,7 +59,7 @@ impl<'a> Why<'a> {
 
     /// For people.
     pub fn table(&self) -> String {
-        let title = if self.was_let_through() { "WOULD DENY" } else { "DENY" };
+        let title = if self.was_let_through() { WOULD_DENY_TITLE } else { "DENY" };
         let mut text = format!("{}  {}\n", Tone::Bad.paint(title), escape(&self.call()));
         text.push_str(&indented(&facts(self.facts())));
         text.push_str(&self.closest());

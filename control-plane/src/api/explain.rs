@@ -14,7 +14,8 @@ use super::cut_off;
 use super::in_force::{Uncompilable, are_alike, policies_of, quarantines};
 use super::named::{self, NoSuch};
 use super::port::{self, WhichPort};
-use crate::index::{Workload, World};
+use super::posture;
+use crate::index::{Posture, Workload, World};
 
 /// What is wrong with a question.
 #[derive(Debug, thiserror::Error)]
@@ -63,18 +64,12 @@ pub(super) fn explain(
     let call =
         Call { source: &source, destination: &destination.identity, port, request: request(question)? };
     let explanation = explain_call(&set, &quarantines, &call);
-    let judged = match evaluate(&set, &quarantines, &call, now) {
-        Verdict::Allow { by } => {
-            (true, format!("{by} allows it"), by.policy().to_owned(), by.rule().to_owned())
-        }
-        Verdict::Deny { because } => (
-            false,
-            because.to_string(),
-            because.policy().unwrap_or_default().to_owned(),
-            because.rule().unwrap_or_default().to_owned(),
-        ),
-    };
-    let (allowed, because, policy, rule) = with_cut_off(world, [&callers, &called], judged);
+    let namespace = world.namespace(&destination.namespace);
+    let posture = namespace.map(|namespace| posture::at(namespace, now));
+    let judged = judged(evaluate(&set, &quarantines, &call, now), posture.unwrap_or_default());
+    let Judged { allowed, would_deny, because, policy, rule } =
+        with_cut_off(world, [&callers, &called], judged);
+    let (posture, observe_until_ms) = posture.map(posture::told).unwrap_or_default();
     Ok(v1::ExplainResponse {
         source: source.to_string(),
         destination: destination.identity.to_string(),
@@ -85,27 +80,57 @@ pub(super) fn explain(
         revision: Some(world.revision.into()),
         considered: explanation.considered.iter().map(considered_to_wire).collect(),
         port: port.into(),
+        would_deny,
+        posture: posture.to_owned(),
+        observe_until_ms,
     })
 }
 
-/// Whether it is allowed, why, and the policy and the rule that decided.
-type Judged = (bool, String, String, String);
+/// Whether it is allowed, or let through all the same, why, and the policy and the rule that decided.
+struct Judged {
+    allowed: bool,
+    would_deny: bool,
+    because: String,
+    policy: String,
+    rule: String,
+}
+
+/// What sidecars in this posture make of a verdict.
+fn judged(verdict: Verdict, posture: Posture) -> Judged {
+    match verdict {
+        Verdict::Allow { by } => Judged {
+            allowed: true,
+            would_deny: false,
+            because: format!("{by} allows it"),
+            policy: by.policy().to_owned(),
+            rule: by.rule().to_owned(),
+        },
+        Verdict::Deny { because } => Judged {
+            allowed: false,
+            would_deny: posture != Posture::Enforce && because.is_for_want_of_a_rule(),
+            because: because.to_string(),
+            policy: because.policy().unwrap_or_default().to_owned(),
+            rule: because.rule().unwrap_or_default().to_owned(),
+        },
+    }
+}
 
 /// What was decided about identities, for workloads some of which are cut off by themselves: where that are all who were
-/// meant at one end nobody is let in, whatever policies say.
-fn with_cut_off(world: &World, ends: [&[&Workload]; 2], judged: Judged) -> Judged {
-    let (allowed, mut because, policy, rule) = judged;
+/// meant at one end nobody is let in, whatever policies and posture say.
+fn with_cut_off(world: &World, ends: [&[&Workload]; 2], mut judged: Judged) -> Judged {
     let cut = ends.map(|end| cut_off::among(world, end));
     let whole = (0..ends.len()).find(|end| !cut[*end].is_empty() && cut[*end].len() == ends[*end].len());
     if let Some(end) = whole {
         let because = format!("quarantined: {}", cut_off::told(world, &cut[end]));
-        return (false, because, String::new(), String::new());
+        let (policy, rule) = (String::new(), String::new());
+        return Judged { allowed: false, would_deny: false, because, policy, rule };
     }
     let some = cut.concat();
     if !some.is_empty() {
-        because.push_str(&format!("; but some of them are quarantined: {}", cut_off::told(world, &some)));
+        let told = cut_off::told(world, &some);
+        judged.because.push_str(&format!("; but some of them are quarantined: {told}"));
     }
-    (allowed, because, policy, rule)
+    judged
 }
 
 /// A policy may select by labels, so that workloads of one identity may differ in what they allow.

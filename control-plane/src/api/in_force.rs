@@ -28,6 +28,9 @@ pub(super) fn policies_of(world: &World, workload: &Workload) -> Result<PolicySe
             "no policies could be read since the control plane started; sidecars that had some keep those",
         ));
     }
+    if let Some(reason) = world.refuse_all(workload) {
+        return Ok(PolicySet::refuse_all(reason));
+    }
     let policies: Vec<_> = world.policies_of(workload).cloned().collect();
     PolicySet::compile(&world.trust_domain, &policies, world.revision)
         .map_err(|error| Uncompilable { identity: workload.identity.clone(), error: error.into() })
@@ -35,7 +38,10 @@ pub(super) fn policies_of(world: &World, workload: &Workload) -> Result<PolicySe
 
 /// Whether the same policies are for all of these, so that an answer about one of them is about the others.
 pub(super) fn are_alike(world: &World, workloads: &[&Workload]) -> bool {
-    let of = |workload: &&Workload| world.policies_of(workload).map(std::ptr::from_ref).collect::<Vec<_>>();
+    let of = |workload: &&Workload| {
+        let policies = world.policies_of(workload).map(std::ptr::from_ref).collect::<Vec<_>>();
+        (world.refuse_all(workload).map(str::to_owned), policies)
+    };
     workloads.windows(2).all(|pair| of(&pair[0]) == of(&pair[1]))
 }
 

@@ -11,6 +11,7 @@ mod named;
 #[cfg(test)]
 mod pods;
 mod port;
+mod posture;
 mod quarantine;
 mod rotate;
 mod status;

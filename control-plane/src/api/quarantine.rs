@@ -5,6 +5,7 @@ pub(super) mod target;
 
 use std::time::{Duration, SystemTime};
 
+use kith_identity::SpiffeId;
 use kith_proto::convert::to_millis;
 use kith_proto::v1;
 use kith_proto::v1::quarantine_target::Of;
@@ -12,9 +13,10 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
 use self::target::NoTarget;
-use super::AdminService;
 use super::edges::edges_of;
 use super::named;
+use super::{AdminService, PoliciesFrom};
+use crate::index::cluster::{Facts, Present};
 use crate::index::{WorkloadId, World};
 use crate::quarantine::{Change, ChangeError, Target};
 use crate::stream::acks::Laggard;
@@ -95,6 +97,9 @@ pub(super) async fn add(
     // Also of a dry run: what it shows is what would happen.
     service.quarantining.check(&world, &target, &request.reason)?;
     let mut answer = what_is_hit(service, &world, &target);
+    if let PoliciesFrom::Objects(facts) = &service.policies_from {
+        answer.unmatched = unmatched(&facts.borrow().clone(), &world, &target).unwrap_or_default();
+    }
     if request.dry_run {
         answer.unchanged = is_in_force(&world, &target);
         answer.revision = since_revision(&world, &target).map(Into::into);
@@ -153,9 +158,10 @@ fn text_of(target: &v1::QuarantineTarget) -> String {
 }
 
 fn not_quarantined(world: &World, text: String) -> NotChanged {
-    let shown = |target: &Target| match target {
-        Target::Identity(identity) => named::name_of(world, identity),
-        other => other.to_string(),
+    // As it was given, and not as one of the pods that it means.
+    let shown = |target: &Target| match target.identity().and_then(SpiffeId::service_account) {
+        Some(account) => format!("{}/{}", account.namespace, account.name),
+        None => target.to_string(),
     };
     let names: Vec<_> = match world.quarantine_objects.is_empty() {
         true => world.quarantines.keys().map(|identity| named::name_of(world, identity)).collect(),
@@ -164,6 +170,13 @@ fn not_quarantined(world: &World, text: String) -> NotChanged {
     let names = || names.iter().map(String::as_str);
     let meant = named::meant(&text, names());
     NotChanged::NotQuarantined { text, meant, names: named::list(names()) }
+}
+
+/// Why nobody is meant now, in the words of admission: only in a cluster is it known what there is.
+fn unmatched(facts: &Facts, world: &World, target: &Target) -> Option<String> {
+    let present =
+        Present { trust_domain: &world.trust_domain, facts, workloads: world.workloads.as_deref()? };
+    present.unmatched_quarantine(&target::as_written(target)?)
 }
 
 fn what_is_hit(service: &AdminService, world: &World, target: &Target) -> v1::QuarantineResponse {

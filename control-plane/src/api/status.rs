@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use kith_proto::convert::to_millis;
 use kith_proto::v1;
 
-use super::{AdminService, PoliciesFrom};
+use super::{AdminService, PoliciesFrom, posture};
 use crate::index::{Egress, Namespace, Posture, Workload, World};
 
 /// What stands for a folder where there is none.
@@ -61,16 +61,8 @@ fn namespaces(world: &World, now: SystemTime) -> Vec<v1::NamespaceStatus> {
 }
 
 fn of_namespace(name: &str, namespace: &Namespace, workloads: u32, now: SystemTime) -> v1::NamespaceStatus {
-    // As the sidecars read it: Observe ends by itself.
-    let enforced = match namespace.posture {
-        Posture::Observe { until } if now >= until => Posture::Enforce,
-        posture => posture,
-    };
-    let (posture, observe_until_ms) = match enforced {
-        Posture::Observe { until } => ("Observe", to_millis(until)),
-        Posture::Encrypt => ("Encrypt", 0),
-        Posture::Enforce => ("Enforce", 0),
-    };
+    let enforced = posture::at(namespace, now);
+    let (posture, observe_until_ms) = posture::told(enforced);
     let egress = match (namespace.egress, enforced) {
         (Egress::Observe, _) | (Egress::ByPosture, Posture::Observe { .. }) => "Observe",
         (Egress::Deny, _) | (Egress::ByPosture, Posture::Encrypt | Posture::Enforce) => "Deny",

@@ -223,6 +223,12 @@ impl World {
         })
     }
 
+    /// Why no call to a workload may be decided; `None` where its policies decide.
+    pub(crate) fn refuse_all<'a>(&'a self, workload: &'a Workload) -> Option<&'a str> {
+        let of_namespace = self.namespace(&workload.namespace).and_then(|it| it.refuse_all.as_deref());
+        of_namespace.or(workload.closed.as_deref())
+    }
+
     /// How many policies there are in all.
     pub(crate) fn count_policies(&self) -> u32 {
         u32::try_from(self.policies.as_deref().unwrap_or_default().len()).unwrap_or(u32::MAX)

@@ -17,6 +17,18 @@ pub(crate) struct Services {
     pub(crate) pods: BTreeMap<IpAddr, PodAddress>,
 }
 
+impl Services {
+    /// What stands for all ports of an address: of a service that is larger than is kept. No port has this number.
+    pub(crate) fn whole(address: IpAddr) -> SocketAddr {
+        SocketAddr::new(address, 0)
+    }
+
+    /// The service that answers at an address.
+    pub(crate) fn at(&self, address: SocketAddr) -> Option<&ServicePort> {
+        self.by_address.get(&address).or_else(|| self.by_address.get(&Self::whole(address.ip())))
+    }
+}
+
 /// One port of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServicePort {

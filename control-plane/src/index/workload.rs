@@ -20,6 +20,8 @@ pub(crate) struct Workload {
     pub(crate) namespace: String,
     pub(crate) service_account: String,
     pub(crate) labels: BTreeMap<String, String>,
+    /// Why no call to it may be decided: what it says of itself is larger than is kept.
+    pub(crate) closed: Option<String>,
     /// Where its sidecar accepts sessions; `None` until it does.
     pub(crate) inbound: Option<SocketAddr>,
     /// What policies call its port: the one that the application listens on.
@@ -106,6 +108,7 @@ fn from_wire(trust_domain: &TrustDomain, field: &str, entry: v1::Workload) -> Re
         namespace: entry.namespace,
         service_account: entry.service_account,
         labels: entry.labels.into_iter().collect(),
+        closed: None,
         inbound,
         port,
         calls: entry.calls,

@@ -9,11 +9,10 @@ use super::annotations::INJECTED;
 use super::at::At;
 use super::quantity::Quantity;
 use super::refusal::Refusal;
+use super::token_mount;
 
 /// Variables that neither our processes nor their libraries read.
 const HARMLESS_VARIABLES: [&str; 6] = ["AWS_", "AZURE_", "DD_", "GOOGLE_", "KUBERNETES_", "OTEL_"];
-/// Where tokens for others are mounted.
-const HARMLESS_MOUNTS: [&str; 2] = ["/var/run/secrets/", "/run/secrets/"];
 /// Fields that would change what our containers do. Others that are not ours stay: a newer Kubernetes fills in fields
 /// of its own, and its users could not start a pod otherwise.
 const HARMFUL_FIELDS: [&str; 13] = [
@@ -83,18 +82,22 @@ fn probes(sidecar: &At<'_>) -> Result<Probes, Refusal> {
     })
 }
 
-/// Our container with what may stay of the one that was found.
-pub(super) fn over(found: Option<&Value>, ours: Value, path: &str) -> Result<Value, Refusal> {
+/// Our container with what may stay of the one that was found; the pod's author may have written that one, too.
+/// `volumes` are the pod's, as they were found.
+pub(super) fn over(
+    found: Option<&Value>,
+    ours: Value,
+    path: &str,
+    volumes: &At<'_>,
+) -> Result<Value, Refusal> {
     let Some(found) = found else { return Ok(ours) };
     let found = At::of(path, found);
     let (Some(before), Value::Object(mut fields)) = (found.object()?, ours) else {
         return Err(found.refuse("an object of fields has to stand here"));
     };
-    let variables = merged(&found.get("env"), fields.get("env"), "name", |name| {
-        HARMLESS_VARIABLES.iter().any(|prefix| name.starts_with(prefix))
-    })?;
-    let mounts = merged(&found.get("volumeMounts"), fields.get("volumeMounts"), "mountPath", |path| {
-        HARMLESS_MOUNTS.iter().any(|folder| path.starts_with(folder)) && !path.contains("..")
+    let variables = merged(&found.get("env"), fields.get("env"), "name", check_variable)?;
+    let mounts = merged(&found.get("volumeMounts"), fields.get("volumeMounts"), "mountPath", |mount| {
+        token_mount::check(mount, volumes)
     })?;
     fields.insert("env".to_owned(), variables);
     fields.insert("volumeMounts".to_owned(), mounts);
@@ -123,31 +126,38 @@ fn keep_default_proc_mount(found: &At<'_>, context: &mut Map<String, Value>) {
     }
 }
 
-/// Our entries where they stood, and of the others those that are harmless; ours that are missing come last.
+fn check_variable(variable: &At<'_>) -> Result<(), Refusal> {
+    let name = variable.get("name");
+    let text = name.text()?.unwrap_or_default();
+    if HARMLESS_VARIABLES.iter().any(|prefix| text.starts_with(prefix)) {
+        return Ok(());
+    }
+    Err(name.refuse(
+        "nothing but the injector may write this into a container of Kith; keep the webhook that added it away from \
+         them",
+    ))
+}
+
+/// Our entries where they stood, and of the others those that `check` lets through; ours that are missing come last.
 fn merged(
     found: &At<'_>,
     ours: Option<&Value>,
     key: &str,
-    harmless: impl Fn(&str) -> bool,
+    check: impl Fn(&At<'_>) -> Result<(), Refusal>,
 ) -> Result<Value, Refusal> {
     let mut left: Vec<&Value> = ours.and_then(Value::as_array).into_iter().flatten().collect();
     let ours: Vec<&Value> = left.clone();
     let named = |entry: &Value, name: &str| entry.get(key).and_then(Value::as_str) == Some(name);
     let mut all = Vec::new();
     for entry in found.list()? {
-        let name = entry.get(key);
-        let text = name.text()?.unwrap_or_default();
+        let text = entry.get(key).text()?.unwrap_or_default();
         if let Some(index) = left.iter().position(|ours| named(ours, text)) {
             all.push(left.remove(index).clone());
         } else if ours.iter().any(|ours| named(ours, text)) {
             // A second one of this name would win.
-        } else if harmless(text) {
-            all.push(entry.value().clone());
         } else {
-            return Err(name.refuse(
-                "nothing but the injector may write this into a container of Kith; keep the webhook that added it away \
-                 from them",
-            ));
+            check(&entry)?;
+            all.push(entry.value().clone());
         }
     }
     all.extend(left.into_iter().cloned());

@@ -22,10 +22,12 @@ mod patch;
 mod probes;
 mod quantity;
 mod refusal;
+mod resolver;
 mod rules;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod token_mount;
 
 use std::fmt;
 
@@ -49,6 +51,7 @@ use self::annotations::{INJECTED, Wishes};
 use self::at::At;
 use self::kept::Kept;
 use self::probes::Rewriting;
+use crate::index::cluster::labels_too_large;
 
 /// What a pod may say of itself: that it is a member, as it would be anyway, or that it stays outside.
 pub(crate) const POD_INJECT_VALUES: [&str; 2] = [ENABLED, DISABLED];
@@ -143,6 +146,13 @@ fn left_alone(pod: &At<'_>, namespace: &NamespaceFacts) -> Result<Option<Untouch
     Ok(Some(untouched))
 }
 
+/// More than is kept of a workload would close it.
+fn check_labels(labels: &At<'_>) -> Result<(), Refusal> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let all = labels.object()?.into_iter().flatten().map(|(key, value)| (key.clone(), text(value))).collect();
+    labels_too_large(&all).map_or(Ok(()), |reason| Err(labels.refuse(reason)))
+}
+
 /// The pod as a member.
 fn injected(
     pod: &Value,
@@ -156,11 +166,13 @@ fn injected(
     if spec.object()?.is_none() {
         return Err(spec.refuse("a pod has a spec; give it one"));
     }
+    check_labels(&metadata.get("labels"))?;
     let kept = Kept::find(&root)?;
     let (init, containers) = (spec.get("initContainers").list()?, spec.get("containers").list()?);
     let init: Vec<At<'_>> = init.into_iter().filter(|found| !kept.has(found.value())).collect();
     let ephemeral = spec.get("ephemeralContainers").list()?;
     rules::check(&spec, &[&init[..], &containers, &ephemeral].concat())?;
+    resolver::check(&spec, settings)?;
     let Some(first) = containers.first() else {
         return Err(spec.get("containers").refuse("a pod has at least one container"));
     };
@@ -175,11 +187,13 @@ fn injected(
         kept.redirect,
         containers::redirect(settings, &wishes),
         "spec.initContainers[kith-redirect]",
+        &spec.get("volumes"),
     )?;
     let sidecar = kept::over(
         kept.sidecar,
         containers::sidecar(settings, &wishes, &asked),
         "spec.initContainers[kith-sidecar]",
+        &spec.get("volumes"),
     )?;
 
     let mut member = pod.clone();

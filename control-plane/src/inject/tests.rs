@@ -9,9 +9,11 @@ use super::*;
 
 mod documents;
 mod members;
+mod mounts;
 mod probes;
 mod properties;
 mod refusals;
+mod resolvers;
 mod twice;
 
 fn settings() -> Settings {

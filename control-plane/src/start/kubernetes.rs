@@ -30,7 +30,7 @@ use crate::own_svid::OwnSvid;
 use crate::source::kubernetes::KubernetesSource;
 use crate::status::StatusWriter;
 use crate::trust::TrustMaps;
-use crate::webhook::{Certificates, Registration, Webhook};
+use crate::webhook::{Certificates, Installed, Registration, Webhook};
 
 pub(super) async fn process(args: &KubernetesArgs) -> anyhow::Result<()> {
     let mut stop = pin!(stop_requested());
@@ -103,7 +103,7 @@ fn open_webhook(
         certificates.tls(),
         source.facts(),
         services.worlds.watch(),
-        config.injector,
+        Installed { settings: config.injector, namespace: config.namespace },
         services.clock.clone(),
         services.stop.clone(),
         tasks.clone(),

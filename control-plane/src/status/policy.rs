@@ -44,18 +44,20 @@ pub(super) fn status(view: &View<'_>, key: &Key, stored: &ObjectFacts) -> Option
     let selected: Vec<_> = selected(view, key).collect();
     let targets = targets(policy);
     let told: Vec<_> = targets.iter().map(|target| told_of(view, key, *target, &selected)).collect();
+    let sources: Vec<_> =
+        view.present().into_iter().flat_map(|present| present.unmatched_sources(policy)).collect();
     let conditions = |statements: Vec<Statement>| {
         statements.into_iter().map(|statement| statement.at(stored.generation, view.now)).collect()
     };
     // Nowhere to be programmed is everywhere not accepted; else what is found counts.
     let whole = match told.iter().all(|statements| !statements[0].holds) {
         true => vec![told[0][0].clone()],
-        false => whole(view, key, policy, &selected, &told),
+        false => whole(view, key, &sources, &selected, &told),
     };
     let ancestors = targets.iter().zip(told).map(|(target, told)| Ancestor {
         ancestor_ref: ancestor_ref(key, *target),
         controller_name: CONTROLLER.to_owned(),
-        conditions: conditions(told),
+        conditions: conditions(with_sources(told, &sources)),
     });
     Some(PolicyStatus {
         target: Some(summary(key, policy)),
@@ -130,7 +132,7 @@ fn told_of(
 fn whole(
     view: &View<'_>,
     key: &Key,
-    policy: &AuthorizationPolicy,
+    sources: &[String],
     selected: &[(&Workload, Revision)],
     told: &[Vec<Statement>],
 ) -> Vec<Statement> {
@@ -144,8 +146,19 @@ fn whole(
         [only] => only[1].clone(),
         _ => programmed(view, key, selected, &unmatched),
     };
-    unmatched.extend(view.present().into_iter().flat_map(|present| present.unmatched_sources(policy)));
+    unmatched.extend_from_slice(sources);
     vec![Statement::accepted(POLICY), programmed, Statement::resolved(&unmatched)]
+}
+
+/// The same of one target: whom the rules name and who is missing is missing for each.
+fn with_sources(mut statements: Vec<Statement>, sources: &[String]) -> Vec<Statement> {
+    if sources.is_empty() || !statements[0].holds {
+        return statements;
+    }
+    let own = statements.pop().filter(|resolved| !resolved.holds).map(|resolved| resolved.message);
+    let unmatched: Vec<_> = own.into_iter().chain(sources.iter().cloned()).collect();
+    statements.push(Statement::resolved(&unmatched));
+    statements
 }
 
 /// `unmatched` says why nobody is selected, where nobody is.

@@ -26,4 +26,4 @@ mod testing;
 
 pub(crate) use certificates::Certificates;
 pub(crate) use registration::{Owner, Registration};
-pub(crate) use server::Webhook;
+pub(crate) use server::{Installed, Webhook};

@@ -1,5 +1,5 @@
 //! A namespace that is about to be stored. Owns which of its mistakes count, which are those that this change makes, and
-//! what is allowed and said all the same. What keys and values mean is read where it always is (`index::cluster`): what
+//! what is allowed and said all the same; and which namespaces never have members. What keys and values mean is read where it always is (`index::cluster`): what
 //! passes here is what the sidecars are told later.
 //!
 //! A mistake that is there already blocks nobody: whoever changes something else is not asked about it, and one label may
@@ -19,11 +19,15 @@ use crate::inject::INJECT_LABEL;
 /// An end of Observe that is later than this is one that nobody plans by.
 const FAR: Duration = Duration::from_hours(90 * 24);
 const DAY: Duration = Duration::from_hours(24);
+/// Never injected, as the namespace of the installation itself never is: the chart's webhooks do not ask about either.
+const CLUSTERS_OWN: &str = "kube-system";
 
-/// What is to be said of a namespace that may be stored, or why it may not. `before` is null where there was none.
+/// What is to be said of a namespace that may be stored, or why it may not. `before` is null where there was none, `own` is
+/// that of the installation.
 pub(super) fn review(
     before: &Value,
     after: &Value,
+    own: &str,
     world: &World,
     now: SystemTime,
 ) -> Result<Vec<String>, String> {
@@ -31,6 +35,7 @@ pub(super) fn review(
     let before = if before.is_object() { read(before)?.1 } else { NamespaceObject::default() };
     let anew = after.since(&before);
     let mut mistakes = namespace_mistakes(&name, &anew.labels, &anew.annotations);
+    mistakes.extend(never_injected(&name, own).filter(|_| anew.labels.contains_key(INJECT_LABEL)));
     let end = anew.end_of_observe(&name);
     if let Some(mistake) = wrong_end(&name, end.as_ref(), now)
         && !mistakes.contains(&mistake)
@@ -50,6 +55,19 @@ fn read(object: &Value) -> Result<(Key, NamespaceObject), String> {
     let metadata: ObjectMeta =
         serde_json::from_value(object["metadata"].clone()).map_err(|error| format!("metadata: {error}"))?;
     NamespaceObject::read(metadata).map_err(|error| error.to_string())
+}
+
+/// A label there would be without effect, and promise one.
+fn never_injected(name: &str, own: &str) -> Option<String> {
+    let carried = match name {
+        CLUSTERS_OWN => "what the cluster itself runs on",
+        name if name == own => "its own control plane",
+        _ => return None,
+    };
+    Some(format!(
+        "namespace {name}: metadata.labels[{INJECT_LABEL}]: pods here are never injected, the mesh cannot carry {carried}; \
+         remove the label"
+    ))
 }
 
 /// Also without Observe: whoever writes it means it to end some time.
@@ -85,9 +103,11 @@ fn membership(name: &str, before: &NamespaceObject, after: &NamespaceObject, wor
             said.extend(
                 plain.map(|pods| format!("in {name} {pods} without a sidecar until restarted: {restart}")),
             );
-            if !said.is_empty() && posture == Posture::Enforce {
+            if posture == Posture::Enforce {
+                let refuse =
+                    if said.is_empty() { "its pods will refuse" } else { "once restarted, its pods refuse" };
                 said.push(format!(
-                    "the posture of {name} is Enforce: once restarted, its pods refuse every call that no policy allows \
+                    "the posture of {name} is Enforce: {refuse} every call that no policy allows \
                      (kith.dev/posture=Observe refuses none, and logs them)"
                 ));
             }

@@ -31,6 +31,8 @@ pub(super) struct Ground<'a> {
     pub(super) facts: &'a Facts,
     pub(super) world: &'a World,
     pub(super) settings: &'a Settings,
+    /// The namespace of the installation.
+    pub(super) own_namespace: &'a str,
     pub(super) now: SystemTime,
 }
 
@@ -225,17 +227,17 @@ impl Request {
     }
 
     fn decide(&self, ground: Ground<'_>) -> Result<Allowed, Denial> {
-        let Ground { facts, world, settings, now } = ground;
+        let Ground { facts, world, settings, own_namespace: own, now } = ground;
         match (self.about, self.question) {
             (About::OurObject, _) => {
                 let reviewed = crd::review(&world.trust_domain, &self.object).map_err(Denial::Invalid)?;
                 return Ok(Allowed::with(self.unmatched(&reviewed, facts, world)));
             }
             (About::NewNamespace, _) => {
-                return allowed(namespaces::review(&Value::Null, &self.object, world, now));
+                return allowed(namespaces::review(&Value::Null, &self.object, own, world, now));
             }
             (About::ChangedNamespace, _) => {
-                return allowed(namespaces::review(&self.old_object, &self.object, world, now));
+                return allowed(namespaces::review(&self.old_object, &self.object, own, world, now));
             }
             (About::EphemeralContainers, _) => inject::check_ephemeral(&self.old_object, &self.object)?,
             (About::ChangedPod, _) => inject::check_update(&self.old_object, &self.object)?,

@@ -54,11 +54,20 @@ pub(crate) struct Webhook {
     tls: WebServer,
     facts: watch::Receiver<Arc<Facts>>,
     worlds: watch::Receiver<Arc<World>>,
-    settings: Settings,
+    installed: Installed,
     clock: Clock,
     guests: Guests,
     stop: Stop,
     tasks: Tasks,
+}
+
+/// The installation that answers.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    /// How it injects.
+    pub(crate) settings: Settings,
+    /// Where it is.
+    pub(crate) namespace: String,
 }
 
 /// A request that is no question, and how it is told so.
@@ -70,12 +79,12 @@ impl Webhook {
         tls: WebServer,
         facts: watch::Receiver<Arc<Facts>>,
         worlds: watch::Receiver<Arc<World>>,
-        settings: Settings,
+        installed: Installed,
         clock: Clock,
         stop: Stop,
         tasks: Tasks,
     ) -> Arc<Self> {
-        Arc::new(Self { tls, facts, worlds, settings, clock, guests: Guests::new(), stop, tasks })
+        Arc::new(Self { tls, facts, worlds, installed, clock, guests: Guests::new(), stop, tasks })
     }
 
     /// Answers until the stop begins.
@@ -177,7 +186,13 @@ impl Webhook {
         debug!(?question, heard = heard.is_ok(), "Question read");
         drop(heard);
         let (facts, world) = (self.facts.borrow().clone(), self.worlds.borrow().clone());
-        let ground = Ground { facts: &facts, world: &world, settings: &self.settings, now: self.clock.now() };
+        let ground = Ground {
+            facts: &facts,
+            world: &world,
+            settings: &self.installed.settings,
+            own_namespace: &self.installed.namespace,
+            now: self.clock.now(),
+        };
         Ok(request.answer(ground).to_string())
     }
 }

@@ -16,6 +16,8 @@ pub(super) fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_767_225_600)
 }
 
+/// The namespace of the installation.
+pub(super) const OWN: &str = "kith";
 pub(super) const UID: &str = "0a4f9f4e-6c2c-4b7a-8f8e-0d6f1a2b3c4d";
 
 /// Namespaces with the values of their label; an empty one has none.

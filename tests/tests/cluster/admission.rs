@@ -62,6 +62,44 @@ fn a_pod_that_would_break_out_of_the_mesh_is_refused_with_a_reason() -> anyhow::
 }
 
 #[test]
+fn a_pod_that_mounts_a_program_into_a_sidecar_of_its_own_writing_is_refused() -> anyhow::Result<()> {
+    // K5: what is put there from the application could be run as the sidecar's user.
+    in_mesh("written", |_, namespace| {
+        let mark = "annotations: { config.kith.dev/injected: \"1\" }";
+        for (volume, mode) in
+            [("emptyDir: {}", ""), ("configMap: { name: x, defaultMode: 0755 }", ", readOnly: true")]
+        {
+            let spec = format!(
+                "initContainers: [{{ name: kith-sidecar, image: kith.test/app:1, \
+                 volumeMounts: [{{ name: x, mountPath: /var/run/secrets/x{mode} }}] }}]\n  \
+                 volumes: [{{ name: x, {volume} }}]"
+            );
+            let said =
+                apply_refused(&pod(namespace, mark, &spec, "volumeMounts: [{ name: x, mountPath: /x }]"))?;
+            ensure!(
+                said.contains("mountPath is \"/var/run/secrets/x\": nothing but the injector"),
+                "{volume}: {said}"
+            );
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_pod_whose_sidecar_could_not_find_the_control_plane_is_refused() -> anyhow::Result<()> {
+    in_mesh("resolver", |_, namespace| {
+        for spec in ["dnsPolicy: Default", "dnsPolicy: None\n  dnsConfig: { nameservers: [10.96.0.10] }"] {
+            let said = apply_refused(&pod(namespace, "", spec, ""))?;
+            ensure!(
+                said.contains("the sidecar cannot find the control plane") && said.contains("ClusterFirst"),
+                "{spec}: {said}"
+            );
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn a_pod_may_opt_out_where_the_mesh_is_enabled_and_not_where_it_is_required() -> anyhow::Result<()> {
     // K1
     let out = "labels: { kith.dev/inject: disabled }";

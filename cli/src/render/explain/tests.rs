@@ -43,6 +43,9 @@ fn denied() -> ExplainResponse {
         rule: String::new(),
         revision: Some(v1::Revision { epoch: 1, counter: 3 }),
         port: 8080,
+        would_deny: false,
+        posture: String::new(),
+        observe_until_ms: 0,
         considered: vec![
             considered("refund", false, vec![source.clone(), check("method", "unknown", "", "DELETE")]),
             considered("create-charge", false, vec![source, check("method", "true", "POST", "POST")]),
@@ -63,6 +66,29 @@ fn in_a_cluster_both_ends_are_named_with_their_namespace() {
 #[test]
 fn a_denied_call() {
     insta::assert_snapshot!(shown(&denied()));
+}
+
+#[test]
+fn a_call_that_a_posture_lets_through_is_told_as_one_that_passes() {
+    let observe = ExplainResponse {
+        would_deny: true,
+        posture: "Observe".into(),
+        observe_until_ms: 4_073_500_800_000,
+        ..denied()
+    };
+    let text = shown(&observe);
+    assert!(text.starts_with("WOULD DENY  intruder → payments"), "{text}");
+    let passes =
+        "the call passes: the posture is Observe until 2099-01-31T00:00:00.000Z; Enforce would refuse it";
+    assert!(text.contains(passes) && text.contains("no rule for source"), "{text}");
+    let json = serde_json::to_value(ExplainJson::new(&request(), &observe)).unwrap();
+    assert_eq!((&json["verdict"], &json["posture"]), (&"would_deny".into(), &"Observe".into()));
+    assert_eq!(json["observe_until"], "2099-01-31T00:00:00.000Z");
+
+    let encrypt = ExplainResponse { posture: "Encrypt".into(), observe_until_ms: 0, ..observe };
+    assert!(shown(&encrypt).contains("the posture is Encrypt; Enforce"), "it has no end");
+    let json = serde_json::to_value(ExplainJson::new(&request(), &denied())).unwrap();
+    assert_eq!((&json["verdict"], &json["posture"]), (&"deny".into(), &serde_json::Value::Null));
 }
 
 #[test]

@@ -58,6 +58,19 @@ fn plain(text: &str) -> String {
 }
 
 #[test]
+fn a_quarantine_of_nobody_says_so_before_it_is_done_and_after() {
+    let nobody = "there is no service account shop/wbe now; did you mean web?";
+    let slip = QuarantineResponse { known: false, unmatched: nobody.into(), ..answer() };
+    let (now, before) = (SystemTime::UNIX_EPOCH, plain(&hits(&slip, Naming::Cluster)));
+    let after = plain(&done(Change::Add, &slip, now));
+    assert!(before.contains(nobody) && after.contains(nobody), "{before}\n{after}");
+    assert!(after.starts_with("QUARANTINED"), "it is done all the same: {after}");
+    assert!(!plain(&done(Change::Add, &answer(), now)).contains("nobody"));
+    let json = serde_json::to_value(EffectJson::new(Change::Add, false, &slip)).unwrap();
+    assert_eq!(json["unmatched"], nobody);
+}
+
+#[test]
 fn what_will_be_hit_names_both_directions() {
     insta::assert_snapshot!(plain(&hits(&answer(), Naming::Local)));
 }

@@ -1,9 +1,12 @@
-//! What becomes of a call of pods, some of which are cut off though their identity is not.
+//! What becomes of a call of pods, some of which are cut off though their identity is not; and of one that a posture lets
+//! through.
 
-use std::time::UNIX_EPOCH;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::api::pods::{cut, open_to_web, pod, target};
+use crate::index::Namespace;
 use crate::quarantine::Target;
 
 const FIRST: &str = "web-6b9c7d5f4d-x2x4z";
@@ -14,9 +17,13 @@ fn world() -> World {
 }
 
 fn ask(world: &World, source: &str, destination: &str) -> v1::ExplainResponse {
+    ask_at(world, source, destination, UNIX_EPOCH)
+}
+
+fn ask_at(world: &World, source: &str, destination: &str, now: SystemTime) -> v1::ExplainResponse {
     let [source, destination, method, path] = [source, destination, "GET", "/orders/1"].map(str::to_owned);
     let question = v1::ExplainRequest { source, destination, method, path, port: 0 };
-    explain(world, &question, UNIX_EPOCH).unwrap()
+    explain(world, &question, now).unwrap()
 }
 
 #[test]
@@ -64,4 +71,46 @@ fn of_several_pods_those_that_are_cut_off_are_told_beside_what_becomes_of_the_ot
     // When all are, nobody of them is let in.
     let all = cut(&world(), Target::Node("worker-1".into()), &[&first, &format!("shop/{SECOND}")]);
     assert!(!ask(&all, "shop/web", "shop/orders").allowed);
+}
+
+const END: Duration = Duration::from_secs(60);
+
+fn under(world: &World, posture: Posture) -> World {
+    let namespace = Namespace { posture, ..Namespace::default() };
+    World { namespaces: Arc::new([("shop".to_owned(), namespace)].into()), ..world.clone() }
+}
+
+#[test]
+fn a_call_that_only_enforce_would_refuse_is_let_through_until_the_posture_ends() {
+    let observe = Posture::Observe { until: UNIX_EPOCH + END };
+    let table = [
+        (observe, Duration::ZERO, (true, "Observe", 60_000)),
+        (observe, END, (false, "Enforce", 0)),
+        (Posture::Encrypt, END, (true, "Encrypt", 0)),
+        (Posture::Enforce, Duration::ZERO, (false, "Enforce", 0)),
+    ];
+    for (posture, after, wanted) in table {
+        let world = under(&world(), posture);
+        // Nobody lets orders call web.
+        let answer = ask_at(&world, "shop/orders", "shop/web", UNIX_EPOCH + after);
+        let told = (answer.would_deny, answer.posture.as_str(), answer.observe_until_ms);
+        assert_eq!((told, answer.allowed), (wanted, false), "{posture:?}");
+        let allowed = ask_at(&world, "shop/web", "shop/orders", UNIX_EPOCH + after);
+        assert!(allowed.allowed && !allowed.would_deny, "{posture:?}");
+    }
+    let answer = ask(&world(), "shop/orders", "shop/web");
+    assert_eq!((answer.would_deny, answer.posture.as_str()), (false, ""), "local mode has none");
+}
+
+#[test]
+fn no_posture_lets_through_what_a_quarantine_or_a_rule_refuses() {
+    let observe = |world: &World| under(world, Posture::Observe { until: UNIX_EPOCH + END });
+    let cut = cut(&world(), Target::Node("worker-1".into()), &["shop/orders-0", "shop/orders-1"]);
+    let answer = ask(&observe(&cut), "shop/orders", "shop/web");
+    assert!(!answer.allowed && !answer.would_deny && answer.because.contains("quarantined"), "{answer:?}");
+    let deny = "apiVersion: kith.dev/v1alpha1\nkind: AuthorizationPolicy\nmetadata: { name: no, namespace: shop }\n\
+                spec:\n  action: DENY\n  rules: [{}]\n";
+    let policies = kith_policy::document::parse("p.yaml", deny).unwrap();
+    let answer = ask(&observe(&world().replace_policies(policies).unwrap()), "shop/orders", "shop/web");
+    assert!(!answer.allowed && !answer.would_deny && answer.policy == "shop/no", "{answer:?}");
 }

@@ -2,6 +2,7 @@
 //! hit.
 
 use kith_identity::{SpiffeId, SpiffeIdError};
+use kith_policy::document::quarantine::QuarantineTarget;
 use kith_policy::document::{Name, NameError};
 use kith_proto::v1;
 use kith_proto::v1::quarantine_target::Of;
@@ -47,6 +48,18 @@ pub(super) fn named(world: &World, asked: Option<v1::QuarantineTarget>) -> Resul
             name: Name::parse(&name)?.to_string(),
         },
         Of::Node(name) => Target::Node(Name::parse(&name)?.to_string()),
+    })
+}
+
+/// The same as an object of a cluster names it; `None` where no object could.
+pub(super) fn as_written(target: &Target) -> Option<QuarantineTarget> {
+    let name = |text: &str| Name::parse(text).ok();
+    Some(match target {
+        Target::Identity(identity) => QuarantineTarget::Identity(identity.clone()),
+        Target::Pod { namespace, name: pod } => {
+            QuarantineTarget::Pod { namespace: name(namespace)?, name: name(pod)? }
+        }
+        Target::Node(node) => QuarantineTarget::Node(name(node)?),
     })
 }
 

@@ -250,6 +250,65 @@ fn in_a_cluster_every_object_is_listed_with_whom_it_means_now() {
     assert!(target::workloads(&world, &pod("orders")).is_empty(), "a part of a name is another pod's");
 }
 
+/// One that a cluster says: the service account `shop/web`, which no pod uses.
+fn of_an_account() -> (Facts, World) {
+    use crate::index::cluster::{Change, Cluster, Event, Kind, NamespaceObject, ServiceAccount};
+    let mut cluster = Cluster::new(crate::testing::trust_domain());
+    let namespace = serde_json::from_value(serde_json::json!({ "name": "shop", "uid": "shop" })).unwrap();
+    let (key, namespace) = NamespaceObject::read(namespace).unwrap();
+    cluster.take(Change::Namespaces(Event::Apply(key, namespace)));
+    let account = serde_json::json!({ "namespace": "shop", "name": "web", "uid": "account" });
+    let (key, account) = ServiceAccount::read(&serde_json::from_value(account).unwrap()).unwrap();
+    cluster.take(Change::ServiceAccounts(Event::Apply(key, account)));
+    let mut facts = Facts::default();
+    facts.refresh(&cluster, Kind::Namespaces);
+    facts.refresh(&cluster, Kind::ServiceAccounts);
+    let world = World::new(1, crate::testing::trust_domain(), kith_identity::BundleSet::default());
+    (facts, world.replace_cluster(cluster.view()).unwrap())
+}
+
+fn account(name: &str) -> Target {
+    let domain = crate::testing::trust_domain();
+    Target::Identity(SpiffeId::for_service_account(&domain, "shop", name).unwrap())
+}
+
+#[test]
+fn a_slip_in_the_name_of_a_service_account_is_told_with_what_was_meant() {
+    let (facts, world) = of_an_account();
+    let said = unmatched(&facts, &world, &account("wbe")).unwrap();
+    assert!(said.contains("no service account shop/wbe") && said.contains("did you mean web?"), "{said}");
+    let pods: World = world.replace_workloads(pods().into_iter().collect()).unwrap();
+    let (orders, pod) = (Target::Identity(id("orders")), |name: &str| Target::Pod {
+        namespace: "demo".into(),
+        name: name.into(),
+    });
+    assert_ne!(unmatched(&facts, &pods, &orders), None, "its namespace is not of this cluster");
+    assert_eq!(unmatched(&facts, &pods, &pod("orders-0")), None);
+    let said = unmatched(&facts, &pods, &pod("orders-7")).unwrap();
+    assert!(said.contains("did you mean"), "{said}");
+}
+
+#[test]
+fn what_is_quarantined_is_named_as_it_was_given_and_not_as_one_of_its_pods() {
+    let cut_off =
+        |target| crate::quarantine::CutOff { target, since: SystemTime::UNIX_EPOCH, reason: "why".into() };
+    let (_, world) = of_an_account();
+    let world = World {
+        quarantine_objects: std::sync::Arc::new(
+            [
+                ("a".to_owned(), cut_off(account("web"))),
+                ("b".to_owned(), cut_off(Target::Identity(id("orders")))),
+                ("c".to_owned(), cut_off(Target::Node("worker-1".into()))),
+            ]
+            .into(),
+        ),
+        ..world.replace_workloads(pods().into_iter().take(1).collect()).unwrap()
+    };
+    let error = not_quarantined(&world, "shop/wb".into()).to_string();
+    assert!(error.contains("(did you mean \"shop/web\"?)"), "{error}");
+    assert!(error.ends_with("quarantined are: shop/web, demo/orders, node worker-1"), "{error}");
+}
+
 /// Two of orders, the first of them on `worker-1`.
 fn pods() -> Vec<crate::index::Workload> {
     let list = crate::index::workloads_from_wire(&crate::testing::trust_domain(), demo_workloads()).unwrap();

@@ -9,6 +9,13 @@ use super::key::{Key, Unreadable};
 use super::table::Row;
 use super::{address, protocol};
 
+/// More than the API server lets a slice have.
+const MOST_ENDPOINTS: usize = 1_000;
+/// It lets a slice have thousands of ports, each for all endpoints; a slice of more than these has none here.
+pub(super) const MOST_PORTS: usize = 256;
+/// A uid has 36 characters. Whoever writes a slice may write anything for one.
+const MOST_UID_BYTES: usize = 64;
+
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
 /// One slice of the endpoints of a service, all of one family.
@@ -54,9 +61,10 @@ impl EndpointSlice {
         let key = Key::of(&slice.metadata)?;
         let service = slice.metadata.labels.and_then(|mut labels| labels.remove(SERVICE_LABEL));
         let endpoints = slice.endpoints.unwrap_or_default();
-        let endpoints =
-            endpoints.iter().filter_map(|endpoint| Endpoint::read(&key.namespace, endpoint)).collect();
-        let ports = slice.ports.unwrap_or_default().iter().filter_map(Port::read).collect();
+        let endpoints = endpoints.iter().filter_map(|endpoint| Endpoint::read(&key.namespace, endpoint));
+        let endpoints = endpoints.take(MOST_ENDPOINTS).collect();
+        let ports = slice.ports.filter(|ports| ports.len() <= MOST_PORTS).unwrap_or_default();
+        let ports = ports.iter().filter_map(Port::read).collect();
         Ok((key, Self { service, ports, endpoints }))
     }
 }
@@ -77,7 +85,9 @@ impl Endpoint {
             let here = target.namespace.as_deref().is_none_or(|other| other == namespace);
             target.kind.as_deref() == Some("Pod") && here
         });
-        let pod = target.and_then(|target| target.uid.clone());
+        // What is too long is no pod's: kept as one that nobody has, which is unknown, and not as none, which is anybody.
+        let pod = target.and_then(|target| target.uid.as_deref());
+        let pod = pod.map(|uid| if uid.len() <= MOST_UID_BYTES { uid.to_owned() } else { String::new() });
         Some(Self { address, pod, state: State::of(endpoint.conditions.as_ref()) })
     }
 }

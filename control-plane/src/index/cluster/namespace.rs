@@ -9,7 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::key::{Key, Unreadable};
 use super::table::Row;
-use super::vocabulary::is_ours;
+use super::vocabulary::{is_known, is_ours};
 use crate::index::{Egress, Namespace, Posture};
 use crate::inject::NamespaceFacts;
 
@@ -106,10 +106,23 @@ impl NamespaceObject {
 
 impl Row for NamespaceObject {}
 
-/// What is kept of a namespace: others may write any amount beside it.
+/// What is kept of a namespace: others may write any amount beside it. A value that is too long stands there as one that
+/// is wrong for every key: its namespace is closed.
 fn ours(map: Option<BTreeMap<String, String>>) -> BTreeMap<String, String> {
-    map.into_iter().flatten().filter(|(key, _)| is_ours(key)).collect()
+    let ours = map.into_iter().flatten().filter(|(key, _)| is_ours(key));
+    let (mut kept, strays): (Vec<_>, Vec<_>) = ours.partition(|(key, _)| is_known(key));
+    // Admission says what is wrong with them, of so many at once.
+    kept.extend(strays.into_iter().take(MOST_STRAYS));
+    kept.into_iter()
+        .map(|(key, value)| (key, if value.len() <= MOST_BYTES { value } else { TOO_LONG.to_owned() }))
+        .collect()
 }
+
+/// Keys with our prefix that mean nothing.
+const MOST_STRAYS: usize = 32;
+/// Longer than every list of ports that somebody has.
+const MOST_BYTES: usize = 4_096;
+const TOO_LONG: &str = "(longer than 4096 bytes)";
 
 /// Longer than every value that is right.
 const MOST_CHARS: usize = 64;

@@ -16,6 +16,10 @@ use super::table::Row;
 /// A reason travels to every sidecar of the namespace; more than this is not one.
 const MOST_CHARS: usize = 1_000;
 
+/// What a policy says, as JSON: more of it is not a policy that somebody reads. Every version in force is held here, and
+/// by every sidecar that it selects.
+pub(crate) const MOST_BYTES: usize = 256 * 1024;
+
 /// One stored policy.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PolicyObject {
@@ -65,6 +69,9 @@ impl Row for PolicyObject {
 }
 
 fn parse(trust_domain: &TrustDomain, object: &Value) -> Result<AuthorizationPolicy, String> {
+    if let Some(reason) = policy_too_large(object) {
+        return Err(reason);
+    }
     let policy = object::parse(object).map_err(|error| error.to_string())?;
     // Which revision it will get is decided later; whether it compiles depends neither on that nor on its neighbours,
     // whose names differ.
@@ -73,7 +80,14 @@ fn parse(trust_domain: &TrustDomain, object: &Value) -> Result<AuthorizationPoli
     Ok(policy)
 }
 
-fn shortened(text: &str) -> Arc<str> {
+/// Why a policy is more than is kept of one; `None` when it is not. Admission refuses such a policy.
+pub(crate) fn policy_too_large(object: &Value) -> Option<String> {
+    let bytes = object["spec"].to_string().len();
+    (bytes > MOST_BYTES)
+        .then(|| format!("spec has {bytes} bytes, more than {MOST_BYTES}; make it several policies"))
+}
+
+pub(super) fn shortened(text: &str) -> Arc<str> {
     match text.char_indices().nth(MOST_CHARS) {
         Some((end, _)) => format!("{}...", &text[..end]).into(),
         None => text.into(),

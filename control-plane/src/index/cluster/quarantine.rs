@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::facts::ObjectFacts;
 use super::key::{Key, Unreadable, uid};
 use super::pod::Pod;
+use super::policy::shortened;
 use super::table::Row;
 use crate::index::WorkloadId;
 use crate::quarantine::{CutOff, Target};
@@ -51,7 +52,7 @@ impl QuarantineObject {
         let key = Key::of(metadata)?;
         let (read, in_force) = match parse(trust_domain, object) {
             Ok(in_force) => (Ok(()), Some(in_force)),
-            Err(reason) => (Err(Arc::from(reason)), in_spite(trust_domain, object)),
+            Err(reason) => (Err(shortened(&reason)), in_spite(trust_domain, object)),
         };
         let created = metadata.creation_timestamp.as_ref().map(|time| SystemTime::from(time.0));
         let good = read.is_ok();

@@ -11,6 +11,13 @@ use super::key::{Key, Unreadable};
 use super::table::Row;
 use super::{address, protocol};
 
+/// Addresses that its author writes, and ports: more than anybody has. Every port is kept at every address, with everybody
+/// who answers there.
+const MOST_OTHER_IPS: usize = 16;
+const MOST_PORTS: usize = 256;
+/// The cluster gives one of each family.
+const MOST_CLUSTER_IPS: usize = 2;
+
 /// One service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Service {
@@ -20,6 +27,8 @@ pub(crate) struct Service {
     pub(super) other_ips: Vec<IpAddr>,
     pub(super) created: Option<Timestamp>,
     pub(super) ports: Vec<Port>,
+    /// It has more ports than are kept: nobody answers at any of them.
+    pub(super) closed: bool,
 }
 
 /// One of its TCP ports.
@@ -44,14 +53,19 @@ impl Service {
             true => Vec::new(),
             false => texts.iter().filter_map(|text| address::read(text)).collect(),
         };
-        let (cluster_ips, external) = (read(&cluster_ips), read(&external));
+        let (mut cluster_ips, external) = (read(&cluster_ips), read(&external));
+        cluster_ips.truncate(MOST_CLUSTER_IPS);
+        let other_ips = external.into_iter().chain(other_ips.filter(|_| !elsewhere));
+        let ports = spec.ports.unwrap_or_default();
+        let closed = ports.len() > MOST_PORTS;
         Ok((
             key,
             Self {
                 cluster_ips,
-                other_ips: external.into_iter().chain(other_ips.filter(|_| !elsewhere)).collect(),
+                other_ips: other_ips.take(MOST_OTHER_IPS).collect(),
                 created: service.metadata.creation_timestamp.map(|time| time.0),
-                ports: spec.ports.unwrap_or_default().iter().filter_map(Port::read).collect(),
+                ports: ports.iter().filter(|_| !closed).filter_map(Port::read).collect(),
+                closed,
             },
         ))
     }

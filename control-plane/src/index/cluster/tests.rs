@@ -1,5 +1,6 @@
 //! A cluster told in objects, as the API server has them.
 
+mod bounds;
 mod policies;
 mod properties;
 mod quarantines;

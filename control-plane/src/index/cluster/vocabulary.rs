@@ -35,6 +35,11 @@ pub(crate) fn is_ours(key: &str) -> bool {
     OURS.iter().any(|prefix| key.starts_with(prefix))
 }
 
+/// Whether a key means something somewhere: of these there are few, whoever writes what.
+pub(super) fn is_known(key: &str) -> bool {
+    known().any(|(known, _)| known == key)
+}
+
 /// What is wrong with the labels and annotations of a namespace, one sentence each: keys that nobody knows or that are in
 /// the wrong place, then the first value that closes the namespace. What is not ours is nobody's business here.
 pub(crate) fn namespace_mistakes(name: &str, labels: &Map, annotations: &Map) -> Vec<String> {

@@ -2,6 +2,11 @@
 
 use super::*;
 
+/// One more than is kept of a workload.
+fn many_labels() -> Value {
+    (0..65).map(|number| (format!("label-{number}"), json!("x"))).collect::<serde_json::Map<_, _>>().into()
+}
+
 #[test]
 fn a_pod_that_could_leave_the_redirect_or_reach_the_key_is_refused_with_the_field() {
     let user = json!({"runAsUser": 7440});
@@ -68,6 +73,7 @@ fn a_pod_that_could_leave_the_redirect_or_reach_the_key_is_refused_with_the_fiel
             json!("off"),
             "metadata.labels[kith.dev/inject] is \"off\"",
         ),
+        ("labels", "/metadata/labels", many_labels(), "the pod has more labels than 64"),
         ("empty", "/spec/containers", json!([]), "spec.containers is []"),
         ("empty", "/spec", Value::Null, "spec is null"),
     ] {

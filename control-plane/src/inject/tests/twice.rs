@@ -129,7 +129,7 @@ fn what_a_cloud_adds_to_every_container_stays_and_is_no_reason_to_begin_anew() {
     let mut member = member(&probed());
     for container in member["spec"]["initContainers"].as_array_mut().unwrap() {
         let variable = json!({"name": "AWS_ROLE_ARN", "value": "arn:x"});
-        let mount = json!({"name": "aws-iam-token", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount"});
+        let mount = json!({"name": "aws-iam-token", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount", "readOnly": true});
         match container["env"].as_array_mut() {
             Some(env) => env.insert(0, variable),
             None => container["env"] = json!([variable]),
@@ -139,10 +139,9 @@ fn what_a_cloud_adds_to_every_container_stays_and_is_no_reason_to_begin_anew() {
             None => container["volumeMounts"] = json!([mount]),
         }
     }
-    member["spec"]["volumes"]
-        .as_array_mut()
-        .unwrap()
-        .push(json!({"name": "aws-iam-token", "projected": {"sources": []}}));
+    let token = json!({"audience": "sts.amazonaws.com", "expirationSeconds": 86400, "path": "token"});
+    let volume = json!({"name": "aws-iam-token", "projected": {"defaultMode": 420, "sources": [{"serviceAccountToken": token}]}});
+    member["spec"]["volumes"].as_array_mut().unwrap().push(volume);
     assert_eq!(again(&member), Ok(Injection::Nothing(Untouched::AlreadyInjected)));
     check(&member).unwrap();
 }
@@ -161,7 +160,6 @@ fn what_would_change_our_containers_is_undone_or_refused() {
         ("/spec/initContainers/1/securityContext/runAsUser", json!(0)),
         ("/spec/initContainers/1/securityContext/procMount", json!("Unmasked")),
         ("/spec/initContainers/1/securityContext/seLinuxOptions", json!({"type": "spc_t"})),
-        ("/spec/initContainers/1/volumeMounts/0/mountPath", json!("/var/run/secrets/x")),
         ("/spec/initContainers/1/resources/limits/memory", json!("1Ki")),
         ("/spec/initContainers/0/restartPolicy", json!("Always")),
         ("/spec/initContainers/0/env/0/value", json!("{\"skipInbound\":[\"1-65535\"]}")),
@@ -176,7 +174,6 @@ fn what_would_change_our_containers_is_undone_or_refused() {
             refusal.contains("what the injector writes") || refusal.contains("nothing but the injector"),
             "{refusal}"
         );
-        // As it was, but for a token that may stay where it was put.
         let undone = member(&changed);
         assert_eq!(
             undone["spec"]["initContainers"][1]["env"], whole["spec"]["initContainers"][1]["env"],
@@ -188,6 +185,7 @@ fn what_would_change_our_containers_is_undone_or_refused() {
         ("/spec/initContainers/1/env/0/name", "LD_PRELOAD"),
         ("/spec/initContainers/1/env/0/name", "KITH_EXTRA"),
         ("/spec/initContainers/1/volumeMounts/0/mountPath", "/kith-sidecar"),
+        ("/spec/initContainers/1/volumeMounts/0/mountPath", "/var/run/secrets/x"),
         ("/spec/initContainers/0/volumeMounts/0/mountPath", "/"),
         ("/spec/initContainers/0/volumeMounts/0/mountPath", "/var/run/secrets/../../../lib"),
         ("/spec/initContainers/1/env/6/value", "not JSON"),

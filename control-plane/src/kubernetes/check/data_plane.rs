@@ -4,25 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kith_proto::v1::{StatusResponse, WorkloadStatus};
 
+use super::excused::{Excused, beside_excused};
 use super::facts::{Facts, Pod};
 use super::installed::undefined;
 use super::pods::{RESTART, named, shortened};
 use super::{Judgement, Outcome};
-
-/// Whether the control plane is to know its sidecar by now.
-fn is_settled(facts: &Facts, pod: &Pod) -> bool {
-    pod.in_mesh && pod.goes_on() && !pod.is_starting(facts.now)
-}
-
-/// Where all is well: how many were not counted yet.
-fn beside_starting(mut judgement: Judgement, facts: &Facts) -> Judgement {
-    let pods = facts.pods.iter().flatten();
-    let starting = pods.filter(|pod| pod.in_mesh && pod.goes_on() && pod.is_starting(facts.now)).count();
-    if judgement.outcome == Outcome::Ok && starting > 0 {
-        judgement.detail = Some(format!("{starting} just starting, and not counted yet"));
-    }
-    judgement
-}
 
 /// What the control plane says of each pod that is settled with a sidecar; without it, why it says nothing. It was asked
 /// before the pods were: one that is gone by now was ending then.
@@ -32,7 +18,8 @@ fn of_sidecars(
 ) -> Result<Vec<String>, &str> {
     let status = facts.status.as_ref().map_err(String::as_str)?;
     let pods = facts.pods.as_ref().map_err(String::as_str)?;
-    let settled = pods.iter().filter(|pod| is_settled(facts, pod));
+    let excused = Excused::of(facts);
+    let settled = pods.iter().filter(|pod| excused.is_settled(pod));
     let settled: BTreeSet<_> = settled.map(Pod::full_name).collect();
     let workloads = status.workloads.iter().filter(|workload| settled.contains(&workload.name));
     Ok(shortened(workloads.filter_map(|workload| cause(status, workload)).collect()))
@@ -47,18 +34,20 @@ pub(super) fn connected(facts: &Facts) -> Judgement {
         (Ok(causes), Ok(unknown)) => Judgement::from_causes(
             Outcome::Error,
             causes.into_iter().chain(unknown).collect(),
-            "it goes on with what it has until its certificate ends; its log says why it does not connect",
+            "one that has a certificate goes on with what it has until that ends, and a new one lets nothing through; its log says why \
+             it does not connect",
         ),
         (Err(reason), _) => Judgement::unknown(reason),
         (_, Err(reason)) => Judgement::unknown(reason),
     };
-    beside_starting(judgement, facts)
+    beside_excused(judgement, facts)
 }
 
 fn unknown_to_the_control_plane(facts: &Facts, pods: &[Pod]) -> Vec<String> {
     let Ok(status) = &facts.status else { return Vec::new() };
     let known = |pod: &Pod| status.workloads.iter().any(|workload| workload.name == pod.full_name());
-    let settled = pods.iter().filter(|pod| is_settled(facts, pod));
+    let excused = Excused::of(facts);
+    let settled = pods.iter().filter(|pod| excused.is_settled(pod));
     let strangers: Vec<_> = settled.filter(|pod| pod.sidecar_ready && !known(pod)).collect();
     named(&strangers, |pod| {
         format!("{} has a sidecar, and the control plane does not know it", pod.full_name())
@@ -88,7 +77,7 @@ pub(super) fn current(facts: &Facts) -> Judgement {
         ),
         (Err(reason), _) | (_, Err(reason)) => Judgement::unknown(reason),
     };
-    beside_starting(judgement, facts)
+    beside_excused(judgement, facts)
 }
 
 pub(super) fn policies(facts: &Facts) -> Judgement {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use kith_policy::document::quarantine::QuarantineTarget;
 use kith_proto::v1;
 use serde_json::Value;
 
@@ -49,8 +50,10 @@ pub struct Facts {
     pub status: Known<v1::StatusResponse>,
     /// The pods of labelled namespaces, and elsewhere those that have a sidecar, or something of ours written on them.
     pub pods: Known<Vec<Pod>>,
-    /// What is not made in labelled namespaces.
+    /// What is not made in labelled namespaces, and elsewhere what is not for its sidecar.
     pub refused: Known<Vec<Refused>>,
+    /// Who is cut off, as it is written.
+    pub quarantines: Known<Vec<Quarantine>>,
     /// What policies and quarantines mean that is not there, one sentence each.
     pub unmatched: Known<Vec<String>>,
 }
@@ -163,6 +166,15 @@ impl Refused {
     }
 }
 
+/// A quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantine {
+    /// The object's name.
+    pub name: String,
+    /// Who is cut off; `None` where that cannot be read.
+    pub target: Option<QuarantineTarget>,
+}
+
 /// A pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pod {
@@ -170,6 +182,10 @@ pub struct Pod {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// What it runs as.
+    pub service_account: String,
+    /// Where it runs; empty before that is decided.
+    pub node: String,
     /// Whether it has a sidecar.
     pub in_mesh: bool,
     /// Whether it says that it stays outside.

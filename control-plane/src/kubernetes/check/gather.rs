@@ -31,14 +31,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Stage;
-use super::facts::{ApiVersion, Facts, Known, Namespace, Right, Rule};
+use super::facts::{ApiVersion, Deployment, Facts, Known, Namespace, Quarantine, Right, Rule};
 use super::rights::{Wanted, wanted};
 use crate::kubernetes::error::{Access, ClusterError, answer};
 use crate::kubernetes::installation::{CONTROL_PLANE, Installation};
 
 const DEFINITIONS: [&str; 2] = ["authorizationpolicies.kith.dev", "quarantines.kith.dev"];
-const INJECTOR: &str = "kith-injector";
-const VALIDATOR: &str = "kith-validator";
+pub(super) const INJECTOR: &str = "kith-injector";
+pub(super) const VALIDATOR: &str = "kith-validator";
 /// Objects in one page of an answer.
 const PAGE: u32 = 500;
 /// Pages of one list: who has more pods is told that they were not all seen.
@@ -69,6 +69,7 @@ impl Installation {
             }
             Stage::After => self.installed(&mut facts).await,
             Stage::Leaving => {
+                facts.deployment = self.counted(self.deployment().await).await;
                 let listed = self.all_pods().await;
                 facts.pods = pods::of_interest(&listed, facts.namespaces.as_deref().unwrap_or_default());
             }
@@ -87,11 +88,7 @@ impl Installation {
             Ok(None) => Ok(None),
             Err(reason) => Err(reason.clone()),
         };
-        facts.deployment = match deployment {
-            Ok(Some(deployment)) => Ok(Some(self.replicas(&deployment).await)),
-            Ok(None) => Ok(None),
-            Err(reason) => Err(reason),
-        };
+        facts.deployment = self.counted(deployment).await;
         facts.endpoints = self.endpoints().await;
         facts.webhooks = vec![
             (format!("MutatingWebhookConfiguration {INJECTOR}"), self.injector().await),
@@ -107,6 +104,9 @@ impl Installation {
         let listed = self.all_pods().await;
         let namespaces = facts.namespaces.as_deref().unwrap_or_default();
         facts.pods = pods::of_interest(&listed, namespaces);
+        facts.quarantines = told(self.stored_quarantines().await).map(|stored| {
+            stored.into_iter().map(|it| Quarantine { name: it.name, target: it.target }).collect()
+        });
         facts.refused = self.refused(namespaces).await;
         facts.unmatched = self.unmatched(facts, listed).await;
     }
@@ -172,6 +172,13 @@ impl Installation {
 
     async fn deployment(&self) -> Known<Option<apps::Deployment>> {
         self.own(CONTROL_PLANE, "deployments.apps").await
+    }
+
+    async fn counted(&self, deployment: Known<Option<apps::Deployment>>) -> Known<Option<Deployment>> {
+        match deployment? {
+            Some(deployment) => Ok(Some(self.replicas(&deployment).await)),
+            None => Ok(None),
+        }
     }
 
     async fn endpoints(&self) -> Known<Option<usize>> {
@@ -246,6 +253,7 @@ impl Facts {
             status,
             pods: not_asked(),
             refused: not_asked(),
+            quarantines: not_asked(),
             unmatched: not_asked(),
         }
     }

@@ -7,9 +7,12 @@ use serde_json::Value;
 use super::Judgement;
 use super::Outcome::Error;
 use super::facts::{Deployment, Facts};
+use super::gather::VALIDATOR;
 use super::role;
 use crate::crd;
 
+/// The webhook that a policy is shown to.
+const ASKED: &str = "policies.kith.dev";
 const REINSTALL: &str = "install or upgrade the chart kith";
 
 pub(super) fn definitions(facts: &Facts) -> Judgement {
@@ -105,6 +108,13 @@ pub(super) fn deployment(facts: &Facts) -> Judgement {
             if *ready >= 1 && ready >= wanted {
                 return Judgement::ok();
             }
+            if *wanted == 0 {
+                let start = format!(
+                    "kubectl -n {} scale deployment/kith-control-plane --replicas=1",
+                    facts.namespace
+                );
+                return Judgement::error("it is scaled to 0", start);
+            }
             let mut causes = vec![format!("{ready} of {wanted} pods are ready")];
             causes.extend(waiting.iter().cloned());
             let logs = format!(
@@ -157,13 +167,23 @@ pub(super) fn webhooks(facts: &Facts) -> Judgement {
 
 pub(super) fn webhook_answers(facts: &Facts) -> Judgement {
     match &facts.webhook_answers {
-        Ok(Ok(())) => Judgement::ok(),
+        Ok(Ok(())) => were_asked(facts),
         Ok(Err(reason)) => undefined(facts).unwrap_or_else(|| Judgement::error(
             format!("a policy that is right was not accepted (nothing was stored): {reason}"),
             "if it speaks of a certificate, the webhooks' caBundle is not that of the control plane, which writes it: see its \
              log; if of a timeout, the API server cannot reach pods on port 7451: see network policies and firewalls",
         )),
         Err(reason) => Judgement::unknown(reason),
+    }
+}
+
+/// What a policy that was accepted says of the webhooks: nothing, unless there is one that was asked about it.
+fn were_asked(facts: &Facts) -> Judgement {
+    let validator = facts.webhooks.iter().find(|(name, _)| name.ends_with(VALIDATOR)).map(|(_, it)| it);
+    match validator {
+        Some(Ok(Some(webhooks))) if webhooks.ca_bundles.contains_key(ASKED) => Judgement::ok(),
+        Some(Err(reason)) => Judgement::unknown(reason),
+        _ => Judgement::skipped(format!("because there is no webhook {ASKED} to be reached")),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The cluster itself, and what must not be there before an installation.
 
-use super::Judgement;
 use super::Outcome::{Error, Warning};
-use super::facts::{Facts, Namespace};
+use super::facts::{Facts, Namespace, Right};
+use super::rights::OPERATOR;
+use super::{Judgement, Outcome};
 use crate::inject::INJECT_LABEL;
 
 /// The first version in which a sidecar may be an init container that goes on running, as a stable feature's beta.
@@ -31,7 +32,9 @@ pub(super) fn version(facts: &Facts) -> Judgement {
 }
 
 pub(super) fn rights(facts: &Facts) -> Judgement {
-    let causes = facts.rights.iter().filter_map(|right| match &right.allowed {
+    let is_extra = |right: &&Right| right.role == Some(OPERATOR) && right.allowed == Ok(false);
+    let (extra, needed): (Vec<_>, Vec<_>) = facts.rights.iter().partition(is_extra);
+    let causes = needed.iter().filter_map(|right| match &right.allowed {
         Ok(true) => None,
         Ok(false) => Some(match right.role {
             Some(role) => format!("you may not {}; the {role} grants it", right.what),
@@ -42,7 +45,14 @@ pub(super) fn rights(facts: &Facts) -> Judgement {
     let hint = "have these rights bound to you: kubectl create clusterrolebinding NAME --clusterrole ROLE --user YOU, and for \
                 a Role: kubectl -n NAMESPACE create rolebinding NAME --role ROLE --user YOU; without them, checks below \
                 cannot tell";
-    Judgement::from_causes(Warning, causes.collect(), hint)
+    let mut judgement = Judgement::from_causes(Warning, causes.collect(), hint);
+    if judgement.outcome == Outcome::Ok && !extra.is_empty() {
+        let what: Vec<_> = extra.iter().map(|right| right.what.as_str()).collect();
+        // To see and to cut off are two roles on purpose.
+        judgement.detail =
+            Some(format!("you may not {}, which only the {OPERATOR} grants", what.join(" and ")));
+    }
+    judgement
 }
 
 pub(super) fn leftovers(facts: &Facts) -> Judgement {

@@ -63,7 +63,7 @@ pub const CHECKS: &[Check] = &[
     check("observe-end", Namespaces, "posture Observe has not ended", namespaces::observe_end),
     check("pods-injected", DataPlane, "pods of labelled namespaces have a sidecar", pods::injected),
     check("pods-left", DataPlane, "pods with a sidecar are in labelled namespaces", pods::left),
-    check("pods-refused", DataPlane, "no pod of a labelled namespace is refused", pods::refused),
+    check("pods-refused", DataPlane, "no pod that is meant for the mesh is refused", pods::refused),
     check("pod-labels", DataPlane, "labels and annotations of pods mean something", pods::labels),
     check("sidecars-ready", DataPlane, "sidecars are ready", pods::ready),
     check(

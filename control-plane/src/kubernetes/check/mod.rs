@@ -10,6 +10,7 @@
 
 mod authority;
 mod data_plane;
+mod excused;
 pub mod facts;
 mod gather;
 mod installed;

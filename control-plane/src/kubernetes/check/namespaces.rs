@@ -6,11 +6,12 @@ use std::time::SystemTime;
 use super::Judgement;
 use super::Outcome::{Error, Warning};
 use super::facts::{Facts, Namespace};
+use super::gather::INJECTOR;
 use super::kubernetes::POD_SECURITY;
 use crate::index::Posture;
 use crate::index::cluster::NamespaceObject;
 use crate::index::cluster::vocabulary::namespace_mistakes;
-use crate::inject::INJECT_LABEL;
+use crate::inject::{INJECT_LABEL, NamespaceFacts};
 
 /// The levels that forbid to add NET_ADMIN.
 const STRICT: [&str; 2] = ["baseline", "restricted"];
@@ -18,7 +19,20 @@ const STRICT: [&str; 2] = ["baseline", "restricted"];
 /// What is said of pods that a stricter level would refuse.
 const WARNING: [&str; 2] = ["pod-security.kubernetes.io/warn", "pod-security.kubernetes.io/audit"];
 
-/// Whether its pods are to be in the mesh.
+/// Where the webhooks are not asked beside the control plane's own namespace, whatever the label says.
+const NEVER_INJECTED: &str = "kube-system";
+
+/// Whether its pods are to be in the mesh, and the webhooks asked about them.
+pub(super) fn is_injected(own: &str, namespace: &Namespace) -> bool {
+    is_labelled(namespace) && !is_never_injected(own, &namespace.name)
+}
+
+/// Whether its label does nothing.
+pub(super) fn is_never_injected(own: &str, namespace: &str) -> bool {
+    [own, NEVER_INJECTED].contains(&namespace)
+}
+
+/// Whether somebody wrote that its pods are to be in the mesh.
 pub(super) fn is_labelled(namespace: &Namespace) -> bool {
     namespace.labels.contains_key(INJECT_LABEL)
 }
@@ -38,14 +52,26 @@ pub(super) fn labels(facts: &Facts) -> Judgement {
         Err(reason) => return Judgement::unknown(reason),
     };
     let mistakes = |it: &Namespace| namespace_mistakes(&it.name, &it.labels, &it.annotations);
-    let hint = "a key that means nothing does nothing; with a value that means nothing everything is refused there, and no \
-                pod starts";
-    Judgement::from_causes(Error, namespaces.iter().flat_map(mistakes).collect(), hint)
+    let hint =
+        "a key that means nothing does nothing; with a value that means nothing everything is refused there";
+    let hint = match namespaces.iter().any(|it| are_pods_refused(facts, it)) {
+        true => format!("{hint}, and where injection depends on it no pod starts"),
+        false => hint.to_owned(),
+    };
+    Judgement::from_causes(Error, namespaces.iter().flat_map(mistakes).collect(), &hint)
+}
+
+/// Whether the injector is there and cannot read what it needs of a namespace; posture and egress are not for it.
+fn are_pods_refused(facts: &Facts, namespace: &Namespace) -> bool {
+    let is_there =
+        facts.webhooks.iter().any(|(name, it)| name.ends_with(INJECTOR) && matches!(it, Ok(Some(_))));
+    let is_read = NamespaceFacts::read(&namespace.name, &namespace.labels, &namespace.annotations).is_ok();
+    is_there && !is_read && is_injected(&facts.namespace, namespace)
 }
 
 /// The level at which Pod Security refuses every member of a namespace; `None` where it does not.
-pub(super) fn is_strict(namespace: &Namespace) -> Option<&str> {
-    strict(namespace, POD_SECURITY).filter(|_| is_labelled(namespace))
+pub(super) fn is_strict<'a>(own: &str, namespace: &'a Namespace) -> Option<&'a str> {
+    strict(namespace, POD_SECURITY).filter(|_| is_injected(own, namespace))
 }
 
 fn strict<'a>(namespace: &'a Namespace, label: &str) -> Option<&'a str> {
@@ -58,9 +84,9 @@ pub(super) fn pod_security(facts: &Facts) -> Judgement {
         Err(reason) => return Judgement::unknown(reason),
     };
     let (mut forbidden, mut told) = (Vec::new(), Vec::new());
-    for namespace in namespaces.iter().filter(|it| is_labelled(it)) {
+    for namespace in namespaces.iter().filter(|it| is_injected(&facts.namespace, it)) {
         let name = &namespace.name;
-        if let Some(level) = is_strict(namespace) {
+        if let Some(level) = is_strict(&facts.namespace, namespace) {
             let what =
                 format!("{name} has {POD_SECURITY}={level}, which forbids NET_ADMIN to the redirect step");
             match has_members(facts, name) {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::excused::{Excused, beside_excused};
 use super::facts::{Facts, Pod, Refused};
-use super::namespaces::{is_labelled, is_strict};
+use super::namespaces::{is_labelled, is_never_injected, is_strict};
 use super::{Judgement, Outcome};
 use crate::index::cluster::vocabulary::pod_mistakes;
 use crate::inject::INJECT_LABEL;
@@ -14,6 +15,8 @@ pub(super) const RESTART: &str =
     "restart what made them, such as with: kubectl -n NAMESPACE rollout restart deployment NAME";
 /// What the API server says when it could not ask us about a pod.
 const UNASKED: &str = "failed calling webhook \"inject.kith.dev\"";
+/// What its words name when a pod came with a sidecar that the injector did not give it.
+pub(super) const MEMBERS_POLICY: &str = "ValidatingAdmissionPolicy 'kith-members'";
 /// What it says when Pod Security forbids one.
 const POD_SECURITY: &str = "violates PodSecurity";
 
@@ -35,14 +38,27 @@ pub(super) fn injected(facts: &Facts) -> Judgement {
         Ok(known) => known,
         Err(unknown) => return unknown,
     };
-    let outside = |pod: &&Pod| labelled(&pod.namespace) && !pod.in_mesh && pod.goes_on();
+    let never = |name: &str| is_never_injected(&facts.namespace, name);
+    let outside =
+        |pod: &&Pod| labelled(&pod.namespace) && !never(&pod.namespace) && !pod.in_mesh && pod.goes_on();
     let meant: Vec<_> =
         pods.iter().filter(outside).filter(|pod| !pod.opted_out && !pod.host_network).collect();
-    let causes = named(&meant, |pod| {
-        format!("{} started before its namespace was labelled, and has no sidecar", pod.full_name())
-    });
     let others = pods.iter().filter(outside).count() - meant.len();
-    let mut judgement = Judgement::from_causes(Outcome::Warning, causes, RESTART);
+    let namespaces = facts.namespaces.iter().flatten().filter(|it| is_labelled(it) && never(&it.name));
+    let mut causes: Vec<_> = namespaces
+        .map(|it| format!("{} has the label {INJECT_LABEL}, and is never injected", it.name))
+        .collect();
+    let mut ways = Vec::new();
+    if !causes.is_empty() {
+        ways.push(format!(
+            "remove the label where it does nothing: kubectl label namespace NAMESPACE {INJECT_LABEL}-"
+        ));
+    }
+    if !meant.is_empty() {
+        ways.push(format!("a pod gets its sidecar when it is made; {RESTART}"));
+    }
+    causes.extend(named(&meant, |pod| format!("{} has no sidecar", pod.full_name())));
+    let mut judgement = Judgement::from_causes(Outcome::Warning, causes, &ways.join("; "));
     if judgement.outcome == Outcome::Ok && others > 0 {
         judgement.detail = Some(format!("{others} outside by their own label, or on their node's network"));
     }
@@ -76,17 +92,44 @@ pub(super) fn refused(facts: &Facts) -> Judgement {
         return Judgement::skipped(format!("because what is said above refuses the pods of {owners}"));
     }
     let told = |it: &&Refused| format!("{}: {}", it.owner(), it.message);
-    let hint = "mend what the message names; whoever manages the pods tries again by itself";
-    Judgement::from_causes(Outcome::Error, shortened(news.iter().map(told).collect()), hint)
+    Judgement::from_causes(
+        Outcome::Error,
+        shortened(news.iter().map(told).collect()),
+        &way_to_be_made(facts, &news),
+    )
+}
+
+/// What to do about pods that are refused; with commands for the namespaces that only lack the label.
+fn way_to_be_made(facts: &Facts, news: &[&Refused]) -> String {
+    let by_members: BTreeSet<_> = news
+        .iter()
+        .filter(|it| it.message.contains(MEMBERS_POLICY))
+        .map(|it| it.namespace.as_str())
+        .collect();
+    let mut way = "mend what the message names; whoever manages the pods tries again by itself".to_owned();
+    if by_members.is_empty() {
+        return way;
+    }
+    way.push_str(
+        ". A text that has the sidecar in it already, such as what kith inject prints, is accepted only in a labelled \
+         namespace: label it, or apply the text without the sidecar",
+    );
+    let to_label = by_members.iter().filter(|name| !is_never_injected(&facts.namespace, name));
+    for name in to_label.take(MOST_NAMED) {
+        way.push_str(&format!("\nkubectl label namespace {name} {INJECT_LABEL}=enabled"));
+    }
+    way
 }
 
 /// Whether it is refused because of something that another check has found: nothing runs that could be asked about the pod,
 /// or its namespace forbids what every member needs.
 fn is_told_already(facts: &Facts, refused: &Refused) -> bool {
-    let away = matches!(&facts.deployment, Ok(Some(deployment)) if deployment.ready < deployment.wanted)
+    let away = matches!(&facts.deployment, Ok(Some(deployment)) if deployment.ready < deployment.wanted.max(1))
         || matches!(facts.deployment, Ok(None));
     let namespaces = facts.namespaces.iter().flatten();
-    let strict = || namespaces.clone().any(|it| it.name == refused.namespace && is_strict(it).is_some());
+    let strict = || {
+        namespaces.clone().any(|it| it.name == refused.namespace && is_strict(&facts.namespace, it).is_some())
+    };
     (refused.message.contains(UNASKED) && away) || (refused.message.contains(POD_SECURITY) && strict())
 }
 
@@ -117,10 +160,20 @@ pub(super) fn ready(facts: &Facts) -> Judgement {
         Ok(pods) => pods,
         Err(reason) => return Judgement::unknown(reason),
     };
-    let unready: Vec<_> =
-        pods.iter().filter(|pod| pod.in_mesh && pod.goes_on() && !pod.sidecar_ready).collect();
-    let causes = named(&unready, |pod| format!("the sidecar of {} is not ready", pod.full_name()));
-    Judgement::from_causes(Outcome::Error, causes, "kubectl -n NAMESPACE logs POD -c kith-sidecar says why")
+    let excused = Excused::of(facts);
+    let unready = |pod: &&Pod| pod.in_mesh && pod.goes_on() && !pod.sidecar_ready;
+    let (broken, others): (Vec<&Pod>, Vec<_>) =
+        pods.iter().filter(unready).partition(|pod| excused.is_settled(pod));
+    let causes = named(&broken, |pod| format!("the sidecar of {} is not ready", pod.full_name()));
+    if !causes.is_empty() {
+        let hint = "kubectl -n NAMESPACE logs POD -c kith-sidecar says why";
+        return Judgement::from_causes(Outcome::Error, causes, hint);
+    }
+    let meant =
+        others.iter().filter_map(|pod| Some(format!("{} is {}", pod.full_name(), excused.cut_off(pod)?)));
+    let hint = "it is not to be reached, and not ready while that is so; kith quarantine list says since when and why";
+    let judgement = Judgement::from_causes(Outcome::Warning, shortened(meant.collect()), hint);
+    beside_excused(judgement, facts)
 }
 
 /// A sentence for each, of the first of them.

@@ -45,7 +45,7 @@ impl Wanted {
 /// The roles of the chart for people; to ask the control plane is a right in its namespace.
 const VIEWER: &str = "ClusterRole kith-viewer";
 const ASKER: &str = "Role kith-viewer";
-const OPERATOR: &str = "ClusterRole kith-operator";
+pub(super) const OPERATOR: &str = "ClusterRole kith-operator";
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";

@@ -29,6 +29,7 @@ mod policies;
 mod quarantines;
 mod service_accounts;
 mod services;
+mod slim_pod;
 mod watched;
 mod write;
 

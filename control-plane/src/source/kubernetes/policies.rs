@@ -22,7 +22,6 @@ impl Watched for Policies {
     type Object = DynamicObject;
     type Kept = PolicyObject;
     const KIND: Kind = Kind::AuthorizationPolicies;
-    const PAGE: u32 = 50;
 
     fn api(client: Client) -> Api<DynamicObject> {
         AUTHORIZATION_POLICY.all(client)

@@ -22,7 +22,6 @@ impl Watched for Quarantines {
     type Object = DynamicObject;
     type Kept = QuarantineObject;
     const KIND: Kind = Kind::Quarantines;
-    const PAGE: u32 = 50;
 
     fn api(client: Client) -> Api<DynamicObject> {
         QUARANTINE.all(client)

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::webhook::testing::{now, world};
+use crate::webhook::testing::{OWN, now, world};
 
 const LATER: (&str, &str) = ("config.kith.dev/observe-until", "2026-01-31T00:00:00Z");
 const OBSERVE: (&str, &str) = ("kith.dev/posture", "Observe");
@@ -20,18 +20,17 @@ fn namespace(name: &str, (labels, annotations): Said<'_>) -> Value {
 }
 
 fn made(said: Said<'_>) -> Result<Vec<String>, String> {
-    review(&Value::Null, &namespace("quiet", said), &world(), now())
+    review(&Value::Null, &namespace("quiet", said), OWN, &world(), now())
 }
 
 fn changed(before: Said<'_>, after: Said<'_>) -> Result<Vec<String>, String> {
-    review(&namespace("quiet", before), &namespace("quiet", after), &world(), now())
+    review(&namespace("quiet", before), &namespace("quiet", after), OWN, &world(), now())
 }
 
 #[test]
 fn what_is_right_is_stored_and_nothing_is_said_of_it() {
     for said in [
         (&[][..], &[][..]),
-        (&[INJECT], &[]),
         (&[INJECT, OBSERVE, ("kith.dev/egress", "Deny")], &[LATER]),
         // The end may be written first.
         (&[], &[LATER]),
@@ -74,8 +73,8 @@ fn what_is_wrong_already_keeps_nobody_from_changing_something_else() {
     let wrong = ("kith.dev/posture", "observe");
     let cases: [(Said<'_>, Said<'_>); 6] = [
         ((&[wrong], &[]), (&[wrong, ("team", "a")], &[])),
-        ((&[wrong], &[]), (&[wrong, INJECT], &[])),
-        ((&[OBSERVE], &[past]), (&[OBSERVE, INJECT], &[past])),
+        ((&[wrong], &[]), (&[wrong, ("kith.dev/egress", "Deny")], &[])),
+        ((&[OBSERVE], &[past]), (&[OBSERVE, ("team", "a")], &[past])),
         // One after the other is put right, in either order.
         ((&[wrong], &[]), (&[wrong], &[LATER])),
         ((&[wrong, ("kith.dev/injct", "enabled")], &[]), (&[("kith.dev/injct", "enabled")], &[])),
@@ -113,7 +112,7 @@ fn an_end_that_is_far_away_is_said_when_it_is_set() {
 #[test]
 fn a_label_that_pods_do_not_follow_yet_is_said_with_what_to_do() {
     let shop = |before: Said<'_>, after: Said<'_>| {
-        review(&namespace("shop", before), &namespace("shop", after), &world(), now()).unwrap()
+        review(&namespace("shop", before), &namespace("shop", after), OWN, &world(), now()).unwrap()
     };
     let restart = "until restarted: kubectl -n shop rollout restart deployment,statefulset,daemonset";
     let set = shop((&[], &[]), (&[INJECT], &[]));
@@ -128,7 +127,45 @@ fn a_label_that_pods_do_not_follow_yet_is_said_with_what_to_do() {
 
     // Nothing becomes of it.
     assert_eq!(shop((&[INJECT], &[]), (&[("kith.dev/inject", "required")], &[])), [""; 0]);
-    assert_eq!(changed((&[], &[]), (&[INJECT], &[])), Ok(vec![]));
+}
+
+#[test]
+fn a_label_under_enforce_is_said_also_before_there_are_pods() {
+    let encrypt = ("kith.dev/posture", "Encrypt");
+    for said in [made((&[INJECT], &[])), changed((&[], &[]), (&[INJECT], &[]))] {
+        let [only] = said.unwrap().try_into().unwrap();
+        assert!(only.contains("is Enforce: its pods will refuse every call that no policy allows"), "{only}");
+        assert!(only.contains("kith.dev/posture=Observe"), "{only}");
+    }
+    assert_eq!(
+        made((&[INJECT, encrypt], &[])),
+        Ok(vec![]),
+        "only the default is refused, and that is forgiven"
+    );
+}
+
+#[test]
+fn a_namespace_that_is_never_injected_cannot_be_labelled_and_can_lose_the_label() {
+    for (name, why) in [("kube-system", "what the cluster itself runs on"), (OWN, "its own control plane")] {
+        let reviewed =
+            |before: &Value, after: Said<'_>| review(before, &namespace(name, after), OWN, &world(), now());
+        for before in [Value::Null, namespace(name, (&[], &[]))] {
+            let refused = reviewed(&before, (&[INJECT], &[])).unwrap_err();
+            assert!(refused.contains("never injected") && refused.contains(why), "{refused}");
+            assert_eq!(reviewed(&before, (&[("team", "a")], &[])), Ok(vec![]));
+        }
+        let labelled = namespace(name, (&[INJECT], &[]));
+        assert_eq!(reviewed(&labelled, (&[INJECT, ("team", "a")], &[])), Ok(vec![]));
+        assert_eq!(reviewed(&labelled, (&[], &[])), Ok(vec![]));
+    }
+}
+
+#[test]
+fn the_injector_of_the_chart_is_not_asked_about_the_same_namespaces() {
+    let chart = include_str!("../../../../charts/kith/templates/webhooks.yaml");
+    let never = format!("operator: NotIn, values: [{CLUSTERS_OWN}, {{{{ .Release.Namespace }}}}]");
+    assert_eq!(chart.matches("operator: NotIn").count(), chart.matches(&never).count());
+    assert!(chart.contains(&never));
 }
 
 #[test]
@@ -138,6 +175,7 @@ fn a_sentence_is_no_longer_than_the_api_server_passes_on() {
     let said = review(
         &object((&[], &[])),
         &object((&[INJECT, OBSERVE], &[("config.kith.dev/observe-until", "9999-01-01T00:00:00Z")])),
+        OWN,
         &world(),
         now(),
     );
@@ -148,6 +186,6 @@ fn a_sentence_is_no_longer_than_the_api_server_passes_on() {
 fn what_is_no_namespace_is_refused() {
     for object in [json!({}), json!({ "metadata": 1 }), json!({ "metadata": { "name": "a", "labels": [] } })]
     {
-        review(&Value::Null, &object, &world(), now()).unwrap_err();
+        review(&Value::Null, &object, OWN, &world(), now()).unwrap_err();
     }
 }

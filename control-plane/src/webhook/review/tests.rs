@@ -2,13 +2,15 @@
 
 use super::*;
 use crate::webhook::testing::{
-    UID, changed_namespace, ephemeral, facts, namespace, new_pod, now, ours, pod, settings, world,
+    OWN, UID, changed_namespace, ephemeral, facts, namespace, new_pod, now, ours, pod, settings, world,
 };
 
 /// The response to a question that is understood.
 fn respond(question: Question, review: &Value, facts: &Facts) -> Value {
     let request = Request::read(question, review.to_string().as_bytes()).unwrap();
-    let answer = request.answer(Ground { facts, world: &world(), settings: &settings(), now: now() });
+    let (world, settings) = (world(), settings());
+    let ground = Ground { facts, world: &world, settings: &settings, own_namespace: OWN, now: now() };
+    let answer = request.answer(ground);
     assert_eq!(
         (&answer["apiVersion"], &answer["kind"]),
         (&json!("admission.k8s.io/v1"), &json!("AdmissionReview"))

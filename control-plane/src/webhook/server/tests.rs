@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::*;
 use crate::testing::PATIENCE;
 use crate::webhook::Certificates;
-use crate::webhook::testing::{UID, facts, new_pod, pod, settings, world};
+use crate::webhook::testing::{OWN, UID, facts, new_pod, pod, settings, world};
 
 /// A webhook that runs, and a client that trusts it.
 struct House {
@@ -33,7 +33,15 @@ impl House {
         let (facts, known) = watch::channel(facts(&[("shop", "enabled")]));
         let (_, worlds) = watch::channel(Arc::new(world()));
         let clock = Clock::system();
-        let webhook = Webhook::new(certificates.tls(), known, worlds, settings(), clock, stop, tasks.clone());
+        let webhook = Webhook::new(
+            certificates.tls(),
+            known,
+            worlds,
+            Installed { settings: settings(), namespace: OWN.into() },
+            clock,
+            stop,
+            tasks.clone(),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tasks.spawn(Arc::clone(&webhook).serve(listener));

@@ -245,6 +245,7 @@ fn workload(uid: &str, node: &str) -> Workload {
         namespace: "shop".into(),
         service_account: "web".into(),
         labels: [].into(),
+        closed: None,
         inbound: None,
         port: 0,
         calls: Vec::new(),

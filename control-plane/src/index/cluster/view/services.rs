@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
+use kith_proto::v1::Protocol;
+
 use super::pods::{Pods, Who, workload};
 use crate::index::cluster::Key;
 use crate::index::cluster::endpoint_slice::{EndpointSlice, State};
@@ -28,6 +30,10 @@ pub(in crate::index::cluster) fn services(
     }
     Services { by_address: listed.by_address, pods: pods.addresses() }
 }
+
+/// Endpoints of one service, over all of its addresses and ports: they multiply. Where there are more, the ports that
+/// come last have none, and are not reached.
+const MOST_PLACES: usize = 32_768;
 
 /// The slices of each service, by its namespace and name.
 type Slices<'a> = BTreeMap<(&'a str, &'a str), Vec<&'a EndpointSlice>>;
@@ -58,11 +64,23 @@ struct Listed<'a, 'b> {
 impl Listed<'_, '_> {
     /// An address that somebody has already stays theirs.
     fn add(&mut self, key: &Key, service: &Service, ips: impl Iterator<Item = IpAddr>) {
+        let mut places = MOST_PLACES;
         for ip in ips {
+            if service.closed {
+                // Not outside the mesh, whatever the port is.
+                self.by_address.entry(Services::whole(ip)).or_insert_with(|| ServicePort {
+                    service: key.to_string(),
+                    protocol: Protocol::Unspecified,
+                    endpoints: Vec::new(),
+                });
+            }
             for port in &service.ports {
                 let address = SocketAddr::new(ip, port.number);
                 if !self.by_address.contains_key(&address) {
                     let endpoints = self.endpoints(key, port, ip.is_ipv4());
+                    // All that answer, or nobody: those that are left out would be so for good.
+                    let endpoints = if endpoints.len() <= places { endpoints } else { Vec::new() };
+                    places -= endpoints.len();
                     let (service, protocol) = (key.to_string(), port.protocol);
                     self.by_address.insert(address, ServicePort { service, protocol, endpoints });
                 }

@@ -70,6 +70,7 @@ fn workload(trust_domain: &TrustDomain, (key, pod): Named<'_>, declared: &Declar
         namespace: key.namespace.clone(),
         service_account: pod.service_account.clone(),
         labels: pod.labels.clone(),
+        closed: pod.closed.clone(),
         // Found by address, and by declared ports: the rest is local mode's.
         inbound: None,
         port: 0,

@@ -44,6 +44,8 @@ fn pod(pod: &core::Pod) -> Pod {
     Pod {
         namespace: pod.namespace().unwrap_or_default(),
         name: pod.name_any(),
+        service_account: spec.and_then(|spec| spec.service_account_name.clone()).unwrap_or_default(),
+        node: spec.and_then(|spec| spec.node_name.clone()).unwrap_or_default(),
         in_mesh: init.iter().any(|container| container.name == SIDECAR_CONTAINER),
         opted_out: has(&labels, INJECT_LABEL).as_deref() == Some("disabled"),
         host_network: spec.is_some_and(|spec| spec.host_network == Some(true)),
@@ -71,15 +73,17 @@ mod tests {
     use super::*;
 
     fn read(metadata: &Value) -> Pod {
-        let spec = json!({ "containers": [], "initContainers": [{ "name": SIDECAR_CONTAINER }] });
+        let init = json!([{ "name": SIDECAR_CONTAINER }]);
+        let spec = json!({ "containers": [], "initContainers": init, "serviceAccountName": "web", "nodeName": "n1" });
         pod(&serde_json::from_value(json!({ "metadata": metadata, "spec": spec })).unwrap())
     }
 
     #[test]
-    fn a_pod_is_read_with_its_age_and_whether_it_is_being_deleted() {
+    fn a_pod_is_read_with_its_age_what_it_runs_as_and_whether_it_is_being_deleted() {
         let made = "2026-01-01T00:00:00Z";
         let new = read(&json!({ "name": "web-0", "namespace": "shop", "creationTimestamp": made }));
         assert!(new.in_mesh && new.goes_on());
+        assert_eq!((new.service_account.as_str(), new.node.as_str()), ("web", "n1"));
         assert_eq!(new.created, Some(UNIX_EPOCH + Duration::from_secs(1_767_225_600)));
         let ending = read(&json!({ "name": "web-0", "creationTimestamp": made, "deletionTimestamp": made }));
         assert!(!ending.goes_on());

@@ -1,5 +1,6 @@
-//! Pods that somebody wants in labelled namespaces, and that the API server does not make: for want of a right of theirs, of
-//! quota, or because we, Pod Security or somebody else refuse them. Only who wants them hears of it.
+//! Pods that somebody wants in namespaces of the mesh, and that the API server does not make: for want of a right of theirs, of
+//! quota, or because we, Pod Security or somebody else refuse them; and in any other those that come with a sidecar. Only who
+//! wants them hears of it.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,8 @@ use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::Value;
 
 use super::super::facts::{Known, Namespace, Refused};
-use super::super::namespaces::is_labelled;
+use super::super::namespaces::is_injected;
+use super::super::pods::MEMBERS_POLICY;
 use super::events::Said;
 use crate::kubernetes::error::{Access, answer};
 use crate::kubernetes::installation::Installation;
@@ -21,7 +23,7 @@ const MOST_ASKED: usize = 32;
 impl Installation {
     pub(super) async fn refused(&self, namespaces: &[Namespace]) -> Known<Vec<Refused>> {
         let said = self.said_because_of(REASON).await?;
-        let mut refused = latest(&said, namespaces);
+        let mut refused = latest(&said, &self.namespace, namespaces);
         let mut still = Vec::new();
         for (asked, refusal) in refused.drain(..).enumerate() {
             if asked >= MOST_ASKED || self.is_still_so(&refusal).await {
@@ -59,10 +61,11 @@ fn kind_of(kind: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// The last that each of them said, the newest first.
-fn latest(said: &[Said], namespaces: &[Namespace]) -> Vec<Refused> {
-    let labelled = |name: &str| namespaces.iter().any(|it| it.name == name && is_labelled(it));
+fn latest(said: &[Said], own: &str, namespaces: &[Namespace]) -> Vec<Refused> {
+    let injected = |name: &str| namespaces.iter().any(|it| it.name == name && is_injected(own, it));
+    let concerns = |said: &Said| injected(&said.namespace) || said.message.contains(MEMBERS_POLICY);
     let mut last = BTreeMap::new();
-    for (index, said) in said.iter().enumerate().filter(|(_, said)| labelled(&said.namespace)) {
+    for (index, said) in said.iter().enumerate().filter(|(_, said)| concerns(said)) {
         last.insert((&said.namespace, &said.kind, &said.name), index);
     }
     let mut indices: Vec<_> = last.into_values().collect();
@@ -102,25 +105,29 @@ mod tests {
     use super::super::events::in_order;
     use super::*;
 
+    const BY_POLICY: &str = "pods \"y\" is forbidden: ValidatingAdmissionPolicy 'kith-members' with binding 'kith-members' denied request: no";
+
     fn said(namespace: &str, name: &str, message: &str, at: &str) -> Value {
         json!({ "metadata": {}, "type": "Warning", "reason": REASON, "message": message, "lastTimestamp": at,
                 "involvedObject": { "kind": "ReplicaSet", "name": name, "namespace": namespace } })
     }
 
     #[test]
-    fn the_last_that_was_said_in_a_labelled_namespace_counts() {
+    fn the_last_that_was_said_in_a_labelled_namespace_counts_and_of_a_sidecar_in_any() {
         let events = json!([
             said("shop", "web", "(combined from similar events): new", "2026-01-01T00:00:02Z"),
             said("shop", "web", "old", "2026-01-01T00:00:01Z"),
             said("shop", "orders", "quota", "2026-01-01T00:00:03Z"),
             said("elsewhere", "x", "no", "2026-01-01T00:00:03Z"),
+            said("elsewhere", "y", BY_POLICY, "2026-01-01T00:00:04Z"),
         ]);
         let labels = [("kith.dev/inject".to_owned(), "enabled".to_owned())].into();
         let shop = Namespace { name: "shop".into(), labels, ..Namespace::default() };
         let elsewhere = Namespace { name: "elsewhere".into(), ..Namespace::default() };
-        let refused = latest(&in_order(serde_json::from_value(events).unwrap()), &[shop, elsewhere]);
+        let refused = latest(&in_order(serde_json::from_value(events).unwrap()), "kith", &[shop, elsewhere]);
         let told: Vec<_> = refused.iter().map(|it| format!("{}: {}", it.owner(), it.message)).collect();
-        assert_eq!(told, ["ReplicaSet shop/orders: quota", "ReplicaSet shop/web: new"]);
+        let policy = format!("ReplicaSet elsewhere/y: {BY_POLICY}");
+        assert_eq!(told, [policy.as_str(), "ReplicaSet shop/orders: quota", "ReplicaSet shop/web: new"]);
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub(super) fn in_pods() -> Vec<Fault> {
         (
             "pods-injected",
             Warning,
-            "shop/web-0 started before",
+            "shop/web-0 has no sidecar",
             with(|it| it.pods.as_mut().unwrap()[0].in_mesh = false),
         ),
         (
