@@ -1,9 +1,10 @@
 //! Statuses at a real API server: what its users see there. Run as the tests of `source::kubernetes` are.
 
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
 use kith_runtime::{Clock, Tasks};
 use kube::Api;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -46,6 +47,18 @@ impl Writing {
         );
         tasks.spawn(writer.run());
         Self { namespace, ground, running, acks, _tasks: tasks }
+    }
+
+    /// Takes away the pods that other tests left here: a quarantine waits for those too.
+    async fn alone(&self) {
+        let world = self.running.worlds.now();
+        for left in world.workloads().filter(|workload| workload.namespace != self.namespace) {
+            let pods = Api::<Pod>::namespaced(self.ground.client.clone(), &left.namespace);
+            // No kubelet is there to say that it has ended.
+            pods.delete(left.pod().unwrap(), &DeleteParams::default().grace_period(0)).await.unwrap();
+        }
+        let is_so = |world: &Arc<World>| world.workloads().all(|workload| workload.namespace == self.namespace);
+        self.running.world("no pod of another test", is_so).await;
     }
 
     /// A pod of the mesh.
@@ -151,6 +164,7 @@ async fn a_real_api_server_shows_when_a_policy_is_in_force_and_is_written_to_no_
 async fn a_real_api_server_shows_what_is_wrong_with_an_object_and_tells_it_in_one_event() {
     // K26, with fieldValidation=Ignore and no webhook.
     let writing = Writing::new("refused").await;
+    writing.alone().await;
     let shop = writing.namespace.as_str();
     let sidecar = writing.acks.connect(&writing.pod("web").await);
     writing.ground.apply(&policy(shop, "misspelt", &[json!({ "sourcs": [] })])).await;
