@@ -57,7 +57,8 @@ impl Writing {
             // No kubelet is there to say that it has ended.
             pods.delete(left.pod().unwrap(), &DeleteParams::default().grace_period(0)).await.unwrap();
         }
-        let is_so = |world: &Arc<World>| world.workloads().all(|workload| workload.namespace == self.namespace);
+        let is_so =
+            |world: &Arc<World>| world.workloads().all(|workload| workload.namespace == self.namespace);
         self.running.world("no pod of another test", is_so).await;
     }
 
