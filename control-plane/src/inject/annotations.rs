@@ -15,7 +15,7 @@ use super::settings::{LogLevel, Resources, Settings};
 
 const PREFIX: &str = "config.kith.dev/";
 /// Written by the injector: the version that injected.
-pub(super) const INJECTED: &str = "config.kith.dev/injected";
+pub(crate) const INJECTED: &str = "config.kith.dev/injected";
 const SKIP_INBOUND: &str = "skip-inbound-ports";
 const SKIP_OUTBOUND: &str = "skip-outbound-ports";
 const KNOWN: [&str; 8] = [

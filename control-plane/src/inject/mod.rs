@@ -34,7 +34,7 @@ use std::fmt;
 use kith_proto::pod::{Probes, SIDECAR_CONTAINER};
 use serde_json::Value;
 
-pub(crate) use self::annotations::{known_annotations, misread as misread_annotations};
+pub(crate) use self::annotations::{INJECTED, known_annotations, misread as misread_annotations};
 pub use self::check::{check_ephemeral, check_pod, check_update};
 pub use self::document::{DocumentRefusal, Outcome, Report, inject_document};
 pub use self::hook_nonce::{HookNonce, NoRandomness};
@@ -47,7 +47,7 @@ pub use self::settings::{
     Amounts, InjectorConfig, LogLevel, NoLogLevel, PullPolicy, Resources, Settings, SettingsError,
 };
 
-use self::annotations::{INJECTED, Wishes};
+use self::annotations::Wishes;
 use self::at::At;
 use self::kept::Kept;
 use self::probes::Rewriting;

@@ -25,5 +25,5 @@ mod server;
 mod testing;
 
 pub(crate) use certificates::Certificates;
-pub(crate) use registration::{Owner, Registration};
+pub(crate) use registration::{INJECTOR, Owner, Registration, VALIDATOR};
 pub(crate) use server::{Installed, Webhook};

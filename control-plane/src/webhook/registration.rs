@@ -26,8 +26,8 @@ use tracing::{info, warn};
 use crate::kubernetes::FIELD_MANAGER;
 
 /// The configuration of the injector, which also owns what the control plane makes for it.
-const INJECTOR: &str = "kith-injector";
-const VALIDATOR: &str = "kith-validator";
+pub(crate) const INJECTOR: &str = "kith-injector";
+pub(crate) const VALIDATOR: &str = "kith-validator";
 /// Before a patch that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
 

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kith_policy::document::{GROUP, VERSION};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -154,7 +155,7 @@ impl Question {
             (Self::Pods, ("", "v1", "pods", "" | "resize"), "UPDATE") => Some(About::ChangedPod),
             (
                 Self::Policies,
-                ("kith.dev", "v1alpha1", "authorizationpolicies" | "quarantines", ""),
+                (GROUP, VERSION, "authorizationpolicies" | "quarantines", ""),
                 "CREATE" | "UPDATE",
             ) => Some(About::OurObject),
             (Self::Namespaces, ("", "v1", "namespaces", ""), "CREATE") => Some(About::NewNamespace),

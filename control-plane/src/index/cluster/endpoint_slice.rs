@@ -16,7 +16,7 @@ pub(super) const MOST_PORTS: usize = 256;
 /// A uid has 36 characters. Whoever writes a slice may write anything for one.
 const MOST_UID_BYTES: usize = 64;
 
-const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+pub(crate) const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
 /// One slice of the endpoints of a service, all of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]

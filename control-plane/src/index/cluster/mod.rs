@@ -29,7 +29,7 @@ use std::collections::BTreeSet;
 
 use kith_identity::TrustDomain;
 
-pub(crate) use endpoint_slice::EndpointSlice;
+pub(crate) use endpoint_slice::{EndpointSlice, SERVICE_LABEL};
 pub(crate) use facts::{Facts, ObjectFacts};
 pub(crate) use key::{Key, Unreadable};
 pub(crate) use namespace::NamespaceObject;

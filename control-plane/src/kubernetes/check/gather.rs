@@ -12,8 +12,6 @@ mod webhooks;
 
 use std::time::SystemTime;
 
-use k8s_openapi::Metadata;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
@@ -22,6 +20,7 @@ use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{ClusterResourceScope, Metadata, NamespaceResourceScope};
 use kith_policy::document::VERSION;
 use kith_proto::v1;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams};
@@ -33,12 +32,14 @@ use serde_json::Value;
 use super::Stage;
 use super::facts::{ApiVersion, Deployment, Facts, Known, Namespace, Quarantine, Right, Rule};
 use super::rights::{Wanted, wanted};
+use crate::index::cluster::SERVICE_LABEL;
 use crate::kubernetes::error::{Access, ClusterError, answer};
 use crate::kubernetes::installation::{CONTROL_PLANE, Installation};
+use crate::webhook::{INJECTOR, VALIDATOR};
 
 const DEFINITIONS: [&str; 2] = ["authorizationpolicies.kith.dev", "quarantines.kith.dev"];
-pub(super) const INJECTOR: &str = "kith-injector";
-pub(super) const VALIDATOR: &str = "kith-validator";
+const CLUSTER_ROLES: &str = "clusterroles.rbac.authorization.k8s.io";
+const CLUSTER_ROLE_BINDINGS: &str = "clusterrolebindings.rbac.authorization.k8s.io";
 /// Objects in one page of an answer.
 const PAGE: u32 = 500;
 /// Pages of one list: who has more pods is told that they were not all seen.
@@ -188,7 +189,7 @@ impl Installation {
         }
         let slices: Api<EndpointSlice> = Api::namespaced(self.client.clone(), &self.namespace);
         let access = Access::within(&self.namespace, "list", "endpointslices.discovery.k8s.io");
-        let of_service = ListParams::default().labels(&format!("kubernetes.io/service-name={CONTROL_PLANE}"));
+        let of_service = ListParams::default().labels(&format!("{SERVICE_LABEL}={CONTROL_PLANE}"));
         let slices = told(answer(&access, slices.list(&of_service)).await)?;
         let endpoints = slices.items.iter().flat_map(|slice| slice.endpoints.iter().flatten());
         let ready = endpoints.filter(|it| it.conditions.as_ref().and_then(|it| it.ready).unwrap_or(true));
@@ -196,9 +197,7 @@ impl Installation {
     }
 
     async fn role(&self) -> Known<Option<Vec<Rule>>> {
-        let api: Api<ClusterRole> = Api::all(self.client.clone());
-        let access = Access::everywhere("get", "clusterroles.rbac.authorization.k8s.io");
-        let stored = told(answer(&access, api.get_opt(CONTROL_PLANE)).await)?;
+        let stored: Option<ClusterRole> = self.cluster_wide(CONTROL_PLANE, CLUSTER_ROLES).await?;
         let rule = |it: k8s_openapi::api::rbac::v1::PolicyRule| Rule {
             groups: it.api_groups.unwrap_or_default(),
             resources: it.resources.unwrap_or_default(),
@@ -208,6 +207,20 @@ impl Installation {
         Ok(stored.map(|role| role.rules.into_iter().flatten().map(rule).collect()))
     }
 
+    /// An object that belongs to no namespace.
+    async fn cluster_wide<K>(&self, name: &str, resource: &'static str) -> Known<Option<K>>
+    where
+        K: k8s_openapi::Resource<Scope = ClusterResourceScope>
+            + Metadata<Ty = ObjectMeta>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+    {
+        let api: Api<K> = Api::all(self.client.clone());
+        told(answer(&Access::everywhere("get", resource), api.get_opt(name)).await)
+    }
+
+    /// One of the installation's namespace.
     async fn own<K>(&self, name: &str, resource: &'static str) -> Known<Option<K>>
     where
         K: k8s_openapi::Resource<Scope = NamespaceResourceScope>

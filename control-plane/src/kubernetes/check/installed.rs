@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::Judgement;
 use super::Outcome::Error;
 use super::facts::{Deployment, Facts};
-use super::gather::VALIDATOR;
 use super::role;
 use crate::crd;
+use crate::webhook::VALIDATOR;
 
 /// The webhook that a policy is shown to.
 const ASKED: &str = "policies.kith.dev";

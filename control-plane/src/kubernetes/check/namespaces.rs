@@ -6,12 +6,12 @@ use std::time::SystemTime;
 use super::Judgement;
 use super::Outcome::{Error, Warning};
 use super::facts::{Facts, Namespace};
-use super::gather::INJECTOR;
 use super::kubernetes::POD_SECURITY;
 use crate::index::Posture;
 use crate::index::cluster::NamespaceObject;
 use crate::index::cluster::vocabulary::namespace_mistakes;
 use crate::inject::{INJECT_LABEL, NamespaceFacts};
+use crate::webhook::INJECTOR;
 
 /// The levels that forbid to add NET_ADMIN.
 const STRICT: [&str; 2] = ["baseline", "restricted"];

@@ -1,5 +1,7 @@
 //! What whoever checks, installs or asks needs, in the words of roles. Owns the lists; Kubernetes is asked about each.
 
+use kith_policy::document::GROUP;
+
 use super::Stage;
 use super::facts::Facts;
 
@@ -79,10 +81,10 @@ const TO_ASK: &[Wanted] = &[
     Wanted::everywhere("list", "", "namespaces").of(VIEWER),
     Wanted::everywhere("list", "", "serviceaccounts").of(VIEWER),
     Wanted::everywhere("list", "", "events").of(VIEWER),
-    Wanted::everywhere("list", "kith.dev", "authorizationpolicies").of(VIEWER),
-    Wanted::everywhere("list", "kith.dev", "quarantines").of(VIEWER),
-    Wanted::everywhere("create", "kith.dev", "quarantines").of(OPERATOR),
-    Wanted::everywhere("delete", "kith.dev", "quarantines").of(OPERATOR),
+    Wanted::everywhere("list", GROUP, "authorizationpolicies").of(VIEWER),
+    Wanted::everywhere("list", GROUP, "quarantines").of(VIEWER),
+    Wanted::everywhere("create", GROUP, "quarantines").of(OPERATOR),
+    Wanted::everywhere("delete", GROUP, "quarantines").of(OPERATOR),
 ];
 
 /// To see who would lose the control plane.

@@ -1,7 +1,11 @@
 //! What the control plane may do, held against what it needs: neither less, or it stops working, nor more, or whoever takes
 //! it over has more. Owns the list, which a test compares with the chart's.
 
+use kith_policy::document::GROUP;
+use kith_proto::pod::TRUST_CONFIG_MAP;
+
 use super::facts::Rule;
+use crate::webhook::{INJECTOR, VALIDATOR};
 
 /// One right: API group, resource, verbs, and the names that it is limited to.
 type Need = (&'static str, &'static str, &'static [&'static str], Option<&'static str>);
@@ -18,16 +22,16 @@ pub(super) const NEEDED: &[Need] = &[
     ("", "namespaces", WATCH, None),
     ("", "serviceaccounts", WATCH, None),
     ("discovery.k8s.io", "endpointslices", WATCH, None),
-    ("kith.dev", "authorizationpolicies", READ, None),
-    ("kith.dev", "quarantines", READ, None),
-    ("kith.dev", "authorizationpolicies/status", &["patch"], None),
-    ("kith.dev", "quarantines/status", &["patch"], None),
+    (GROUP, "authorizationpolicies", READ, None),
+    (GROUP, "quarantines", READ, None),
+    (GROUP, "authorizationpolicies/status", &["patch"], None),
+    (GROUP, "quarantines/status", &["patch"], None),
     ("events.k8s.io", "events", &["create"], None),
     ("authentication.k8s.io", "tokenreviews", &["create"], None),
     ("", "configmaps", &["create"], None),
-    ("", "configmaps", KEEP_OR_REPLACE, Some("kith-trust")),
-    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", KEEP, Some("kith-injector")),
-    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", KEEP, Some("kith-validator")),
+    ("", "configmaps", KEEP_OR_REPLACE, Some(TRUST_CONFIG_MAP)),
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", KEEP, Some(INJECTOR)),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", KEEP, Some(VALIDATOR)),
 ];
 
 /// One sentence for each right that is missing, and for each that is not needed.

@@ -1,61 +1,30 @@
 //! What an earlier installation may have left that is the cluster's.
 
-use k8s_openapi::Metadata;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Api;
-use serde::de::DeserializeOwned;
 
 use super::super::facts::Known;
-use super::{INJECTOR, VALIDATOR, told};
-use crate::kubernetes::error::{Access, answer};
+use super::webhooks::{MUTATING, VALIDATING};
+use super::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES};
 use crate::kubernetes::installation::{CONTROL_PLANE, Installation};
+use crate::webhook::{INJECTOR, VALIDATOR};
 
 impl Installation {
     pub(super) async fn leftovers(&self) -> Known<Vec<String>> {
+        let role: Option<ClusterRole> = self.cluster_wide(CONTROL_PLANE, CLUSTER_ROLES).await?;
+        let binding: Option<ClusterRoleBinding> =
+            self.cluster_wide(CONTROL_PLANE, CLUSTER_ROLE_BINDINGS).await?;
+        let injector: Option<MutatingWebhookConfiguration> = self.cluster_wide(INJECTOR, MUTATING).await?;
+        let validator: Option<ValidatingWebhookConfiguration> =
+            self.cluster_wide(VALIDATOR, VALIDATING).await?;
         let there = [
-            (
-                "ClusterRole",
-                CONTROL_PLANE,
-                self.is_there::<ClusterRole>(CONTROL_PLANE, "clusterroles").await?,
-            ),
-            (
-                "ClusterRoleBinding",
-                CONTROL_PLANE,
-                self.is_there::<ClusterRoleBinding>(CONTROL_PLANE, "clusterrolebindings").await?,
-            ),
-            (
-                "MutatingWebhookConfiguration",
-                INJECTOR,
-                self.is_there::<MutatingWebhookConfiguration>(INJECTOR, "mutatingwebhookconfigurations")
-                    .await?,
-            ),
-            (
-                "ValidatingWebhookConfiguration",
-                VALIDATOR,
-                self.is_there::<ValidatingWebhookConfiguration>(VALIDATOR, "validatingwebhookconfigurations")
-                    .await?,
-            ),
+            role.map(|_| format!("ClusterRole {CONTROL_PLANE}")),
+            binding.map(|_| format!("ClusterRoleBinding {CONTROL_PLANE}")),
+            injector.map(|_| format!("MutatingWebhookConfiguration {INJECTOR}")),
+            validator.map(|_| format!("ValidatingWebhookConfiguration {VALIDATOR}")),
         ];
-        Ok(there
-            .iter()
-            .filter(|(_, _, there)| *there)
-            .map(|(kind, name, _)| format!("{kind} {name}"))
-            .collect())
-    }
-
-    async fn is_there<K>(&self, name: &str, resource: &'static str) -> Known<bool>
-    where
-        K: k8s_openapi::Resource<Scope = k8s_openapi::ClusterResourceScope>
-            + Metadata<Ty = ObjectMeta>
-            + Clone
-            + DeserializeOwned
-            + std::fmt::Debug,
-    {
-        let api: Api<K> = Api::all(self.client.clone());
-        Ok(told(answer(&Access::everywhere("get", resource), api.get_opt(name)).await)?.is_some())
+        Ok(there.into_iter().flatten().collect())
     }
 }

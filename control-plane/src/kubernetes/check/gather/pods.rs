@@ -11,11 +11,9 @@ use super::super::facts::{Known, Namespace, Pod};
 use super::super::namespaces::is_labelled;
 use super::all;
 use crate::index::cluster::vocabulary::is_ours;
-use crate::inject::INJECT_LABEL;
+use crate::inject::{INJECT_LABEL, INJECTED};
 use crate::kubernetes::error::Access;
 use crate::kubernetes::installation::Installation;
-
-const INJECTED: &str = "config.kith.dev/injected";
 
 impl Installation {
     pub(super) async fn all_pods(&self) -> Known<Vec<core::Pod>> {

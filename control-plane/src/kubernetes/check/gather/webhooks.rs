@@ -11,16 +11,17 @@ use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 
 use super::super::facts::{Known, Webhooks};
-use super::{INJECTOR, VALIDATOR, told};
 use crate::kubernetes::error::{Access, ClusterError, answer};
 use crate::kubernetes::installation::Installation;
 use crate::kubernetes::kinds::AUTHORIZATION_POLICY;
+use crate::webhook::{INJECTOR, VALIDATOR};
+
+pub(super) const MUTATING: &str = "mutatingwebhookconfigurations.admissionregistration.k8s.io";
+pub(super) const VALIDATING: &str = "validatingwebhookconfigurations.admissionregistration.k8s.io";
 
 impl Installation {
     pub(super) async fn injector(&self) -> Known<Option<Webhooks>> {
-        let api: Api<MutatingWebhookConfiguration> = Api::all(self.client.clone());
-        let access = Access::everywhere("get", "mutatingwebhookconfigurations.admissionregistration.k8s.io");
-        let stored = told(answer(&access, api.get_opt(INJECTOR)).await)?;
+        let stored = self.cluster_wide(INJECTOR, MUTATING).await?;
         let each = |it: MutatingWebhookConfiguration| {
             webhooks(it.webhooks.into_iter().flatten().map(|webhook| (webhook.name, webhook.client_config)))
         };
@@ -28,10 +29,7 @@ impl Installation {
     }
 
     pub(super) async fn validator(&self) -> Known<Option<Webhooks>> {
-        let api: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
-        let access =
-            Access::everywhere("get", "validatingwebhookconfigurations.admissionregistration.k8s.io");
-        let stored = told(answer(&access, api.get_opt(VALIDATOR)).await)?;
+        let stored = self.cluster_wide(VALIDATOR, VALIDATING).await?;
         let each = |it: ValidatingWebhookConfiguration| {
             webhooks(it.webhooks.into_iter().flatten().map(|webhook| (webhook.name, webhook.client_config)))
         };
