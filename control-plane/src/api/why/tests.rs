@@ -13,6 +13,9 @@ use crate::index::workloads_from_wire;
 use crate::observed::Denial;
 use crate::testing::{ALLOW_ORDERS, demo_workloads, id, trust_domain};
 
+mod found;
+mod quarantined;
+
 const ID: &str = "0123456789abcdef0123456789abcdef";
 const DENY: &str = "\
 apiVersion: kith.dev/v1alpha1
@@ -210,58 +213,6 @@ fn a_denial_by_a_rule_names_the_rule_and_its_place_and_suggests_no_allow() {
     assert!(answer.suggestion.contains("DELETE"), "{}", answer.suggestion);
 }
 
-#[test]
-fn a_quarantine_is_lifted_and_not_allowed_around() {
-    let denied = line("POST", "/charge/7", "quarantined");
-    let open = world(&[ALLOW_ORDERS]);
-    let cut = open.quarantine(&id("orders"), UNIX_EPOCH, &Arc::from("it scans")).unwrap();
-    for answer in [answer_to(&cut, &denied), answer_to_own(&cut, &outbound(&denied))] {
-        assert_eq!((answer.suggestion.as_str(), answer.allowed_now), ("", false));
-        for part in ["/sa/orders is quarantined (it scans)", "kith quarantine remove orders"] {
-            assert!(answer.no_suggestion.contains(part), "{}", answer.no_suggestion);
-        }
-    }
-    // A default denial of somebody who was quarantined since.
-    let answer = answer_to(&cut, &line("DELETE", "/charge/7", "default_deny"));
-    assert!(answer.no_suggestion.contains("kith quarantine remove orders"), "{}", answer.no_suggestion);
-}
-
-#[test]
-fn a_quarantine_that_was_lifted_is_judged_again_whichever_side_had_refused() {
-    let open = world(&[ALLOW_ORDERS]);
-    let denied = |path| line("POST", path, "quarantined");
-    for (path, allowed) in [("/charge/7", true), ("/refund", false)] {
-        for answer in [answer_to(&open, &denied(path)), answer_to_own(&open, &outbound(&denied(path)))] {
-            assert_eq!((answer.allowed_now, answer.judged), (allowed, true), "{}", answer.no_suggestion);
-            assert_eq!(answer.suggestion.contains("/refund"), !allowed);
-        }
-    }
-    // A sidecar speaks for its own workload, and the policies of others are not known here.
-    let elsewhere = {
-        let mut line = outbound(&denied("/charge/7"));
-        line["kith.destination.identity"] = "spiffe://far.example/ns/a/sa/b".into();
-        line
-    };
-    for answer in [answer_to(&open, &outbound(&denied("/charge/7"))), answer_to_own(&open, &elsewhere)] {
-        assert_eq!((answer.allowed_now, answer.judged), (false, false));
-        assert!(answer.no_suggestion.contains("lifted since"), "{}", answer.no_suggestion);
-    }
-}
-
-#[test]
-fn a_session_that_a_quarantine_refused_is_not_said_to_be_let_in_while_it_holds() {
-    let mut refused = line("", "", "quarantined");
-    refused["event"] = "session_refused".into();
-    for field in ["kith.source.identity", "kith.destination.identity"] {
-        refused.as_object_mut().unwrap().remove(field);
-    }
-    let open = world(&[ALLOW_ORDERS]);
-    let cut = open.quarantine(&id("orders"), UNIX_EPOCH, &Arc::from("it scans")).unwrap();
-    let answer = answer_to(&cut, &refused);
-    assert!(answer.no_suggestion.contains("kith quarantine remove orders"), "{}", answer.no_suggestion);
-    assert!(answer_to(&open, &refused).no_suggestion.contains("lifted since"));
-}
-
 /// The same call, let through by a posture that only watches.
 fn observed(line: &Value) -> Value {
     let mut line = line.clone();
@@ -346,65 +297,4 @@ fn a_line_that_cannot_be_read_or_judged_is_shown_without_a_guess() {
         "{}",
         answer.no_suggestion
     );
-}
-
-#[test]
-fn an_id_is_whole_or_a_beginning_that_names_one_denial() {
-    let observed = Observed::default();
-    let other = ID.replace("0123456789abcdef0", "0123456789abcdef1");
-    report(&observed, "payments", ID, Some("orders"), &line("GET", "/", "default_deny"));
-    report(&observed, "payments", &other, Some("orders"), &line("GET", "/", "default_deny"));
-    for beginning in [ID, &ID[..17], &ID.to_uppercase()] {
-        assert_eq!(why(&world(&[]), &observed, &IssuedSvids::default(), beginning).unwrap().id, ID);
-    }
-    let table = [
-        (&ID[..16], Code::FailedPrecondition, "2 denials begin with"),
-        (&ID[..8], Code::FailedPrecondition, "give more of the digits"),
-        ("ffffffff", Code::NotFound, "no denial that is kept begins with ffffffff"),
-        (&ID[..7], Code::InvalidArgument, "the first 8 or more"),
-        ("", Code::InvalidArgument, "is not a denial id"),
-        (&format!("{ID}0"), Code::InvalidArgument, "is not a denial id"),
-        ("0123456\u{ff11}", Code::InvalidArgument, "is not a denial id"),
-        ("\u{1b}[2J\u{1b}[2J", Code::InvalidArgument, "\\u{1b}"),
-        ("../../../etc/passwd", Code::InvalidArgument, "is not a denial id"),
-    ];
-    for (beginning, code, text) in table {
-        let status = status(&observed, beginning);
-        assert_eq!(status.code(), code, "{status}");
-        assert!(status.message().contains(text), "{status} does not say {text:?}");
-    }
-}
-
-#[test]
-fn of_two_reports_of_one_refusal_that_of_the_side_which_decided_counts() {
-    let mut hearsay = line("GET", "/", "refused_by_peer");
-    hearsay["kith.direction"] = "outbound".into();
-    let decided = line("GET", "/", "default_deny");
-    // Whichever of the two comes first, in time or in order.
-    for (caller, decider) in [("orders", "payments"), ("payments", "orders")] {
-        let observed = Observed::default();
-        report(&observed, caller, ID, Some(caller), &hearsay);
-        assert_eq!(
-            why(&world(&[]), &observed, &IssuedSvids::default(), ID).unwrap().reporter,
-            id(caller).to_string()
-        );
-        report(&observed, decider, ID, Some(caller), &decided);
-        assert_eq!(
-            why(&world(&[]), &observed, &IssuedSvids::default(), ID).unwrap().reporter,
-            id(decider).to_string()
-        );
-    }
-}
-
-#[test]
-fn whoever_puts_a_line_of_its_own_under_anothers_denial_is_not_believed_but_named() {
-    let observed = Observed::default();
-    report(&observed, "payments", ID, Some("intruder"), &line("GET", "/", "default_deny"));
-    report(&observed, "intruder", ID, Some("payments"), &line("GET", "/", "default_deny"));
-    let status = status(&observed, ID);
-    assert_eq!(status.code(), Code::FailedPrecondition);
-    for reporter in ["payments", "intruder"] {
-        let reporter: SpiffeId = id(reporter);
-        assert!(status.message().contains(reporter.as_str()), "{status}");
-    }
 }
