@@ -5,6 +5,9 @@ use std::fmt;
 
 use kith_identity::svid::Serial;
 
+/// Ends whatever a refusal says when the call had been sent before: whoever repeats it should know.
+pub const UNDER_WAY: &str = "; the call was under way and may have reached its destination";
+
 const OWN: &str = "this workload itself is quarantined";
 const HOLDER: &str = "the holder of the svid ";
 const IS_CUT_OFF: &str = " is quarantined";
@@ -21,6 +24,7 @@ pub enum Quarantined {
 impl Quarantined {
     /// Whom a sentence is about; `None` when it is about an identity, or is none of these.
     pub fn parse(sentence: &str) -> Option<Self> {
+        let sentence = sentence.strip_suffix(UNDER_WAY).unwrap_or(sentence);
         if sentence == OWN {
             return Some(Self::Own);
         }
@@ -45,7 +49,9 @@ mod tests {
     #[test]
     fn what_is_said_of_a_workload_is_read_as_it_was_meant() {
         for quarantined in [Quarantined::Own, Quarantined::Holder(Serial::parse("7b17").unwrap())] {
-            assert_eq!(Quarantined::parse(&quarantined.to_string()), Some(quarantined));
+            assert_eq!(Quarantined::parse(&quarantined.to_string()), Some(quarantined.clone()));
+            let sent_before = format!("{quarantined}{UNDER_WAY}");
+            assert_eq!(Quarantined::parse(&sent_before), Some(quarantined));
         }
     }
 

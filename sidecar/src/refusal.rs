@@ -5,6 +5,7 @@ use std::fmt;
 
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
+use kith_proto::quarantined::UNDER_WAY;
 
 use crate::random;
 
@@ -90,7 +91,7 @@ impl Refusal {
 
     /// The same, for a call that may have reached its destination: whoever repeats it should know.
     pub(crate) fn under_way(mut self) -> Self {
-        self.detail.push_str("; the call was under way and may have reached its destination");
+        self.detail.push_str(UNDER_WAY);
         self
     }
 

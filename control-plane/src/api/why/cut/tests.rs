@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use kith_proto::quarantined::UNDER_WAY;
 use serde_json::{Value, json};
 
 use super::*;
@@ -89,6 +90,7 @@ fn where_the_pod_of_a_refusal_is_not_known_nobody_is_said_to_be_let_in() {
     for (issued, line) in [
         // The caller's own sidecar refused before any session; or the svid ended since.
         (svids(), line("outbound", "quarantined", SELF, None)),
+        (svids(), line("outbound", "quarantined", &format!("{SELF}{UNDER_WAY}"), None)),
         (forgotten.clone(), line("inbound", "quarantined", HELD, Some(["0d00", "7b17"]))),
     ] {
         let answer = ask(&web_0_is_cut(), &issued, &line);
