@@ -3,7 +3,7 @@
 //! (admission, `kith inject`) and what carries the answer is not its business.
 //!
 //! ```text
-//! namespace ─► left alone? ─► kept (of an earlier injection) ─► rules ─► annotations ─► probes ─► containers ─► patch
+//! namespace ─► left alone? ─► kept (of an earlier injection) ─► annotations ─► rules ─► probes ─► containers ─► patch
 //!                  └─► nothing        └──────── any of them refuses: field, value, what to do ────────┘
 //! ```
 //!
@@ -28,6 +28,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod token_mount;
+mod workload_api;
 
 use std::fmt;
 
@@ -38,16 +39,17 @@ pub(crate) use self::annotations::{INJECTED, known_annotations, misread as misre
 pub use self::check::{check_ephemeral, check_pod, check_update};
 pub use self::document::{DocumentRefusal, Outcome, Report, inject_document};
 pub use self::hook_nonce::{HookNonce, NoRandomness};
+pub(crate) use self::namespace::{CLUSTERS_OWN, PERMIT_SKIP_INBOUND, PERMIT_SKIP_OUTBOUND};
 pub use self::namespace::{INJECT_LABEL, Membership, NamespaceFacts};
-pub(crate) use self::namespace::{PERMIT_SKIP_INBOUND, PERMIT_SKIP_OUTBOUND};
 pub use self::patch::Operation;
 pub use self::quantity::{NoQuantity, Quantity};
 pub use self::refusal::Refusal;
+pub(crate) use self::settings::key_exchange;
 pub use self::settings::{
     Amounts, InjectorConfig, LogLevel, NoLogLevel, PullPolicy, Resources, Settings, SettingsError,
 };
 
-use self::annotations::Wishes;
+use self::annotations::{WORKLOAD_API, Wishes};
 use self::at::At;
 use self::kept::Kept;
 use self::probes::Rewriting;
@@ -171,16 +173,21 @@ fn injected(
     let (init, containers) = (spec.get("initContainers").list()?, spec.get("containers").list()?);
     let init: Vec<At<'_>> = init.into_iter().filter(|found| !kept.has(found.value())).collect();
     let ephemeral = spec.get("ephemeralContainers").list()?;
-    rules::check(&spec, &[&init[..], &containers, &ephemeral].concat())?;
+    let annotations = metadata.get("annotations");
+    let wishes = Wishes::read(&annotations, namespace, settings)?;
+    let others = [&init[..], &containers].concat();
+    let field = annotations.get(WORKLOAD_API);
+    workload_api::check_names(field.path(), &wishes.workload_api, &others)?;
+    rules::check(&spec, &others, &ephemeral, &wishes)?;
     resolver::check(&spec, settings)?;
     let Some(first) = containers.first() else {
         return Err(spec.get("containers").refuse("a pod has at least one container"));
     };
-    let wishes = Wishes::read(&metadata.get("annotations"), namespace, settings)?;
     let rewriting = Rewriting::new(&spec, &kept.probes, &wishes.redirect.skip_inbound, nonce)?;
     let mut asked = Probes::new();
     let mut rewritten = |found: &[At<'_>]| {
-        found.iter().map(|found| rewriting.container(found, &mut asked)).collect::<Result<Vec<_>, _>>()
+        let each = |found| wishes.given(found, rewriting.container(found, &mut asked)?);
+        found.iter().map(each).collect::<Result<Vec<_>, _>>()
     };
     let (init, containers) = (rewritten(&init)?, rewritten(&containers)?);
     let redirect = kept::over(
@@ -200,7 +207,7 @@ fn injected(
     member["spec"]["containers"] = containers.into();
     // K6: the redirect is in place, and the sidecar has started, before anything of the user's runs.
     member["spec"]["initContainers"] = [redirect, sidecar].into_iter().chain(init).collect();
-    member["spec"]["volumes"] = volumes(&spec, kept.sidecar.is_some())?;
+    member["spec"]["volumes"] = volumes(&spec, containers::volumes(&wishes), kept.sidecar.is_some())?;
     let annotations = &mut member["metadata"]["annotations"];
     annotations[INJECTED] = settings.version.as_str().into();
     for key in DEFAULT_CONTAINER {
@@ -212,8 +219,7 @@ fn injected(
 }
 
 /// The pod's volumes and ours. Before the first injection, ours are nobody else's.
-fn volumes(spec: &At<'_>, before: bool) -> Result<Value, Refusal> {
-    let mut ours = containers::volumes().to_vec();
+fn volumes(spec: &At<'_>, mut ours: Vec<Value>, before: bool) -> Result<Value, Refusal> {
     let mut all = Vec::new();
     for volume in spec.get("volumes").list()? {
         let name = volume.get("name");

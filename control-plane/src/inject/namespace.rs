@@ -10,6 +10,9 @@ use super::refusal::Refusal;
 
 /// On a namespace: whether its pods become members. On a pod: whether it stays outside.
 pub const INJECT_LABEL: &str = "kith.dev/inject";
+/// The namespace of what the cluster itself runs on. It is never injected, as that of the installation never is: the
+/// chart's webhooks ask about neither.
+pub(crate) const CLUSTERS_OWN: &str = "kube-system";
 /// On a namespace: ports of their own that its pods may leave out.
 pub(crate) const PERMIT_SKIP_INBOUND: &str = "config.kith.dev/permit-skip-inbound-ports";
 /// On a namespace: ports elsewhere that its pods may leave out.

@@ -13,23 +13,10 @@ use tracing::warn;
 
 use crate::kubernetes::{FIELD_MANAGER, unless_gone};
 
-/// What follows a write that failed.
-#[derive(Debug, PartialEq, Eq)]
-enum Next {
-    /// What is there refuses it: without that it is written.
-    Anew,
-    /// It is tried again later, as it is.
-    Later,
-}
-
-impl Next {
-    fn after(error: &kube::Error) -> Self {
-        match error {
-            // Nothing less than "invalid" is worth a deletion: a conflict, an overload or a missing right pass by.
-            kube::Error::Api(status) if status.code == 422 => Self::Anew,
-            _ => Self::Later,
-        }
-    }
+/// Whether what is there refuses the write: without it, it is written. Nothing less is worth a deletion: a conflict, an
+/// overload or a missing right pass by.
+fn is_invalid(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 422)
 }
 
 /// By server-side apply: our fields become as they should be whoever changed them, and those of others stay.
@@ -39,7 +26,7 @@ pub(super) async fn write(client: Client, namespace: &str, map: &ConfigMap) -> k
         Ok(written) => return Ok(written),
         Err(error) => error,
     };
-    if Next::after(&error) == Next::Later {
+    if !is_invalid(&error) {
         return Err(error);
     }
     let Some(there) = maps.get_opt(TRUST_CONFIG_MAP).await? else { return Err(error) };

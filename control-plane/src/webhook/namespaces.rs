@@ -14,13 +14,11 @@ use serde_json::Value;
 use crate::index::cluster::vocabulary::namespace_mistakes;
 use crate::index::cluster::{Key, NamespaceObject};
 use crate::index::{Posture, World};
-use crate::inject::INJECT_LABEL;
+use crate::inject::{CLUSTERS_OWN, INJECT_LABEL};
 
 /// An end of Observe that is later than this is one that nobody plans by.
 const FAR: Duration = Duration::from_hours(90 * 24);
 const DAY: Duration = Duration::from_hours(24);
-/// Never injected, as the namespace of the installation itself never is: the chart's webhooks do not ask about either.
-const CLUSTERS_OWN: &str = "kube-system";
 
 /// What is to be said of a namespace that may be stored, or why it may not. `before` is null where there was none, `own` is
 /// that of the installation.

@@ -74,7 +74,7 @@ pub(crate) struct Installed {
 struct Wrong(StatusCode, String);
 
 impl Webhook {
-    /// `tls` is from [`Certificates`](super::Certificates), `facts` and `worlds` from the source.
+    /// `tls` is from [`Certificates`](super::Certificates), `facts` is what the source saw, `worlds` what is in force.
     pub(crate) fn new(
         tls: WebServer,
         facts: watch::Receiver<Arc<Facts>>,

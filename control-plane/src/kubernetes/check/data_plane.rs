@@ -112,7 +112,7 @@ pub(super) fn versions(facts: &Facts) -> Judgement {
         causes.push(format!("the control plane is {}, and this command {}", status.version, facts.version));
     }
     let mut others: BTreeMap<&str, Vec<&Pod>> = BTreeMap::new();
-    for pod in pods.iter().filter(|pod| pod.in_mesh && pod.goes_on()) {
+    for pod in pods.iter().filter(|pod| pod.is_member()) {
         let version = pod.injected.as_deref().unwrap_or("unknown");
         if version != status.version {
             others.entry(version).or_default().push(pod);

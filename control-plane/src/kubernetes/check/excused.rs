@@ -12,7 +12,7 @@ use super::{Judgement, Outcome};
 
 /// Members that go on.
 fn members(facts: &Facts) -> impl Iterator<Item = &Pod> {
-    facts.pods.iter().flatten().filter(|pod| pod.in_mesh && pod.goes_on())
+    facts.pods.iter().flatten().filter(|pod| pod.is_member())
 }
 
 /// Who is excused in these facts.
@@ -37,7 +37,7 @@ impl Excused {
 
     /// Whether its sidecar is to be ready, and known to the control plane, by now.
     pub(super) fn is_settled(&self, pod: &Pod) -> bool {
-        pod.in_mesh && pod.goes_on() && !pod.is_starting(self.now) && self.cut_off(pod).is_none()
+        pod.is_member() && !pod.is_starting(self.now) && self.cut_off(pod).is_none()
     }
 
     /// Why nobody is to be reached by its sidecar, if so.

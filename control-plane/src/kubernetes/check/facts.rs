@@ -219,6 +219,11 @@ impl Pod {
         !self.over && !self.ending
     }
 
+    /// Whether it is in the mesh, and stays.
+    pub fn is_member(&self) -> bool {
+        self.in_mesh && self.goes_on()
+    }
+
     /// Whether it is too new for its sidecar to be known already. The two clocks are those of two machines: whose pod is
     /// made in the future, by more than this, is not new for as long as they differ.
     pub fn is_starting(&self, now: SystemTime) -> bool {

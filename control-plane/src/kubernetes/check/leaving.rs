@@ -59,7 +59,7 @@ pub(super) fn members(facts: &Facts) -> Judgement {
         Ok(pods) => pods,
         Err(reason) => return Judgement::unknown(reason),
     };
-    let members: Vec<&Pod> = pods.iter().filter(|pod| pod.in_mesh && pod.goes_on()).collect();
+    let members: Vec<&Pod> = pods.iter().filter(|pod| pod.is_member()).collect();
     let causes = named(&members, |pod| {
         format!("{} has a sidecar, which would refuse everything once its certificate ends", pod.full_name())
     });

@@ -10,7 +10,7 @@ use super::kubernetes::POD_SECURITY;
 use crate::index::Posture;
 use crate::index::cluster::NamespaceObject;
 use crate::index::cluster::vocabulary::namespace_mistakes;
-use crate::inject::{INJECT_LABEL, NamespaceFacts};
+use crate::inject::{CLUSTERS_OWN, INJECT_LABEL, NamespaceFacts};
 use crate::webhook::INJECTOR;
 
 /// The levels that forbid to add NET_ADMIN.
@@ -19,9 +19,6 @@ const STRICT: [&str; 2] = ["baseline", "restricted"];
 /// What is said of pods that a stricter level would refuse.
 const WARNING: [&str; 2] = ["pod-security.kubernetes.io/warn", "pod-security.kubernetes.io/audit"];
 
-/// Where the webhooks are not asked beside the control plane's own namespace, whatever the label says.
-const NEVER_INJECTED: &str = "kube-system";
-
 /// Whether its pods are to be in the mesh, and the webhooks asked about them.
 pub(super) fn is_injected(own: &str, namespace: &Namespace) -> bool {
     is_labelled(namespace) && !is_never_injected(own, &namespace.name)
@@ -29,7 +26,7 @@ pub(super) fn is_injected(own: &str, namespace: &Namespace) -> bool {
 
 /// Whether its label does nothing.
 pub(super) fn is_never_injected(own: &str, namespace: &str) -> bool {
-    [own, NEVER_INJECTED].contains(&namespace)
+    [own, CLUSTERS_OWN].contains(&namespace)
 }
 
 /// Whether somebody wrote that its pods are to be in the mesh.
@@ -110,7 +107,7 @@ pub(super) fn pod_security(facts: &Facts) -> Judgement {
 }
 
 fn has_members(facts: &Facts, namespace: &str) -> bool {
-    facts.pods.iter().flatten().any(|pod| pod.namespace == namespace && pod.in_mesh && pod.goes_on())
+    facts.pods.iter().flatten().any(|pod| pod.namespace == namespace && pod.is_member())
 }
 
 pub(super) fn observe_end(facts: &Facts) -> Judgement {

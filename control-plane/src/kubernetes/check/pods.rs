@@ -71,7 +71,7 @@ pub(super) fn left(facts: &Facts) -> Judgement {
         Ok(known) => known,
         Err(unknown) => return unknown,
     };
-    let left = pods.iter().filter(|pod| pod.in_mesh && pod.goes_on() && !labelled(&pod.namespace));
+    let left = pods.iter().filter(|pod| pod.is_member() && !labelled(&pod.namespace));
     let causes = named(&left.collect::<Vec<_>>(), |pod| {
         format!("{} has a sidecar, and its namespace has no label {INJECT_LABEL} any more", pod.full_name())
     });
@@ -161,7 +161,7 @@ pub(super) fn ready(facts: &Facts) -> Judgement {
         Err(reason) => return Judgement::unknown(reason),
     };
     let excused = Excused::of(facts);
-    let unready = |pod: &&Pod| pod.in_mesh && pod.goes_on() && !pod.sidecar_ready;
+    let unready = |pod: &&Pod| pod.is_member() && !pod.sidecar_ready;
     let (broken, others): (Vec<&Pod>, Vec<_>) =
         pods.iter().filter(unready).partition(|pod| excused.is_settled(pod));
     let causes = named(&broken, |pod| format!("the sidecar of {} is not ready", pod.full_name()));
