@@ -173,12 +173,23 @@ fn programmed(
         let message = format!("every call in the namespace is refused: {reason}");
         return Statement { kind: PROGRAMMED, holds: false, reason: "Overridden", message };
     }
+    if let Some(closed) = closed_pods(view.world, selected) {
+        return Statement { kind: PROGRAMMED, holds: false, reason: "Overridden", message: closed };
+    }
     let required = selected.iter().map(|(workload, since)| (*workload, Required::Snapshot(*since)));
     let nobody = match (selected, unmatched) {
         ([], [_, ..]) => unmatched.join("; "),
         _ => "no sidecar is selected now".to_owned(),
     };
     view.sidecars.roll(required).programmed(&nobody)
+}
+
+/// Those of the selected that no policy decides for: how many, and why the first of them.
+fn closed_pods(world: &World, selected: &[(&Workload, Revision)]) -> Option<String> {
+    let closed = selected.iter().filter_map(|(workload, _)| Some((workload, world.refuse_all(workload)?)));
+    let closed: Vec<_> = closed.collect();
+    let ((first, reason), count) = (closed.first()?, closed.len());
+    Some(format!("every call to {count} of the selected pods is refused, such as {}: {reason}", first.name))
 }
 
 fn selected<'a>(view: &View<'a>, key: &'a Key) -> impl Iterator<Item = (&'a Workload, Revision)> {

@@ -200,6 +200,18 @@ fn a_policy_in_a_closed_namespace_is_overridden() {
 }
 
 #[test]
+fn a_policy_decides_nothing_for_pods_that_are_closed_and_says_so() {
+    let mut ground = Ground::new(&["a"]);
+    ground.policy(1, &json!({ "rules": [{}] }));
+    let _a = ground.confirms("a");
+    ground.pod("large", &"x".repeat(1 << 20));
+    let told = told(&of(&ground).conditions);
+    let refused =
+        "Programmed=False/Overridden: every call to 1 of the selected pods is refused, such as shop/large: ";
+    assert!(told[1].starts_with(refused), "{told:?}");
+}
+
+#[test]
 fn a_label_of_any_text_fits_a_line_of_a_column() {
     let mut ground = Ground::new(&[]);
     ground.policy(1, &json!({ "targetRefs": [pods("x\n\u{1b}[2J")] }));
