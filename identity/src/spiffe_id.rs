@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::trust_domain::{TrustDomain, TrustDomainError};
+use crate::trust_domain::{TrustDomain, TrustDomainError, char_at};
 
 /// SPIFFE-ID §2.3: identities of up to 2048 bytes must be supported; longer ones we refuse.
 const MAX_BYTES: usize = 2048;
@@ -37,13 +37,18 @@ pub struct ServiceAccount<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpiffeIdError {
     /// SPIFFE-ID §2: the scheme is not `spiffe`.
-    #[error("a SPIFFE ID starts with \"spiffe://\"")]
-    Scheme,
+    #[error("a SPIFFE ID starts with \"spiffe://\"; byte {offset} is the first that differs")]
+    Scheme {
+        /// The first byte that differs.
+        offset: usize,
+    },
     /// SPIFFE-ID §2.3: too long.
-    #[error("the SPIFFE ID has {length} bytes, more than 2048")]
+    #[error("the SPIFFE ID has {length} bytes, more than 2048; byte {offset} is the first too many")]
     TooLong {
         /// Its length in bytes.
         length: usize,
+        /// The first byte too many.
+        offset: usize,
     },
     /// SPIFFE-ID §2.1: what is wrong with the trust domain.
     #[error(transparent)]
@@ -61,7 +66,7 @@ pub enum SpiffeIdError {
         offset: usize,
     },
     /// SPIFFE-ID §2.2: a byte outside `[a-zA-Z0-9.-_]`; query, fragment and percent-encoding end here too.
-    #[error("byte {offset} of the path is {found:?}; only a-z, A-Z, 0-9, '.', '-' and '_' may stand there")]
+    #[error("byte {offset} is {found:?}; only a-z, A-Z, 0-9, '.', '-' and '_' may stand in a path")]
     Byte {
         /// Where.
         offset: usize,
@@ -78,18 +83,49 @@ pub enum SpiffeIdError {
     },
 }
 
+impl SpiffeIdError {
+    /// The byte of the whole text at which it is wrong; the first of a name that is none.
+    pub fn offset(&self) -> usize {
+        match self {
+            Self::Scheme { offset }
+            | Self::TooLong { offset, .. }
+            | Self::EmptySegment { offset }
+            | Self::RelativeSegment { offset }
+            | Self::Byte { offset, .. } => *offset,
+            Self::TrustDomain(error) => error.offset(),
+            Self::Name { .. } => 0,
+        }
+    }
+
+    /// The section of the standard with the rule that is broken.
+    pub fn section(&self) -> &'static str {
+        match self {
+            Self::Scheme { .. } => "SPIFFE-ID 2",
+            Self::TooLong { .. } => "SPIFFE-ID 2.3",
+            Self::TrustDomain(error) => error.section(),
+            Self::EmptySegment { .. }
+            | Self::RelativeSegment { .. }
+            | Self::Byte { .. }
+            | Self::Name { .. } => "SPIFFE-ID 2.2",
+        }
+    }
+}
+
 impl SpiffeId {
-    /// Parses an identity.
+    /// Parses an identity. §2.4 lets a reader fold the case of scheme and trust domain; what is presented to us is in
+    /// lower case or refused, so that no identity has two spellings.
     pub fn parse(text: &str) -> Result<Self, SpiffeIdError> {
         if text.len() > MAX_BYTES {
-            return Err(SpiffeIdError::TooLong { length: text.len() });
+            return Err(SpiffeIdError::TooLong { length: text.len(), offset: MAX_BYTES });
         }
-        let rest = text.strip_prefix(SCHEME).ok_or(SpiffeIdError::Scheme)?;
+        let rest = text.strip_prefix(SCHEME).ok_or_else(|| SpiffeIdError::Scheme {
+            offset: text.bytes().zip(SCHEME.bytes()).take_while(|(found, wanted)| found == wanted).count(),
+        })?;
         let (domain, path) = match rest.find('/') {
             Some(slash) => rest.split_at(slash),
             None => (rest, ""),
         };
-        let trust_domain = TrustDomain::parse(domain)?;
+        let trust_domain = TrustDomain::parse_within(domain, SCHEME.len())?;
         check_path(path, text.len() - path.len())?;
         Ok(Self { text: text.into(), trust_domain })
     }
@@ -151,16 +187,16 @@ fn check_path(path: &str, start: usize) -> Result<(), SpiffeIdError> {
             "." | ".." => return Err(SpiffeIdError::RelativeSegment { offset }),
             _ => {}
         }
-        if let Some((at, found)) = segment.char_indices().find(|(_, c)| !is_path_char(*c)) {
-            return Err(SpiffeIdError::Byte { offset: offset + at, found });
+        if let Some(at) = segment.bytes().position(|byte| !is_path_byte(byte)) {
+            return Err(SpiffeIdError::Byte { offset: offset + at, found: char_at(segment, at) });
         }
         offset += segment.len() + 1;
     }
     Ok(())
 }
 
-fn is_path_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
+fn is_path_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
 }
 
 /// Whether a text is a name as Kubernetes gives them (RFC 1123 subdomain), and so one segment of a path.

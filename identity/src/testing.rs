@@ -1,9 +1,14 @@
-//! Certificates for this crate's tests. Nothing here verifies a signature, so every one signs itself.
+//! Certificates for this crate's tests. Nothing here verifies a signature, so every one signs itself, or is not signed at
+//! all: [`Raw`] writes whatever bytes a test wants, which no library of certificates would.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, SanType, SerialNumber, date_time_ymd,
 };
+
+mod raw;
+
+pub(crate) use raw::{Raw, element, oid, san, sequence};
 
 /// The serial number of every certificate made here, so that tests can find its octets.
 pub(crate) const SERIAL: [u8; 8] = [0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x01];

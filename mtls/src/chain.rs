@@ -1,17 +1,25 @@
-//! The presented chain before any signature is looked at: its size, and the profile of each certificate in it.
+//! The presented chain before any signature is looked at: its size, the profile of each certificate in it, and in how many
+//! ways its authorities could follow one another. What is let through here is cheap to build a path from.
 
 use kith_identity::TrustDomain;
-use kith_identity::svid::{Authority, Leaf, ProfileError};
+use kith_identity::svid::{Authority, Broken, Leaf};
 use rustls::pki_types::CertificateDer;
+use webpki::EndEntityCert;
 
 /// More than any hierarchy needs, few enough that building a path stays cheap (L11).
 const MAX_INTERMEDIATES: usize = 8;
 /// The handshake itself could not carry much more; this does not depend on that (L11).
 const MAX_BYTES: usize = 64 * 1024;
+/// Authorities of one name can be tried in any order behind one another, so each doubles and more the work of a search
+/// (D10). Several come with rotation and cross-signing; more than these come with an attack.
+const MAX_OF_ONE_NAME: usize = 4;
 
 /// What is wrong with a chain, whoever signed it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
+    /// There is no certificate at all.
+    #[error("the chain is empty")]
+    Empty,
     /// Too many certificates, or too many bytes.
     #[error("the chain has {intermediates} intermediates and {bytes} bytes, at most 8 and 65536 are read")]
     TooLong {
@@ -26,7 +34,7 @@ pub enum ChainError {
         /// Which; 0 is the end certificate.
         position: usize,
         /// The rule it breaks.
-        error: ProfileError,
+        error: Broken,
     },
     /// An authority that says it belongs to another trust domain than the end certificate.
     #[error(
@@ -40,26 +48,35 @@ pub enum ChainError {
         /// The end certificate's domain.
         expected: TrustDomain,
     },
+    /// So many authorities of one name that a path could be looked for without end.
+    #[error("{count} authorities of the chain have one name, at most {MAX_OF_ONE_NAME} may")]
+    SameName {
+        /// How many.
+        count: usize,
+    },
 }
 
 /// A chain whose every certificate has the right profile. It proves nothing yet.
 pub(crate) struct Chain<'a> {
     pub(crate) leaf: Leaf,
-    pub(crate) authorities: Vec<Authority>,
     pub(crate) end_entity: &'a CertificateDer<'a>,
-    pub(crate) intermediates: &'a [CertificateDer<'a>],
+    /// What follows the end certificate, in its order; each once.
+    pub(crate) authorities: Vec<Authority>,
 }
 
 impl<'a> Chain<'a> {
     /// Reads what a peer presented.
     pub(crate) fn parse(
         end_entity: &'a CertificateDer<'a>,
-        intermediates: &'a [CertificateDer<'a>],
+        intermediates: &[CertificateDer<'_>],
     ) -> Result<Self, ChainError> {
         check_size(end_entity, intermediates)?;
         let leaf = Leaf::parse(end_entity).map_err(|error| ChainError::Profile { position: 0, error })?;
-        let mut authorities = Vec::with_capacity(intermediates.len());
+        let mut authorities: Vec<Authority> = Vec::with_capacity(intermediates.len());
         for (position, der) in (1..).zip(intermediates) {
+            if authorities.iter().any(|known| known.der() == der.as_ref()) {
+                continue;
+            }
             let authority = Authority::parse(der).map_err(|error| ChainError::Profile { position, error })?;
             let expected = leaf.identity().trust_domain();
             if let Some(found) = authority.trust_domain().filter(|found| *found != expected) {
@@ -68,8 +85,22 @@ impl<'a> Chain<'a> {
             }
             authorities.push(authority);
         }
-        Ok(Self { leaf, authorities, end_entity, intermediates })
+        check_names(&authorities)?;
+        Ok(Self { leaf, end_entity, authorities })
     }
+}
+
+/// Refuses a chain whose authorities could be put together in too many ways.
+fn check_names(authorities: &[Authority]) -> Result<(), ChainError> {
+    if authorities.len() <= MAX_OF_ONE_NAME {
+        return Ok(());
+    }
+    let ders: Vec<_> = authorities.iter().map(|authority| CertificateDer::from(authority.der())).collect();
+    // What webpki cannot read, it does not build a path with either.
+    let read: Vec<_> = ders.iter().filter_map(|der| EndEntityCert::try_from(der).ok()).collect();
+    let namesakes = |name: &[u8]| read.iter().filter(|certificate| certificate.subject() == name).count();
+    let count = read.iter().map(|certificate| namesakes(certificate.subject())).max().unwrap_or(0);
+    if count > MAX_OF_ONE_NAME { Err(ChainError::SameName { count }) } else { Ok(()) }
 }
 
 /// Refuses by size alone, before anything is parsed.

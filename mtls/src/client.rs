@@ -8,18 +8,18 @@ use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
+use crate::ClientStream;
 use crate::accept::Accept;
 use crate::credentials::Credentials;
 use crate::error::HandshakeError;
 use crate::facts::TlsFacts;
 use crate::handshake::finish;
+use crate::meter::Metered;
 use crate::path::Role;
 use crate::presenter::Presenter;
 use crate::provider;
 use crate::session::Session;
-use crate::verified_peer::Expectation;
 use crate::verifier::Verifier;
 
 /// rustls wants a name to connect to. It is neither sent nor compared: identities are expected, not names.
@@ -58,7 +58,7 @@ impl Client {
         io: IO,
         accept: Accept,
         limit: Duration,
-    ) -> Result<Session<TlsStream<IO>>, HandshakeError>
+    ) -> Result<Session<ClientStream<IO>>, HandshakeError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
@@ -67,7 +67,9 @@ impl Client {
         let outcome = verifier.outcome();
         let config = self.config(presenter.clone(), verifier).map_err(|error| HandshakeError::tls(&error))?;
         let name = ServerName::try_from(UNUSED_NAME).expect("the constant is a DNS name");
-        let stream = finish(TlsConnector::from(Arc::new(config)).connect(name, io), limit, &outcome).await?;
+        let handshake = TlsConnector::from(Arc::new(config)).connect(name, Metered::new(io));
+        let mut stream = finish(handshake, limit, &outcome).await?;
+        stream.get_mut().0.lift();
         let peer = outcome.get().transpose()?;
         if peer.is_none() {
             return Err(HandshakeError::Tls { detail: "the server presented no certificate".into() });
@@ -95,13 +97,12 @@ impl Client {
     }
 
     fn verifier(&self, accept: Accept) -> Verifier {
-        let bundles = self.credentials.bundles();
-        Verifier::new(Expectation { bundles, accept, role: Role::Server }, true)
+        Verifier::new(self.credentials.expectation(accept, Role::Server), true)
     }
 
     fn config(&self, presenter: Arc<Presenter>, verifier: Verifier) -> Result<ClientConfig, rustls::Error> {
         let now = Arc::new(self.credentials.now().clone());
-        let mut config = ClientConfig::builder_with_details(provider::provider(), now)
+        let mut config = ClientConfig::builder_with_details(self.credentials.provider(), now)
             .with_protocol_versions(provider::VERSIONS)?
             .dangerous() // rustls' word for a verifier that is not its own: ours is stricter.
             .with_custom_certificate_verifier(Arc::new(verifier))

@@ -1,15 +1,27 @@
-//! What a process proves itself with and trusts, live. Owns the reading at the start of each handshake; who
-//! writes the other ends of the channels is for the caller.
+//! What a process proves itself with and trusts, live. Owns the reading at the start of each handshake, and what all
+//! handshakes by it share: the choice of key exchanges, the memory of verified chains, and the keys of tickets. Who writes the
+//! other ends of the channels is for the caller.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use kith_identity::BundleSet;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
-use crate::error::HandshakeError;
+use crate::accept::Accept;
+use crate::chain::ChainError;
+use crate::chain_memory::ChainMemory;
+use crate::error::{HandshakeError, Refusal};
 use crate::now::Now;
+use crate::path::Role;
+use crate::provider::{self, KeyExchange};
+use crate::resumption::{Resumption, Tickets};
 use crate::svid::Svid;
+use crate::verified_chain::VerifiedChain;
+use crate::verified_peer::Expectation;
+use crate::verifier::Outcome;
 
 /// The newest svid and bundles. A change takes effect at the next handshake; sessions that exist keep what
 /// proved them, and their end (`Session::ends_at`).
@@ -18,6 +30,9 @@ pub struct Credentials {
     svid: watch::Receiver<Option<Arc<Svid>>>,
     bundles: watch::Receiver<Arc<BundleSet>>,
     now: Now,
+    key_exchange: KeyExchange,
+    memory: ChainMemory,
+    resumption: Arc<Resumption>,
 }
 
 impl Credentials {
@@ -27,7 +42,14 @@ impl Credentials {
         bundles: watch::Receiver<Arc<BundleSet>>,
         now: Now,
     ) -> Self {
-        Self { svid, bundles, now }
+        let (key_exchange, memory, resumption) = Default::default();
+        Self { svid, bundles, now, key_exchange, memory, resumption }
+    }
+
+    /// With another choice of key exchanges than [`KeyExchange::PreferPq`].
+    #[must_use]
+    pub fn with_key_exchange(self, key_exchange: KeyExchange) -> Self {
+        Self { key_exchange, ..self }
     }
 
     /// The newest svid, whether or not it still holds.
@@ -43,6 +65,44 @@ impl Credentials {
     /// The time that certificates are judged at.
     pub fn now(&self) -> &Now {
         &self.now
+    }
+
+    /// Judges a chain (DER, the end certificate first) as a handshake that begins now would, with what it remembers. Nobody
+    /// has proved to have its key by that.
+    pub fn verify_chain(
+        &self,
+        chain: &[Vec<u8>],
+        accept: &Accept,
+        role: Role,
+    ) -> Result<Arc<VerifiedChain>, Refusal> {
+        let certificates: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+        let (end_entity, intermediates) = certificates.split_first().ok_or(ChainError::Empty)?;
+        let (bundles, now) = (self.bundles(), self.now.get());
+        let chain = self.memory.verify(end_entity, intermediates, &bundles, role, now)?;
+        chain.check_expected(accept)?;
+        Ok(chain)
+    }
+
+    /// What a handshake that begins now holds its peer against. All that share these credentials share what they remember.
+    pub(crate) fn expectation(&self, accept: Accept, role: Role) -> Expectation {
+        Expectation { bundles: self.bundles(), memory: self.memory.clone(), accept, role }
+    }
+
+    /// Tickets for a foreign client whom `outcome` judges. All that share these credentials open each other's.
+    pub(crate) fn tickets(
+        &self,
+        own: &Arc<Svid>,
+        bundles: &Arc<BundleSet>,
+        epoch: u64,
+        outcome: Outcome,
+    ) -> Result<Arc<Tickets>, rustls::Error> {
+        let sealer = self.resumption.sealer(own, bundles, epoch)?;
+        Ok(Arc::new(Tickets::new(sealer, own, outcome, self.now.clone())))
+    }
+
+    /// The cryptography of each handshake.
+    pub(crate) fn provider(&self) -> Arc<CryptoProvider> {
+        provider::provider_for(self.key_exchange)
     }
 
     /// The newest svid.

@@ -6,9 +6,11 @@ use std::io;
 use std::time::Duration;
 
 use kith_identity::SpiffeId;
+use kith_identity::svid::KeyHash;
 
 use crate::accept::Accept;
 use crate::chain::ChainError;
+use crate::meter::{MOST, TooMuch};
 
 /// Why the verifier refused a peer. An identity in it was proven only in [`Refusal::UnexpectedIdentity`]; in the
 /// others it is what the certificate claims.
@@ -28,6 +30,14 @@ pub enum Refusal {
     UnknownAuthority {
         /// The claimed identity.
         found: SpiffeId,
+    },
+    /// An authority signed it whose key was cut off, and no other did.
+    #[error("the certificate that claims {found} stands on an authority that is distrusted, key {key}")]
+    DistrustedAuthority {
+        /// The claimed identity.
+        found: SpiffeId,
+        /// The authority's key.
+        key: KeyHash,
     },
     /// A certificate of the path has ended.
     #[error("the {what} of {found} expired {} s ago", ago.as_secs())]
@@ -92,6 +102,7 @@ impl Refusal {
             Self::Chain(_) | Self::Path { .. } => "bad_certificate",
             Self::UntrustedDomain { .. } => "untrusted_domain",
             Self::UnknownAuthority { .. } => "unknown_authority",
+            Self::DistrustedAuthority { .. } => "distrusted_authority",
             Self::Expired { .. } => "svid_expired",
             Self::NotYetValid { .. } => "not_yet_valid",
             Self::UnexpectedIdentity { .. } => "unexpected_identity",
@@ -133,6 +144,9 @@ pub enum HandshakeError {
         /// The limit.
         limit: Duration,
     },
+    /// The peer sent more than any handshake needs.
+    #[error("the other end sent more than {MOST} bytes before it had proven itself")]
+    TooLarge,
     /// The first bytes of the other end are not TLS.
     #[error("the other end does not speak TLS")]
     NotTls,
@@ -157,6 +171,7 @@ impl HandshakeError {
             Self::OwnSvidExpired { .. } => "svid_expired",
             Self::OwnSvidNotYetValid { .. } => "not_yet_valid",
             Self::Timeout { .. } => "handshake_timeout",
+            Self::TooLarge => "handshake_too_large",
             Self::NotTls => "not_tls",
             Self::Tls { .. } => "tls_error",
             Self::ConnectionLost(_) => "connection_lost",
@@ -165,6 +180,9 @@ impl HandshakeError {
 
     /// Why the stream under a handshake ended it: the TLS library says it there.
     pub(crate) fn of_stream(error: io::Error) -> Self {
+        if error.get_ref().is_some_and(|cause| cause.is::<TooMuch>()) {
+            return Self::TooLarge;
+        }
         match error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
             Some(rustls::Error::NoCertificatesPresented) => Self::NoClientCertificate,
             Some(cause) => Self::tls(cause),

@@ -1,5 +1,5 @@
-//! A workload's private key: made here, never read from or written to anywhere. Owns the signing request; the key
-//! itself stays in the cryptographic library's memory, which wipes it when dropped.
+//! A workload's private key: made here, never read from anywhere. Owns the signing request and the one
+//! encoding in which the key leaves this file, for the workload that it belongs to; every copy is wiped when dropped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use rcgen::{CertificateParams, DistinguishedName, PublicKeyData, SignatureAlgori
 use rustls::crypto::aws_lc_rs::sign::any_ecdsa_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::SigningKey;
+use zeroize::Zeroizing;
 
 /// A fresh ECDSA P-256 key that no certificate names yet. Neither `Clone` nor serializable: one key serves one
 /// svid, and the next svid gets a new one.
@@ -28,10 +29,10 @@ pub enum KeyError {
         /// What the encoder or the signer said.
         detail: String,
     },
-    /// TLS cannot use the key.
-    #[error("the key cannot be used for TLS: {detail}")]
+    /// The key cannot be encoded, or nothing can be signed with it.
+    #[error("the key cannot be used: {detail}")]
     Unusable {
-        /// What the TLS library said.
+        /// What the library said.
         detail: String,
     },
 }
@@ -62,11 +63,18 @@ impl WorkloadKey {
         RequestSigner(&self.0).subject_public_key_info()
     }
 
-    /// The key as TLS signs with it. The encoded copy in between is wiped by its own `Drop`.
-    pub(crate) fn for_tls(&self) -> Result<Arc<dyn SigningKey>, KeyError> {
+    /// The key in PKCS#8, not encrypted.
+    pub(crate) fn pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        // What the library encodes into is wiped by its own `Drop`.
         let document =
             self.0.to_pkcs8v1().map_err(|_| KeyError::Unusable { detail: "no encoding".into() })?;
-        let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(document.as_ref()));
+        Ok(Zeroizing::new(document.as_ref().to_vec()))
+    }
+
+    /// The key as TLS signs with it.
+    pub(crate) fn for_tls(&self) -> Result<Arc<dyn SigningKey>, KeyError> {
+        let encoded = self.pkcs8()?;
+        let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(encoded.as_slice()));
         any_ecdsa_type(&der).map_err(|error| KeyError::Unusable { detail: error.to_string() })
     }
 }

@@ -1,74 +1,133 @@
-//! Does a trusted authority stand behind this chain, now? Owns the call into webpki (RFC 5280 path validation)
-//! and the reading of its answer. Which bundle applies, and whom we wanted, is decided around it.
+//! Does a trusted authority stand behind this chain, now? Owns the call into webpki (RFC 5280 path validation), the rules
+//! of a path that webpki does not know (the validity and path length of anchors, distrust), and the reading of the answer.
+//! Which bundle applies, and whom we wanted, is decided around it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kith_identity::svid::Authority;
+use kith_identity::svid::{Authority, KeyHash};
 use kith_identity::{Bundle, SpiffeId};
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 
 use crate::chain::Chain;
 use crate::error::{Refusal, What};
 use crate::provider;
 
-/// What the peer is in this handshake; its certificate must be usable as that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+/// What the peer is in a session; its certificate must be usable as that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The end that opens it.
     Client,
+    /// The end that accepts it.
     Server,
 }
 
-/// Validates the path and returns the last second at which all of it holds.
+/// Validates the path and returns the last second at which all of it holds. `distrusted`: which keys must not stand in it.
 pub(crate) fn validate(
     chain: &Chain<'_>,
     bundle: &Bundle,
+    distrusted: impl Fn(KeyHash) -> bool,
     role: Role,
-    now: UnixTime,
+    now: SystemTime,
 ) -> Result<SystemTime, Refusal> {
-    let at = UNIX_EPOCH + Duration::from_secs(now.as_secs());
-    let (live, others): (Vec<_>, Vec<_>) =
-        bundle.authorities().iter().partition(|anchor| anchor.not_before() <= at && at <= anchor.not_after());
-    let error = match build(chain, &live, role, now) {
-        Ok(until) => return Ok(until.min(chain.leaf.not_after())),
+    // Certificates count whole seconds, and the last one counts whole.
+    let now = system_time(unix(now));
+    let trusted = |authority: &&Authority| !distrusted(authority.key_hash());
+    let holds = |anchor: &&Authority| anchor.not_before() <= now && now <= anchor.not_after();
+    let presented: Vec<_> = chain.authorities.iter().collect();
+    let some = Search {
+        anchors: bundle.authorities().iter().filter(holds).filter(trusted).collect(),
+        intermediates: presented.iter().copied().filter(trusted).collect(),
+    };
+    let error = match some.run(chain, role, now) {
+        Ok(path) => return Ok(path.not_after().min(chain.leaf.not_after())),
         Err(error) => error,
     };
-    // webpki knows no validity of anchors. "Unknown" would send the reader looking for an impostor where the
-    // truth is a root that ran out, so a chain that only such an anchor explains is named for what it is.
-    let explains = |anchor: &&&Authority| build(chain, &[**anchor], role, now).is_ok();
-    if is_untrusted(&error)
-        && let Some(anchor) = others.iter().find(explains)
-    {
-        return Err(out_of_time(chain.leaf.identity(), What::Authority, anchor, at));
+    if is_untrusted(&error) {
+        let all = Search { anchors: bundle.authorities().iter().collect(), intermediates: presented };
+        if let Some(refusal) = all.explain(&some, chain, distrusted, role, now) {
+            return Err(refusal);
+        }
     }
-    Err(refusal(error, chain, at))
+    Err(refusal(error, chain, now))
 }
 
-/// One path search against `anchors`; the earliest end of the authorities in the path that was found.
-fn build(
-    chain: &Chain<'_>,
-    anchors: &[&Authority],
-    role: Role,
-    now: UnixTime,
-) -> Result<SystemTime, webpki::Error> {
-    let ders: Vec<_> = anchors.iter().map(|anchor| CertificateDer::from(anchor.der())).collect();
-    let trusted: Vec<TrustAnchor<'_>> =
-        ders.iter().map(anchor_from_trusted_cert).collect::<Result<_, _>>()?;
-    let usage = match role {
-        Role::Client => KeyUsage::client_auth(),
-        Role::Server => KeyUsage::server_auth(),
-    };
-    let end_entity = EndEntityCert::try_from(chain.end_entity)?;
-    let algorithms = provider::SIGNATURE_ALGORITHMS.all;
-    let path =
-        end_entity.verify_for_usage(algorithms, &trusted, chain.intermediates, now, usage, None, None)?;
-    let in_path = |authority: &&Authority| {
-        path.intermediate_certificates().any(|used| used.der().as_ref() == authority.der())
-    };
-    let anchor = trusted.iter().zip(anchors).filter(|(trusted, _)| *trusted == path.anchor());
-    let ends = anchor.map(|(_, anchor)| anchor.not_after());
-    let ends = ends.chain(chain.authorities.iter().filter(in_path).map(Authority::not_after));
-    ends.min().ok_or(webpki::Error::UnknownIssuer)
+/// The certificates among which a path is looked for.
+struct Search<'a> {
+    anchors: Vec<&'a Authority>,
+    intermediates: Vec<&'a Authority>,
+}
+
+/// The authorities of a path that was found: the anchor, and those between it and the end certificate.
+struct Found<'a>(Vec<&'a Authority>);
+
+impl Found<'_> {
+    /// The first end among them.
+    fn not_after(&self) -> SystemTime {
+        self.0.iter().map(|authority| authority.not_after()).min().unwrap_or(UNIX_EPOCH)
+    }
+}
+
+impl<'a> Search<'a> {
+    /// One path search.
+    fn run(&self, chain: &Chain<'_>, role: Role, now: SystemTime) -> Result<Found<'a>, webpki::Error> {
+        let ders = |authorities: &[&'a Authority]| -> Vec<CertificateDer<'a>> {
+            authorities.iter().map(|authority| CertificateDer::from(authority.der())).collect()
+        };
+        let (anchors, intermediates) = (ders(&self.anchors), ders(&self.intermediates));
+        let trusted: Vec<TrustAnchor<'_>> =
+            anchors.iter().map(anchor_from_trusted_cert).collect::<Result<_, _>>()?;
+        let usage = match role {
+            Role::Client => KeyUsage::client_auth(),
+            Role::Server => KeyUsage::server_auth(),
+        };
+        // webpki's anchors are a name, a key and constraints; which of ours each is, we know by its place.
+        let anchor_of = |path: &VerifiedPath<'_>| {
+            let place = trusted.iter().position(|trusted| trusted == path.anchor());
+            place.and_then(|place| self.anchors.get(place).copied()).ok_or(webpki::Error::UnknownIssuer)
+        };
+        let is_short_enough = |path: &VerifiedPath<'_>| match anchor_of(path)?.path_length() {
+            Some(most) if path.intermediate_certificates().count() > most => {
+                Err(webpki::Error::PathLenConstraintViolated)
+            }
+            _ => Ok(()),
+        };
+        let end_entity = EndEntityCert::try_from(chain.end_entity)?;
+        let path = end_entity.verify_for_usage(
+            provider::SIGNATURE_ALGORITHMS.all,
+            &trusted,
+            &intermediates,
+            unix(now),
+            usage,
+            None,
+            Some(&is_short_enough),
+        )?;
+        let in_path = |authority: &&&Authority| {
+            path.intermediate_certificates().any(|used| used.der().as_ref() == authority.der())
+        };
+        let between = self.intermediates.iter().filter(in_path).copied();
+        Ok(Found(between.chain([anchor_of(&path)?]).collect()))
+    }
+
+    /// Why `some` of these certificates gave no path, when all of them do. "Unknown" would send the reader looking for an
+    /// impostor where the truth is a root that ran out, or an authority that was cut off.
+    fn explain(
+        &self,
+        some: &Self,
+        chain: &Chain<'_>,
+        distrusted: impl Fn(KeyHash) -> bool,
+        role: Role,
+        now: SystemTime,
+    ) -> Option<Refusal> {
+        let is_less =
+            some.anchors.len() < self.anchors.len() || some.intermediates.len() < self.intermediates.len();
+        let Found(path) = is_less.then(|| self.run(chain, role, now).ok())??;
+        let found = chain.leaf.identity();
+        if let Some(cut_off) = path.iter().find(|authority| distrusted(authority.key_hash())) {
+            return Some(Refusal::DistrustedAuthority { found: found.clone(), key: cut_off.key_hash() });
+        }
+        path.last().map(|anchor| out_of_time(found, anchor, now))
+    }
 }
 
 /// webpki's answer in our words. Everything that is not about time or trust is a bad certificate.
@@ -84,26 +143,56 @@ fn refusal(error: webpki::Error, chain: &Chain<'_>, at: SystemTime) -> Refusal {
             Refusal::NotYetValid { found, what, ahead: between(at, system_time(not_before)) }
         }
         error if is_untrusted(&error) => Refusal::UnknownAuthority { found },
-        other => Refusal::Path { found, detail: other.to_string() },
+        other => Refusal::Path { found, detail: detail(&other) },
     }
 }
 
-/// No anchor leads here. A signature that fails under an anchor of the right name is the same: somebody else's
-/// authority using that name.
+/// What an operator can act on. A constraint on URI names is never evaluated but always refused, the caution of
+/// X509-SVID §4.2: to overlook one would let an authority name whom it may not.
+fn detail(error: &webpki::Error) -> String {
+    let words = match error {
+        webpki::Error::NameConstraintViolation => {
+            "an authority's name constraints exclude it, or constrain URIs, which is not supported (X509-SVID 4.2)"
+        }
+        webpki::Error::PathLenConstraintViolated => {
+            "more authorities follow one another than one of them allows (RFC 5280 4.2.1.9)"
+        }
+        webpki::Error::MaximumPathBuildCallsExceeded
+        | webpki::Error::MaximumSignatureChecksExceeded
+        | webpki::Error::MaximumNameConstraintComparisonsExceeded => {
+            "its authorities can be put together in too many ways"
+        }
+        other => return other.to_string(),
+    };
+    words.to_owned()
+}
+
+/// No anchor leads here. A signature that fails under an anchor of the right name, or that its kind of key cannot make, is
+/// the same: somebody else's authority using that name.
 fn is_untrusted(error: &webpki::Error) -> bool {
-    matches!(error, webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey)
+    matches!(
+        error,
+        webpki::Error::UnknownIssuer
+            | webpki::Error::InvalidSignatureForPublicKey
+            | webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+    )
 }
 
-fn out_of_time(found: &SpiffeId, what: What, authority: &Authority, at: SystemTime) -> Refusal {
-    let found = found.clone();
-    if at < authority.not_before() {
-        Refusal::NotYetValid { found, what, ahead: between(at, authority.not_before()) }
+fn out_of_time(found: &SpiffeId, anchor: &Authority, at: SystemTime) -> Refusal {
+    let (found, what) = (found.clone(), What::Authority);
+    if at < anchor.not_before() {
+        Refusal::NotYetValid { found, what, ahead: between(at, anchor.not_before()) }
     } else {
-        Refusal::Expired { found, what, ago: between(authority.not_after(), at) }
+        Refusal::Expired { found, what, ago: between(anchor.not_after(), at) }
     }
 }
 
-fn system_time(time: UnixTime) -> SystemTime {
+/// A clock before 1970 is before every certificate.
+fn unix(time: SystemTime) -> UnixTime {
+    UnixTime::since_unix_epoch(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+pub(crate) fn system_time(time: UnixTime) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(time.as_secs())
 }
 

@@ -1,24 +1,28 @@
 //! The accepting side of a handshake. Owns the server's TLS settings, made anew for each handshake.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{Acceptor, NoServerSessionStorage};
+use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::LazyConfigAcceptor;
 
+use crate::ServerStream;
 use crate::accept::Accept;
 use crate::credentials::Credentials;
-use crate::error::HandshakeError;
+use crate::error::{HandshakeError, Refusal};
 use crate::facts::TlsFacts;
 use crate::handshake::finish;
+use crate::meter::Metered;
 use crate::path::Role;
 use crate::presenter::Presenter;
 use crate::provider;
+use crate::resumption::{Epoch, TICKETS, is_foreign};
 use crate::session::Session;
-use crate::verified_peer::Expectation;
+use crate::svid::Svid;
+use crate::verified_peer::{Expectation, VerifiedPeer};
 use crate::verifier::Verifier;
 
 /// Whether a client may come without an svid.
@@ -38,6 +42,8 @@ pub struct Server {
     accept: Accept,
     client_svid: ClientSvid,
     alpn: Vec<Vec<u8>>,
+    /// While foreign clients may come back: what else than svids and bundles ends their tickets.
+    epoch: Option<Epoch>,
 }
 
 impl Server {
@@ -45,57 +51,106 @@ impl Server {
     /// offers none gets a session without one.
     pub fn new(credentials: Credentials, accept: Accept, client_svid: ClientSvid, alpn: &[&[u8]]) -> Self {
         let alpn = alpn.iter().map(|name| name.to_vec()).collect();
-        Self { credentials, accept, client_svid, alpn }
+        Self { credentials, accept, client_svid, alpn, epoch: None }
+    }
+
+    /// Lets clients that offer no protocol of Kith's come back with a ticket; without this, nobody is. The chain that a
+    /// ticket brings back is verified again in each handshake, and tickets end with what they were given for: this process
+    /// and its credentials, its svid, its bundles, the client's svid, and the number that `epoch` says, which is to be
+    /// another one after a quarantine or whatever else makes old judgements void.
+    #[must_use]
+    pub fn resuming_foreign(self, epoch: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self { epoch: Some(Epoch::new(epoch)), ..self }
     }
 
     /// One handshake over `io`, within `limit`. Nothing of the application is sent or read before it is over.
     ///
     /// An own svid outside its time is shown all the same, so that the client reads in it why there is no session,
     /// instead of guessing from a closed connection. There is none even if the client would take it.
-    pub async fn accept<IO>(&self, io: IO, limit: Duration) -> Result<Session<TlsStream<IO>>, HandshakeError>
+    pub async fn accept<IO>(
+        &self,
+        io: IO,
+        limit: Duration,
+    ) -> Result<Session<ServerStream<IO>>, HandshakeError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
         let own = self.credentials.own_svid()?;
         let holds = self.credentials.check_time(&own);
-        let presenter = Presenter::new(Some(own));
-        let verifier = self.verifier();
-        let outcome = verifier.outcome();
-        let config = self.config(presenter.clone(), verifier).map_err(|error| HandshakeError::tls(&error))?;
-        let handshake = finish(TlsAcceptor::from(Arc::new(config)).accept(io), limit, &outcome).await;
+        let parts = Parts::new(self, own);
+        let outcome = parts.verifier.outcome();
+        let handshake = async {
+            let start = LazyConfigAcceptor::new(Acceptor::default(), Metered::new(io)).await?;
+            let config = self.config(&parts, is_foreign(&start.client_hello())).map_err(io::Error::other)?;
+            start.into_stream(Arc::new(config)).await
+        };
+        let handshake = finish(handshake, limit, &outcome).await;
         holds?;
-        let stream = handshake?;
-        let peer = match (outcome.get().transpose()?, self.client_svid) {
+        let mut stream = handshake?;
+        stream.get_mut().0.lift();
+        let proven = match outcome.get() {
+            Some(judgement) => Some(judgement?),
+            None => self.restore(stream.get_ref().1, &parts.expectation)?,
+        };
+        let peer = match (proven, self.client_svid) {
             (None, ClientSvid::Required) => return Err(HandshakeError::NoClientCertificate),
             (peer, _) => peer,
         };
         let facts = TlsFacts::of(stream.get_ref().1)?;
-        Ok(Session { stream, peer, own: presenter.presented(), facts })
+        Ok(Session { stream, peer, own: parts.presenter.presented(), facts })
     }
 
-    fn verifier(&self) -> Verifier {
-        let expectation = Expectation {
-            bundles: self.credentials.bundles(),
-            accept: self.accept.clone(),
-            role: Role::Client,
+    /// Who came back with a ticket: the chain that was sealed in it, verified as if it had been presented now. What was
+    /// resumed proves the possession of its key, and nothing else.
+    fn restore(
+        &self,
+        connection: &ServerConnection,
+        expectation: &Expectation,
+    ) -> Result<Option<VerifiedPeer>, Refusal> {
+        let Some((end_entity, intermediates)) = connection.peer_certificates().and_then(<[_]>::split_first)
+        else {
+            return Ok(None);
         };
-        Verifier::new(expectation, self.client_svid == ClientSvid::Required)
+        let now = self.credentials.now().get();
+        VerifiedPeer::verify(end_entity, intermediates, expectation, now).map(Some)
     }
 
-    fn config(&self, presenter: Arc<Presenter>, verifier: Verifier) -> Result<ServerConfig, rustls::Error> {
+    fn config(&self, parts: &Parts, is_foreign: bool) -> Result<ServerConfig, rustls::Error> {
         let now = Arc::new(self.credentials.now().clone());
-        let mut config = ServerConfig::builder_with_details(provider::provider(), now)
+        let mut config = ServerConfig::builder_with_details(self.credentials.provider(), now)
             .with_protocol_versions(provider::VERSIONS)?
-            .with_client_cert_verifier(Arc::new(verifier))
-            .with_cert_resolver(presenter);
+            .with_client_cert_verifier(parts.verifier.clone())
+            .with_cert_resolver(parts.presenter.clone());
         config.alpn_protocols.clone_from(&self.alpn);
-        // No resumption: a resumed session would carry an old verification past a new bundle (L5, L6).
+        // Nothing is kept here to resume from, and nothing given out unless it says so below.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
+        if let Some(epoch) = self.epoch.as_ref().filter(|_| is_foreign) {
+            let (bundles, outcome) = (&parts.expectation.bundles, parts.verifier.outcome());
+            config.ticketer = self.credentials.tickets(&parts.own, bundles, epoch.number(), outcome)?;
+            config.send_tls13_tickets = TICKETS;
+        }
         // No early data (L4), and nothing said to a client before it proved itself.
         config.max_early_data_size = 0;
         config.send_half_rtt_data = false;
         Ok(config)
+    }
+}
+
+/// What is fixed when a handshake begins.
+struct Parts {
+    own: Arc<Svid>,
+    presenter: Arc<Presenter>,
+    expectation: Expectation,
+    verifier: Arc<Verifier>,
+}
+
+impl Parts {
+    fn new(server: &Server, own: Arc<Svid>) -> Self {
+        let expectation = server.credentials.expectation(server.accept.clone(), Role::Client);
+        let is_required = server.client_svid == ClientSvid::Required;
+        let verifier = Arc::new(Verifier::new(expectation.clone(), is_required));
+        Self { presenter: Presenter::new(Some(Arc::clone(&own))), own, expectation, verifier }
     }
 }
 

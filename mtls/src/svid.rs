@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use kith_identity::SpiffeId;
-use kith_identity::svid::{Authority, KeyHash, Leaf, ProfileError, Serial};
+use kith_identity::svid::{Authority, Broken, KeyHash, Leaf, Serial};
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
+use zeroize::Zeroizing;
 
 use crate::chain::{ChainError, check_size};
 use crate::key::{KeyError, WorkloadKey};
@@ -18,6 +19,7 @@ pub struct Svid {
     leaf: Leaf,
     not_after: SystemTime,
     certified: Arc<CertifiedKey>,
+    pkcs8: Zeroizing<Vec<u8>>,
 }
 
 /// Why a key and a chain do not make an svid.
@@ -59,7 +61,7 @@ impl Svid {
             return Err(SvidError::OtherKey { certified: leaf.key_hash(), own: key.key_hash() });
         }
         let certified = Arc::new(CertifiedKey::new(certificates, key.for_tls()?));
-        Ok(Self { leaf, not_after, certified })
+        Ok(Self { leaf, not_after, certified, pkcs8: key.pkcs8()? })
     }
 
     /// Whose it is.
@@ -97,13 +99,19 @@ impl Svid {
         self.certified.cert.iter().map(|der| der.as_ref())
     }
 
+    /// The key in PKCS#8, not encrypted: for the workload that it belongs to, and for nobody else. What the caller copies
+    /// out of it is no longer wiped.
+    pub fn key_pkcs8(&self) -> Zeroizing<Vec<u8>> {
+        self.pkcs8.clone()
+    }
+
     /// What rustls presents.
     pub(crate) fn certified(&self) -> &Arc<CertifiedKey> {
         &self.certified
     }
 }
 
-fn profile(position: usize, error: ProfileError) -> SvidError {
+fn profile(position: usize, error: Broken) -> SvidError {
     ChainError::Profile { position, error }.into()
 }
 

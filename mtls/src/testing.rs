@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use kith_identity::svid::KeyHash;
 use kith_identity::{Bundle, BundleSet, SpiffeId, TrustDomain};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SubjectPublicKeyInfo,
 };
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ServerConfig};
 use tokio::io::DuplexStream;
@@ -29,11 +30,6 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 /// The fixed instant, moved by `offset` seconds.
 pub(crate) fn at(offset: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs((1_800_000_000 + offset).try_into().unwrap())
-}
-
-/// The same as rustls takes it.
-pub(crate) fn unix(offset: i64) -> UnixTime {
-    UnixTime::since_unix_epoch(at(offset).duration_since(UNIX_EPOCH).unwrap())
 }
 
 pub(crate) fn identity(text: &str) -> SpiffeId {
@@ -107,7 +103,11 @@ impl TestCa {
     }
 
     pub(crate) fn issuing_with(&self, spoil: impl FnOnce(&mut CertificateParams)) -> Self {
-        let (key, mut params) = (KeyPair::generate().unwrap(), authority_params("issuing"));
+        self.issuing_of(KeyPair::generate().unwrap(), spoil)
+    }
+
+    pub(crate) fn issuing_of(&self, key: KeyPair, spoil: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = authority_params("issuing");
         spoil(&mut params);
         let chain = self.certify(&key, &params);
         Self { key, params, der: chain[0].clone(), chain }
@@ -120,8 +120,18 @@ impl TestCa {
         std::iter::once(der).chain(self.chain.iter().cloned()).collect()
     }
 
+    /// The same authority, its name and its key, as another one signs it.
+    pub(crate) fn cross_signed_by(&self, other: &Self) -> Vec<u8> {
+        other.certify(&self.key, &self.params).swap_remove(0)
+    }
+
     pub(crate) fn der(&self) -> &[u8] {
         &self.der
+    }
+
+    /// What names its key in a list of distrusted ones.
+    pub(crate) fn key_hash(&self) -> KeyHash {
+        KeyHash::of_public_key_info(&self.key.subject_public_key_info())
     }
 
     /// The authority as a file carries it, signed by itself.

@@ -13,6 +13,7 @@ use rustls::{
 };
 
 use crate::error::Refusal;
+use crate::path::system_time;
 use crate::provider;
 use crate::verified_peer::{Expectation, VerifiedPeer};
 
@@ -52,7 +53,7 @@ impl Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        let judgement = VerifiedPeer::verify(end_entity, intermediates, &self.expectation, now);
+        let judgement = VerifiedPeer::verify(end_entity, intermediates, &self.expectation, system_time(now));
         let alert = judgement.as_ref().err().map(alert);
         // TLS 1.3 without post-handshake authentication has one certificate per peer. Should there ever be a
         // second, the first judgement must not be passed off as the second's.
@@ -68,6 +69,7 @@ fn alert(refusal: &Refusal) -> Error {
     let error = match refusal {
         Refusal::Chain(_) | Refusal::Path { .. } => CertificateError::BadEncoding,
         Refusal::UntrustedDomain { .. } | Refusal::UnknownAuthority { .. } => CertificateError::UnknownIssuer,
+        Refusal::DistrustedAuthority { .. } => CertificateError::Revoked,
         Refusal::Expired { .. } => CertificateError::Expired,
         Refusal::NotYetValid { .. } => CertificateError::NotValidYet,
         Refusal::UnexpectedIdentity { .. } => CertificateError::ApplicationVerificationFailure,

@@ -13,10 +13,11 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
+use crate::ServerStream;
 use crate::error::HandshakeError;
 use crate::facts::TlsFacts;
+use crate::meter::Metered;
 use crate::now::Now;
 use crate::provider;
 
@@ -67,15 +68,16 @@ impl WebServer {
         &self,
         io: IO,
         limit: Duration,
-    ) -> Result<(TlsStream<IO>, TlsFacts), HandshakeError>
+    ) -> Result<(ServerStream<IO>, TlsFacts), HandshakeError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
         let config = self.config().map_err(|error| HandshakeError::tls(&error))?;
-        let handshake = TlsAcceptor::from(Arc::new(config)).accept(io);
+        let handshake = TlsAcceptor::from(Arc::new(config)).accept(Metered::new(io));
         let accepted =
             tokio::time::timeout(limit, handshake).await.map_err(|_| HandshakeError::Timeout { limit })?;
-        let stream = accepted.map_err(HandshakeError::of_stream)?;
+        let mut stream = accepted.map_err(HandshakeError::of_stream)?;
+        stream.get_mut().0.lift();
         let facts = TlsFacts::of(stream.get_ref().1)?;
         Ok((stream, facts))
     }

@@ -5,7 +5,7 @@
 //! created one takes the same door as one from the sealed file.
 
 use kith_identity::TrustDomain;
-use kith_identity::svid::{self, KeyHash, ProfileError};
+use kith_identity::svid::{self, Broken, KeyHash};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyUsagePurpose, SanType,
 };
@@ -37,7 +37,7 @@ pub enum AuthorityError {
     Sign(#[source] rcgen::Error),
     /// Its certificate is not an authority's.
     #[error("the authority's certificate breaks its profile")]
-    Profile(#[source] ProfileError),
+    Profile(#[source] Broken),
     /// Its certificate is over another key.
     #[error("the certificate is over key {certificate}, the authority's key is {key}")]
     OtherKey {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -42,7 +43,8 @@ fn row(oid: &str, critical: bool, value: &str) -> (String, bool, String) {
     (oid.to_owned(), critical, value.to_owned())
 }
 
-// X509-SVID 3.2, 4.1, 4.3
+// Conforms: SPIFFE-ID 3.1 authority, SPIFFE-ID 3.1 authority-domain, SPIFFE-ID 3.1 authority-path
+// Conforms: X509-SVID 4.1 issued, X509-SVID 4.3 issued
 #[test]
 fn a_root_says_its_trust_domain_that_it_is_an_authority_and_nothing_else() {
     let want = [
@@ -54,7 +56,7 @@ fn a_root_says_its_trust_domain_that_it_is_an_authority_and_nothing_else() {
     assert_eq!(extensions(root().der()), want);
 }
 
-// X509-SVID 3.2, 4.1, 4.3
+// Conforms: SPIFFE-ID 3.1 authority-domain, SPIFFE-ID 3.1 authority-path, X509-SVID 4.1 issued, X509-SVID 4.3 issued
 #[test]
 fn an_issuing_authority_may_sign_svids_but_no_further_authority() {
     let want = [
@@ -78,6 +80,18 @@ fn subject_and_issuer_chain_by_name_and_by_key_identifier() {
     assert_ne!(lower.subject(), upper.subject());
     assert!(subject_key_identifier(&upper).is_some());
     assert_eq!(authority_key(&lower), subject_key_identifier(&upper));
+}
+
+// Conforms: X509-SVID 6.1 self-signed
+#[test]
+fn a_root_signs_itself() {
+    let root = root();
+    let (_, certificate) = X509Certificate::from_der(root.der()).unwrap();
+    assert_eq!(certificate.issuer(), certificate.subject());
+    let key = &certificate.public_key().subject_public_key.data;
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key);
+    let signature = &certificate.signature_value.data;
+    key.verify(certificate.tbs_certificate.as_ref(), signature).unwrap();
 }
 
 // C18

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use kith_identity::svid::{KeyHash, ProfileError, Serial};
+use kith_identity::svid::{Broken, KeyHash, Serial};
 use kith_identity::{SpiffeId, TrustDomain};
 
 use crate::random::NoRandomness;
@@ -95,7 +95,7 @@ pub enum IssueError {
     Sign(#[source] rcgen::Error),
     /// What was signed is not an svid; it was thrown away.
     #[error("the signed certificate is not an svid")]
-    Profile(#[source] ProfileError),
+    Profile(#[source] Broken),
     /// What was signed says something else than was asked for; it was thrown away.
     #[error("the signed certificate has another {field} than it should")]
     Mismatch {

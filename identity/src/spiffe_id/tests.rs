@@ -8,7 +8,7 @@ fn demo() -> TrustDomain {
     TrustDomain::parse("demo.local").unwrap()
 }
 
-// SPIFFE-ID 2, 2.1, 2.2, 2.3.
+// Conforms: SPIFFE-ID 2 trust-domain, SPIFFE-ID 2.1 look-alike, SPIFFE-ID 2.2 alphabet
 #[test]
 fn valid_identities_are_split_into_trust_domain_and_path() {
     for (text, domain, path) in [
@@ -33,9 +33,9 @@ fn valid_identities_are_split_into_trust_domain_and_path() {
 /// What is wrong, whatever the text of the message.
 fn kind(error: &SpiffeIdError) -> &'static str {
     match error {
-        SpiffeIdError::Scheme => "scheme",
+        SpiffeIdError::Scheme { .. } => "scheme",
         SpiffeIdError::TooLong { .. } => "too long",
-        SpiffeIdError::TrustDomain(TrustDomainError::Empty) => "no trust domain",
+        SpiffeIdError::TrustDomain(TrustDomainError::Empty { .. }) => "no trust domain",
         SpiffeIdError::TrustDomain(_) => "trust domain",
         SpiffeIdError::EmptySegment { .. } => "empty segment",
         SpiffeIdError::RelativeSegment { .. } => "relative segment",
@@ -44,6 +44,11 @@ fn kind(error: &SpiffeIdError) -> &'static str {
     }
 }
 
+// Conforms: SPIFFE-ID 2 scheme, SPIFFE-ID 2 trust-domain, SPIFFE-ID 2 query, SPIFFE-ID 2 fragment
+// Conforms: SPIFFE-ID 2.1 empty, SPIFFE-ID 2.1 userinfo, SPIFFE-ID 2.1 port, SPIFFE-ID 2.1 lower-case
+// Conforms: SPIFFE-ID 2.1 alphabet, SPIFFE-ID 2.1 percent
+// Conforms: SPIFFE-ID 2.2 percent, SPIFFE-ID 2.2 empty-segment, SPIFFE-ID 2.2 relative, SPIFFE-ID 2.2 trailing-slash
+// Conforms: SPIFFE-ID 2.2 alphabet
 #[test]
 fn every_must_not_of_the_standard_is_refused_for_its_own_reason() {
     for (text, want) in [
@@ -100,26 +105,50 @@ fn every_must_not_of_the_standard_is_refused_for_its_own_reason() {
 }
 
 #[test]
-fn an_error_points_at_the_byte_of_the_whole_text() {
-    let error = SpiffeId::parse("spiffe://demo.local/ns/s%68op").unwrap_err();
-    assert_eq!(error, SpiffeIdError::Byte { offset: 24, found: '%' });
-    let error = SpiffeId::parse("spiffe://demo.local/ns//sa").unwrap_err();
-    assert_eq!(error, SpiffeIdError::EmptySegment { offset: 23 });
-    let error = SpiffeId::parse("spiffe://demo.local/ns/..").unwrap_err();
-    assert_eq!(error, SpiffeIdError::RelativeSegment { offset: 23 });
+fn an_error_points_at_the_byte_of_the_whole_text_and_names_the_section() {
+    let long = format!("spiffe://{}/a", "a".repeat(256));
+    for (text, offset, section) in [
+        ("", 0, "SPIFFE-ID 2"),
+        ("spiffe:/demo.local", 8, "SPIFFE-ID 2"),
+        ("spiffE://demo.local", 5, "SPIFFE-ID 2"),
+        ("spiffe", 6, "SPIFFE-ID 2"),
+        ("spiffe:///a", 9, "SPIFFE-ID 2.1"),
+        ("spiffe://demo.Local/a", 14, "SPIFFE-ID 2.1"),
+        ("spiffe://d\u{e9}mo/a", 10, "SPIFFE-ID 2.1"),
+        (&long, 264, "SPIFFE-ID 2.3"),
+        ("spiffe://demo.local/ns/s%68op", 24, "SPIFFE-ID 2.2"),
+        ("spiffe://demo.local/ns/\u{e9}", 23, "SPIFFE-ID 2.2"),
+        ("spiffe://demo.local/ns//sa", 23, "SPIFFE-ID 2.2"),
+        ("spiffe://demo.local/ns/..", 23, "SPIFFE-ID 2.2"),
+        ("spiffe://demo.local/ns/", 23, "SPIFFE-ID 2.2"),
+    ] {
+        let error = SpiffeId::parse(text).unwrap_err();
+        assert_eq!((error.offset(), error.section()), (offset, section), "{text:?}: {error}");
+        assert!(error.to_string().contains(&offset.to_string()), "{error}");
+    }
 }
 
-// SPIFFE-ID 2.3.
+// Conforms: SPIFFE-ID 2.3 support, SPIFFE-ID 2.3 generate
 #[test]
 fn an_identity_has_at_most_2048_bytes() {
     let prefix = "spiffe://demo.local/";
     let longest = format!("{prefix}{}", "a".repeat(2048 - prefix.len()));
     assert_eq!(SpiffeId::parse(&longest).unwrap().as_str(), longest);
     let error = SpiffeId::parse(&format!("{longest}a")).unwrap_err();
-    assert_eq!(error, SpiffeIdError::TooLong { length: 2049 });
+    assert_eq!(error, SpiffeIdError::TooLong { length: 2049, offset: 2048 });
 }
 
-// SPIFFE-ID 2.4.
+// Conforms: SPIFFE-ID 2.4 one-spelling
+#[test]
+fn an_identity_has_one_spelling() {
+    for text in
+        ["SPIFFE://demo.local/a", "Spiffe://demo.local/a", "spiffe://DEMO.local/a", "spiffe://demo.locaL/a"]
+    {
+        assert!(SpiffeId::parse(text).is_err(), "{text}");
+    }
+}
+
+// Conforms: SPIFFE-ID 2.4 path-case
 #[test]
 fn paths_differ_by_case() {
     assert_ne!(SpiffeId::parse("spiffe://demo.local/a"), SpiffeId::parse("spiffe://demo.local/A"));
@@ -173,10 +202,14 @@ fn the_reserved_identity_is_one_that_the_parser_accepts() {
 }
 
 proptest! {
+    /// And what an error points at is a byte of the text, or the end of it.
     #[test]
-    fn parsing_never_panics(text in ".{0,300}") {
-        drop(SpiffeId::parse(&text));
-        drop(SpiffeId::parse(&format!("spiffe://{text}")));
+    fn parsing_never_panics(text in ".{0,300}", path in "[a-z%/.\u{e9}]{0,20}") {
+        for text in [&text, &format!("spiffe://{text}"), &format!("spiffe://a/{path}")] {
+            if let Err(error) = SpiffeId::parse(text) {
+                prop_assert!(error.offset() <= text.len());
+            }
+        }
     }
 
     /// Whatever is accepted has the standard's alphabet, reads back the same and is split without loss.

@@ -3,9 +3,11 @@
 
 use std::time::SystemTime;
 
-use crate::der::Fields;
+use super::findings::Findings;
+use super::rules::{Frame, usage};
+use super::{Broken, KeyHash, ProfileError};
+use crate::certificate::{ExtendedKeyUsage, Known};
 use crate::spiffe_id::SpiffeId;
-use crate::svid::{KeyHash, ProfileError};
 use crate::trust_domain::TrustDomain;
 
 /// A signing certificate.
@@ -15,23 +17,27 @@ pub struct Authority {
     identity: Option<SpiffeId>,
     not_before: SystemTime,
     not_after: SystemTime,
+    path_length: Option<usize>,
     key_hash: KeyHash,
 }
 
 impl Authority {
     /// Reads one DER certificate: cA true, keyCertSign, at most one identity, and that without a path.
-    pub fn parse(der: &[u8]) -> Result<Self, ProfileError> {
-        let fields = Fields::parse(der)?;
-        if !fields.is_ca()? {
-            return Err(ProfileError::NotAnAuthority);
-        }
-        if !fields.key_usage()?.key_cert_sign() {
-            return Err(ProfileError::KeyUsageLacks("keyCertSign"));
-        }
-        let (not_before, not_after) = fields.validity()?;
-        let identity = identity_of(&fields)?;
-        fields.serial()?;
-        Ok(Self { der: der.to_vec(), identity, not_before, not_after, key_hash: fields.key_hash() })
+    pub fn parse(der: &[u8]) -> Result<Self, Broken> {
+        let mut findings = Findings::first();
+        let authority = Self::read(der, &mut findings);
+        findings.verdict(authority)
+    }
+
+    /// Every rule, in this order. What is returned counts only if none was found broken.
+    pub(super) fn read(der: &[u8], findings: &mut Findings) -> Option<Self> {
+        let frame = Frame::check(der, findings)?;
+        let path_length = check_constraints(&frame, findings);
+        check_usage(&frame, findings);
+        let identity = identity_of(&frame, findings);
+        let (not_before, not_after) = frame.validity?;
+        let key_hash = frame.key_hash();
+        Some(Self { der: der.to_vec(), identity, not_before, not_after, path_length, key_hash })
     }
 
     /// The certificate.
@@ -54,22 +60,46 @@ impl Authority {
         self.not_after
     }
 
+    /// How many authorities may stand between it and an end certificate (RFC 5280 §4.2.1.9); none means any number.
+    pub fn path_length(&self) -> Option<usize> {
+        self.path_length
+    }
+
     /// The hash of its public key.
     pub fn key_hash(&self) -> KeyHash {
         self.key_hash
     }
 }
 
+fn check_constraints(frame: &Frame<'_>, findings: &mut Findings) -> Option<usize> {
+    // What they allow is for path validation; that they are readable is for here.
+    frame.constrains_names(findings);
+    let constraints = frame.basic_constraints(findings)?;
+    let place = frame.place_of(Known::BasicConstraints);
+    if !constraints.ca {
+        findings.add(place, ProfileError::NotAnAuthority);
+    } else if !frame.extensions.of(Known::BasicConstraints).is_some_and(|extension| extension.critical) {
+        findings.add(place, ProfileError::BasicConstraintsNotCritical);
+    }
+    constraints.path_length
+}
+
+fn check_usage(frame: &Frame<'_>, findings: &mut Findings) {
+    if frame.key_usage(findings).is_some_and(|bits| bits & usage::KEY_CERT_SIGN == 0) {
+        findings.add(frame.place_of(Known::KeyUsage), ProfileError::KeyUsageLacks("keyCertSign"));
+    }
+    // Which usages it passes on is for path validation.
+    frame.value(Known::ExtendedKeyUsage, findings, ExtendedKeyUsage::read);
+}
+
 /// An authority may go without an identity (foreign roots often do); with one, it stands for its whole domain.
-fn identity_of(fields: &Fields<'_>) -> Result<Option<SpiffeId>, ProfileError> {
-    let (uris, _) = fields.uri_names()?;
-    let uri = match uris.as_slice() {
-        [] => return Ok(None),
-        [uri] => uri,
-        several => return Err(ProfileError::SeveralUris { count: several.len() }),
-    };
-    let identity = SpiffeId::parse(uri).map_err(ProfileError::Uri)?;
-    if identity.path().is_empty() { Ok(Some(identity)) } else { Err(ProfileError::AuthorityPath) }
+fn identity_of(frame: &Frame<'_>, findings: &mut Findings) -> Option<SpiffeId> {
+    let place = frame.place_of(Known::SubjectAltName);
+    let (offset, identity) = frame.uris(findings)?.identity(place, findings)?;
+    if !identity.path().is_empty() {
+        findings.add(offset, ProfileError::AuthorityPath);
+    }
+    Some(identity)
 }
 
 impl std::fmt::Debug for Authority {
@@ -82,57 +112,4 @@ impl std::fmt::Debug for Authority {
 }
 
 #[cfg(test)]
-mod tests {
-    use rcgen::{CertificateParams, IsCa, KeyUsagePurpose as Usage};
-
-    use super::*;
-    use crate::testing::{authority, der, extension, name};
-
-    const DEMO: &str = "spiffe://demo.local";
-
-    fn parse(spoil: impl FnOnce(&mut CertificateParams)) -> Result<Authority, ProfileError> {
-        let mut params = authority(DEMO);
-        spoil(&mut params);
-        Authority::parse(&der(&params))
-    }
-
-    #[test]
-    fn an_authority_names_its_trust_domain_or_none() {
-        let named = parse(|_| ()).unwrap();
-        assert_eq!(named.trust_domain().map(TrustDomain::as_str), Some("demo.local"));
-        assert_eq!(parse(|p| p.subject_alt_names.clear()).unwrap().trust_domain(), None);
-    }
-
-    #[test]
-    fn every_rule_of_the_profile_refuses_by_name() {
-        type Spoil = fn(&mut CertificateParams);
-        let rows: [(&str, Spoil, ProfileError); 7] = [
-            ("4.1: cA false (F9)", |p| p.is_ca = IsCa::ExplicitNoCa, ProfileError::NotAnAuthority),
-            ("4.1: no basicConstraints", |p| p.is_ca = IsCa::NoCa, ProfileError::NotAnAuthority),
-            ("4.3: no keyUsage", |p| p.key_usages.clear(), ProfileError::KeyUsageMissing),
-            (
-                "4.3: no keyCertSign",
-                |p| p.key_usages = vec![Usage::CrlSign],
-                ProfileError::KeyUsageLacks("keyCertSign"),
-            ),
-            (
-                "3.2: an identity with a path",
-                |p| p.subject_alt_names = vec![name("spiffe://demo.local/ns/a/sa/b")],
-                ProfileError::AuthorityPath,
-            ),
-            (
-                "two identities",
-                |p| p.subject_alt_names.push(name("spiffe://other.example")),
-                ProfileError::SeveralUris { count: 2 },
-            ),
-            (
-                "RFC 5280 4.2: an unknown critical extension",
-                |p| p.custom_extensions.push(extension(&[1, 2, 3], &[5, 0], true)),
-                ProfileError::UnknownCriticalExtension { oid: "1.2.3".into() },
-            ),
-        ];
-        for (rule, spoil, want) in rows {
-            assert_eq!(parse(spoil), Err(want), "{rule}");
-        }
-    }
-}
+mod tests;

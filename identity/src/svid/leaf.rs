@@ -2,9 +2,11 @@
 
 use std::time::SystemTime;
 
-use crate::der::Fields;
+use super::findings::Findings;
+use super::rules::{Frame, usage};
+use super::{Broken, KeyHash, ProfileError, Serial};
+use crate::certificate::{ExtendedKeyUsage, Known};
 use crate::spiffe_id::SpiffeId;
-use crate::svid::{KeyHash, ProfileError, Serial};
 
 /// What an end certificate says, after every rule of the profile was checked. It proves nothing by itself: a
 /// `VerifiedPeer` of `kith-mtls` does.
@@ -18,13 +20,21 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// Reads one DER certificate and holds it against X509-SVID §2 to §5.2.
-    pub fn parse(der: &[u8]) -> Result<Self, ProfileError> {
-        let fields = Fields::parse(der)?;
-        let identity = identity_of(&fields)?;
-        check_usage(&fields)?;
-        let (not_before, not_after) = fields.validity()?;
-        Ok(Self { identity, serial: fields.serial()?, not_before, not_after, key_hash: fields.key_hash() })
+    /// Reads one DER certificate and holds it against X509-SVID §2 to §5.2, and RFC 5280 where that asks for it.
+    pub fn parse(der: &[u8]) -> Result<Self, Broken> {
+        let mut findings = Findings::first();
+        let leaf = Self::read(der, &mut findings);
+        findings.verdict(leaf)
+    }
+
+    /// Every rule, in this order. What is returned counts only if none was found broken.
+    pub(super) fn read(der: &[u8], findings: &mut Findings) -> Option<Self> {
+        let frame = Frame::check(der, findings)?;
+        check_usage(&frame, findings);
+        let identity = identity_of(&frame, findings);
+        let (not_before, not_after) = frame.validity?;
+        let key_hash = frame.key_hash();
+        Some(Self { identity: identity?, serial: frame.serial?, not_before, not_after, key_hash })
     }
 
     /// Whose certificate it says it is.
@@ -53,41 +63,49 @@ impl Leaf {
     }
 }
 
-fn identity_of(fields: &Fields<'_>) -> Result<SpiffeId, ProfileError> {
-    let (uris, critical) = fields.uri_names()?;
-    let uri = match uris.as_slice() {
-        [] => return Err(ProfileError::NoUri),
-        [uri] => uri,
-        several => return Err(ProfileError::SeveralUris { count: several.len() }),
-    };
-    if fields.has_empty_subject() && !critical {
-        return Err(ProfileError::NameNotCritical);
+fn identity_of(frame: &Frame<'_>, findings: &mut Findings) -> Option<SpiffeId> {
+    let place = frame.place_of(Known::SubjectAltName);
+    let uris = frame.uris(findings)?;
+    if uris.count == 0 {
+        findings.add(place, ProfileError::NoUri);
+        return None;
     }
-    let identity = SpiffeId::parse(uri).map_err(ProfileError::Uri)?;
-    if identity.path().is_empty() { Err(ProfileError::RootPath) } else { Ok(identity) }
+    let is_critical = frame.extensions.of(Known::SubjectAltName).is_some_and(|names| names.critical);
+    if frame.certificate.has_empty_subject() && !is_critical {
+        findings.add(place, ProfileError::NameNotCritical);
+    }
+    let (offset, identity) = uris.identity(place, findings)?;
+    if identity.path().is_empty() {
+        findings.add(offset, ProfileError::RootPath);
+    }
+    Some(identity)
 }
 
-fn check_usage(fields: &Fields<'_>) -> Result<(), ProfileError> {
-    if fields.is_ca()? {
-        return Err(ProfileError::LeafIsAuthority);
+fn check_usage(frame: &Frame<'_>, findings: &mut Findings) {
+    if frame.basic_constraints(findings).is_some_and(|constraints| constraints.ca) {
+        findings.add(frame.place_of(Known::BasicConstraints), ProfileError::LeafIsAuthority);
     }
-    if fields.has_name_constraints()? {
-        return Err(ProfileError::LeafConstrainsNames);
+    if frame.constrains_names(findings) {
+        findings.add(frame.place_of(Known::NameConstraints), ProfileError::LeafConstrainsNames);
     }
-    let usage = fields.key_usage()?;
-    if !usage.digital_signature() {
-        return Err(ProfileError::KeyUsageLacks("digitalSignature"));
+    if let Some(bits) = frame.key_usage(findings) {
+        let offset = frame.place_of(Known::KeyUsage);
+        if bits & usage::DIGITAL_SIGNATURE == 0 {
+            findings.add(offset, ProfileError::KeyUsageLacks("digitalSignature"));
+        }
+        for (bit, name) in [(usage::KEY_CERT_SIGN, "keyCertSign"), (usage::CRL_SIGN, "cRLSign")] {
+            if bits & bit != 0 {
+                findings.add(offset, ProfileError::KeyUsageHas(name));
+            }
+        }
     }
-    if usage.key_cert_sign() {
-        return Err(ProfileError::KeyUsageHas("keyCertSign"));
-    }
-    if usage.crl_sign() {
-        return Err(ProfileError::KeyUsageHas("cRLSign"));
-    }
-    match fields.extended_key_usage()? {
-        Some(extended) if !extended.server_auth => Err(ProfileError::ExtendedKeyUsageLacks("serverAuth")),
-        Some(extended) if !extended.client_auth => Err(ProfileError::ExtendedKeyUsageLacks("clientAuth")),
-        _ => Ok(()),
+    if let Some(extended) = frame.value(Known::ExtendedKeyUsage, findings, ExtendedKeyUsage::read) {
+        let offset = frame.place_of(Known::ExtendedKeyUsage);
+        for (is_set, name) in [(extended.server_auth, "serverAuth"), (extended.client_auth, "clientAuth")] {
+            if !is_set {
+                findings.add(offset, ProfileError::ExtendedKeyUsageLacks(name));
+            }
+        }
     }
 }
 

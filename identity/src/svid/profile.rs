@@ -1,8 +1,8 @@
-//! Words that both profiles share: the rule that was broken, a serial number, a key's hash.
+//! Words that both profiles share: the rule that was broken, and where. Owns the list of rules with their sections; the
+//! checks are in `rules`, `leaf` and `authority`.
 
-use std::fmt;
-
-use crate::der::MAX_SERIAL_OCTETS;
+use crate::certificate::PublicKey;
+use crate::der::DerError;
 use crate::spiffe_id::SpiffeIdError;
 
 /// The rule of the profile that a certificate breaks.
@@ -17,21 +17,67 @@ pub enum ProfileError {
         /// How many.
         count: usize,
     },
-    /// An extension that cannot be read, or stands twice.
-    #[error("extension {0} cannot be read or stands twice")]
-    Extension(&'static str),
+    /// A part of the certificate that is not DER, or not what belongs there.
+    #[error("the certificate is not laid out as RFC 5280 4.1 says: {0}")]
+    Layout(DerError),
+    /// RFC 5280 §4.1.2.1: extensions exist in version 3 alone.
+    #[error("not a certificate of version 3 (RFC 5280 4.1.2.1)")]
+    Version,
+    /// RFC 5280 §4.1.2.2: the serial number is not a positive integer of at most 20 octets.
+    #[error("the serial number is not a positive integer of at most 20 octets (RFC 5280 4.1.2.2)")]
+    Serial,
+    /// RFC 5280 §4.1.1.2: what was signed names another algorithm than the signature.
+    #[error("the signed part and the signature name different algorithms (RFC 5280 4.1.1.2)")]
+    AlgorithmsDiffer,
+    /// A signature of an algorithm that we do not believe.
+    #[error(
+        "the signature algorithm {oid} is not ECDSA with SHA-256 or SHA-384, or RSA with SHA-256, SHA-384 or SHA-512"
+    )]
+    WeakSignature {
+        /// Its object identifier.
+        oid: String,
+    },
+    /// RFC 5280 §4.1.2.5: a moment in another spelling, or no moment at all.
+    #[error("a moment of the validity is not written as RFC 5280 4.1.2.5 says, or lies before 1970")]
+    Moment,
+    /// A validity that ends before it begins.
+    #[error("the validity is not a period after 1970")]
+    Validity,
+    /// RFC 5280 §4.1.2.7: a public key that cannot be read.
+    #[error("the public key cannot be read: {0}")]
+    PublicKey(DerError),
+    /// A key that others could find.
+    #[error("the public key is {key}; only P-256, P-384 and RSA of 2048 to 4096 bits are strong enough")]
+    WeakKey {
+        /// What it is.
+        key: PublicKey,
+    },
+    /// RFC 5280 §4.1.2.8: unique identifiers must not be made, and mean nothing here.
+    #[error("the certificate has a unique identifier (RFC 5280 4.1.2.8)")]
+    UniqueIdentifier,
+    /// More extensions than are looked at.
+    #[error("the certificate has more than 64 extensions")]
+    TooManyExtensions,
+    /// RFC 5280 §4.2: an extension that stands twice.
+    #[error("extension {oid} stands twice (RFC 5280 4.2)")]
+    Repeated {
+        /// Its object identifier.
+        oid: String,
+    },
+    /// An extension that cannot be read.
+    #[error("extension {name} cannot be read: {error}")]
+    Extension {
+        /// Which.
+        name: &'static str,
+        /// What is wrong with it.
+        error: DerError,
+    },
     /// RFC 5280 §4.2: a critical extension that has no meaning here.
     #[error("critical extension {oid} is not understood (RFC 5280 4.2)")]
     UnknownCriticalExtension {
         /// Its object identifier.
         oid: String,
     },
-    /// RFC 5280 §4.1.2.2: the serial number is not a positive integer of at most 20 octets.
-    #[error("the serial number is not a positive integer of at most 20 octets (RFC 5280 4.1.2.2)")]
-    Serial,
-    /// A validity that lies before 1970, or ends before it begins.
-    #[error("the validity is not a period after 1970")]
-    Validity,
     /// X509-SVID §2: no URI name.
     #[error("no URI in subjectAltName (X509-SVID 2)")]
     NoUri,
@@ -59,6 +105,12 @@ pub enum ProfileError {
     /// X509-SVID §4.1: a signing certificate is an authority.
     #[error("an authority without cA true (X509-SVID 4.1)")]
     NotAnAuthority,
+    /// RFC 5280 §4.2.1.9: an authority's basicConstraints are critical.
+    #[error("basicConstraints of an authority is not critical (RFC 5280 4.2.1.9)")]
+    BasicConstraintsNotCritical,
+    /// RFC 5280 §4.2.1.9: only an authority limits paths.
+    #[error("a path length without cA true (RFC 5280 4.2.1.9)")]
+    PathLengthWithoutAuthority,
     /// X509-SVID §4.3.
     #[error("no keyUsage (X509-SVID 4.3)")]
     KeyUsageMissing,
@@ -79,105 +131,43 @@ pub enum ProfileError {
     LeafConstrainsNames,
 }
 
-/// A certificate's serial number, as logs and people write it.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Serial(Vec<u8>);
-
-impl Serial {
-    pub(crate) fn new(octets: &[u8]) -> Self {
-        let zeros = octets.iter().take_while(|octet| **octet == 0).count();
-        Self(octets[zeros..].to_vec())
-    }
-
-    /// Reads it as it is displayed: two lower-case hexadecimal digits for each of at most 20 octets.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        if pairs.len() > MAX_SERIAL_OCTETS || !rest.is_empty() {
-            return None;
-        }
-        let octet = |[high, low]: &[u8; 2]| Some(hex_digit(*high)? << 4 | hex_digit(*low)?);
-        let serial = Self::new(&pairs.iter().map(octet).collect::<Option<Vec<u8>>>()?);
-        (!serial.0.is_empty()).then_some(serial)
-    }
-
-    /// Its octets, big-endian, without leading zeros.
-    pub fn octets(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
-}
-
-impl fmt::Display for Serial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(f, &self.0)
-    }
-}
-
-impl fmt::Debug for Serial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Serial({self})")
-    }
-}
-
-/// SHA-256 of a public key (its SubjectPublicKeyInfo): what names a key in distrust lists and in attestation.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyHash([u8; 32]);
-
-impl KeyHash {
-    /// Of a DER SubjectPublicKeyInfo.
-    pub fn of_public_key_info(der: &[u8]) -> Self {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der);
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest.as_ref());
-        Self(bytes)
-    }
-
-    /// From the wire.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// To the wire.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for KeyHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(f, &self.0)
-    }
-}
-
-impl fmt::Debug for KeyHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyHash({self})")
-    }
-}
-
-fn hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_serial_is_read_as_it_is_displayed_and_nothing_else_is() {
-        for text in ["01", "0af3", &"f".repeat(40)] {
-            assert_eq!(Serial::parse(text).unwrap().to_string(), text);
-        }
-        assert_eq!(Serial::parse("000af3"), Serial::parse("0af3"), "a certificate has the zeros or not");
-        for text in ["", "0", "00", "abc", "AB", "0x01", "0 ", "gg", "\u{e9}", "-1", &"f".repeat(42)] {
-            assert_eq!(Serial::parse(text), None, "{text:?}");
+impl ProfileError {
+    /// Where the rule stands: "X509-SVID 4.3", "RFC 5280 4.1.2.2". Rules of our own say "Kith".
+    pub fn section(&self) -> &'static str {
+        match self {
+            Self::NotACertificate | Self::TrailingBytes { .. } | Self::Layout(_) => "RFC 5280 4.1",
+            Self::AlgorithmsDiffer => "RFC 5280 4.1.1.2",
+            Self::Version => "RFC 5280 4.1.2.1",
+            Self::Serial => "RFC 5280 4.1.2.2",
+            Self::Moment | Self::Validity => "RFC 5280 4.1.2.5",
+            Self::PublicKey(_) => "RFC 5280 4.1.2.7",
+            Self::UniqueIdentifier => "RFC 5280 4.1.2.8",
+            Self::Extension { .. } | Self::Repeated { .. } | Self::UnknownCriticalExtension { .. } => {
+                "RFC 5280 4.2"
+            }
+            Self::BasicConstraintsNotCritical | Self::PathLengthWithoutAuthority => "RFC 5280 4.2.1.9",
+            Self::LeafConstrainsNames => "RFC 5280 4.2.1.10",
+            Self::NoUri | Self::SeveralUris { .. } => "X509-SVID 2",
+            Self::Uri(error) => error.section(),
+            Self::RootPath | Self::NameNotCritical => "X509-SVID 3.1",
+            Self::AuthorityPath => "X509-SVID 3.2",
+            Self::LeafIsAuthority | Self::NotAnAuthority => "X509-SVID 4.1",
+            Self::KeyUsageMissing
+            | Self::KeyUsageNotCritical
+            | Self::KeyUsageLacks(_)
+            | Self::KeyUsageHas(_) => "X509-SVID 4.3",
+            Self::ExtendedKeyUsageLacks(_) => "X509-SVID 4.4",
+            Self::WeakSignature { .. } | Self::WeakKey { .. } | Self::TooManyExtensions => "Kith",
         }
     }
+}
+
+/// A broken rule, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}, at byte {offset}")]
+pub struct Broken {
+    /// The rule.
+    pub rule: ProfileError,
+    /// The byte of the DER at which the offending element begins; for one that is missing, that which should have it.
+    pub offset: usize,
 }

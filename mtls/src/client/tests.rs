@@ -16,7 +16,7 @@ const ORDERS: &str = "spiffe://demo.local/ns/shop/sa/orders";
 const PAYMENTS: &str = "spiffe://demo.local/ns/shop/sa/payments";
 const ALPN: &[&[u8]] = &[b"h2"];
 
-type Connected = Result<Session<TlsStream<DuplexStream>>, HandshakeError>;
+type Connected = Result<Session<ClientStream<DuplexStream>>, HandshakeError>;
 
 fn web(root: &TestCa) -> Party {
     Party::new(Some(root.issuing().svid(WEB)), [root.bundle("demo.local")])

@@ -1,7 +1,10 @@
 //! Handshakes as the accepting side sees them. Owns the two workloads that meet here; beside it, what the certificates say,
-//! how time and renewal count, and what travels before there is any proof.
+//! how time and renewal count, who may come back with a ticket, which key exchanges there are, and what travels before there
+//! is any proof.
 
 mod certificates;
+mod groups;
+mod resumption;
 mod times;
 mod wire;
 
@@ -48,7 +51,7 @@ fn only_payments() -> Accept {
 
 /// A raw client's whole attempt: handshake, one request, one read. Returns what the server made of the
 /// handshake and what the client could read afterwards.
-async fn attempt(server: &Server, config: rustls::ClientConfig) -> (Accepted, std::io::Result<Vec<u8>>) {
+async fn attempt(server: &Server, config: rustls::ClientConfig) -> (Accepted, io::Result<Vec<u8>>) {
     let (near, far) = duplex(64 * 1024);
     let requesting = async {
         let mut stream = TlsConnector::from(Arc::new(config)).connect(any_name(), far).await?;

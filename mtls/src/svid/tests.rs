@@ -1,6 +1,8 @@
 //! What may become an svid, and what must not.
 
 use kith_identity::svid::ProfileError;
+use rcgen::{KeyPair, PublicKeyData};
+use rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::*;
 use crate::testing::{DAY, TestCa, at, leaf_params, uri, valid};
@@ -37,22 +39,39 @@ fn a_certificate_for_another_key_is_refused_with_both_hashes() {
     assert_eq!(Svid::new(other, chain).unwrap_err(), want);
 }
 
+/// Which certificate breaks which rule.
+fn broken(result: Result<Svid, SvidError>) -> (usize, ProfileError) {
+    match result.unwrap_err() {
+        SvidError::Chain(ChainError::Profile { position, error }) => (position, error.rule),
+        other => panic!("{other}"),
+    }
+}
+
 #[test]
 fn a_chain_that_peers_would_refuse_is_refused_here() {
     let root = TestCa::root();
     let mut two = leaf_params(WEB);
     two.subject_alt_names.push(uri("spiffe://demo.local/ns/shop/sa/admin"));
     let (key, chain) = root.key_and_chain(&two);
-    let error = ProfileError::SeveralUris { count: 2 };
-    assert_eq!(Svid::new(key, chain).unwrap_err(), profile(0, error));
+    assert_eq!(broken(Svid::new(key, chain)), (0, ProfileError::SeveralUris { count: 2 }));
 
     let (key, mut chain) = root.key_and_chain(&leaf_params(WEB));
     chain.push(chain[0].clone());
-    assert_eq!(Svid::new(key, chain).unwrap_err(), profile(1, ProfileError::NotAnAuthority));
+    assert_eq!(broken(Svid::new(key, chain)), (1, ProfileError::NotAnAuthority));
 
     let (key, mut chain) = root.key_and_chain(&leaf_params(WEB));
     chain.extend(std::iter::repeat_n(root.der().to_vec(), 9));
     assert!(matches!(Svid::new(key, chain), Err(SvidError::Chain(ChainError::TooLong { .. }))));
+}
+
+// Conforms: Workload-API 5.1 pkcs8
+#[test]
+fn the_key_is_handed_to_its_workload_in_pkcs_8_and_in_the_clear() {
+    let svid = TestCa::root().svid(WEB);
+    // The reader takes PKCS#8 alone, and nothing that is encrypted.
+    let encoded = PrivatePkcs8KeyDer::from(svid.key_pkcs8().to_vec());
+    let key = KeyPair::from_pkcs8_der_and_sign_algo(&encoded, &rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    assert_eq!(KeyHash::of_public_key_info(&key.subject_public_key_info()), svid.key_hash());
 }
 
 #[test]

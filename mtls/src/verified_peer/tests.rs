@@ -1,11 +1,13 @@
-//! The checks in their order, without a handshake around them.
+//! The checks in their order, without a handshake around them. What only a path shows is beside it.
+
+mod paths;
 
 use kith_identity::{Bundle, TrustDomain};
 use rcgen::{BasicConstraints, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 
 use super::*;
 use crate::error::What;
-use crate::testing::{DAY, TestCa, at, domain, identity, leaf_params, unix, uri, valid};
+use crate::testing::{DAY, TestCa, at, domain, identity, leaf_params, uri, valid};
 
 const WEB: &str = "spiffe://demo.local/ns/shop/sa/web";
 
@@ -20,12 +22,17 @@ fn verify_at(
 }
 
 fn expectation(bundles: impl IntoIterator<Item = Bundle>, accept: Accept, role: Role) -> Expectation {
-    Expectation { bundles: Arc::new(bundles.into_iter().collect()), accept, role }
+    Expectation {
+        bundles: Arc::new(bundles.into_iter().collect()),
+        memory: ChainMemory::default(),
+        accept,
+        role,
+    }
 }
 
 fn verify_as(chain: Vec<Vec<u8>>, expectation: &Expectation, offset: i64) -> Result<VerifiedPeer, Refusal> {
     let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
-    VerifiedPeer::verify(&chain[0], &chain[1..], expectation, unix(offset))
+    VerifiedPeer::verify(&chain[0], &chain[1..], expectation, at(offset))
 }
 
 fn verify(
@@ -42,6 +49,7 @@ fn reason(result: Result<VerifiedPeer, Refusal>) -> &'static str {
     result.map_or_else(|refusal| refusal.reason(), |_| "verified")
 }
 
+// Conforms: X509-SVID 5.1 path
 #[test]
 fn a_chain_to_an_anchor_of_the_presented_domain_proves_the_identity() {
     let root = TestCa::root();
@@ -82,6 +90,7 @@ fn each_anchor_of_a_bundle_proves_on_its_own() {
     }
 }
 
+// Conforms: X509-SVID 5.1 signature
 #[test]
 fn an_authority_outside_the_bundle_is_unknown() {
     let (root, other) = (TestCa::root(), TestCa::root());
@@ -95,6 +104,7 @@ fn an_authority_outside_the_bundle_is_unknown() {
     assert_eq!(verify_at(chain, [root.bundle("demo.local")], 0), want);
 }
 
+// Conforms: X509-SVID 5.1 names
 #[test]
 fn a_missing_issuing_authority_leaves_no_path() {
     let root = TestCa::root();
@@ -118,6 +128,7 @@ fn a_self_made_certificate_is_bad_without_an_identity_and_of_an_unknown_authorit
     assert_eq!(refusal, Refusal::UnknownAuthority { found: identity(WEB) });
 }
 
+// Conforms: X509-SVID 5.1 validity
 #[test]
 fn a_certificate_proves_nothing_outside_its_validity() {
     let root = TestCa::root();
@@ -132,6 +143,7 @@ fn a_certificate_proves_nothing_outside_its_validity() {
     assert_eq!(at(3642), Err(Refusal::Expired { found, what, ago: 42 * ahead }));
 }
 
+// Conforms: X509-SVID 5.1 validity
 #[test]
 fn an_authority_of_the_path_outside_its_validity_is_named_as_the_cause() {
     let bundle = |root: &TestCa| [root.bundle("demo.local")];
@@ -163,6 +175,7 @@ fn a_lapsed_root_is_told_from_an_impostor_even_when_its_successor_has_the_same_n
     assert_eq!(reason(verify_at(chain(&live), [bundle], 0)), "verified");
 }
 
+// Conforms: X509-SVID 3.2 no-authentication, X509-SVID 5.2 ca
 #[test]
 fn every_certificate_with_a_wrong_profile_is_bad_whoever_signed_it() {
     type Spoil = fn(&mut rcgen::CertificateParams);
@@ -182,17 +195,21 @@ fn every_certificate_with_a_wrong_profile_is_bad_whoever_signed_it() {
 }
 
 // X509-SVID 3.2: a workload that signs, the attack that basicConstraints exists for.
+// Conforms: X509-SVID 4.1 authority, X509-SVID 4.3 authority-signs
 #[test]
 fn a_certificate_signed_by_another_workload_is_refused() {
     let root = TestCa::root();
     let workload =
         root.issuing_with(|params| *params = leaf_params("spiffe://demo.local/ns/shop/sa/intruder"));
     let refusal = verify(&workload, &root, |_| ()).unwrap_err();
-    let error = kith_identity::svid::ProfileError::NotAnAuthority;
-    assert_eq!(refusal, Refusal::Chain(crate::ChainError::Profile { position: 1, error }));
+    let Refusal::Chain(crate::ChainError::Profile { position: 1, error }) = refusal else {
+        panic!("{refusal}");
+    };
+    assert_eq!(error.rule, kith_identity::svid::ProfileError::NotAnAuthority);
 }
 
 // RFC 5280 4.2.1.9.
+// Conforms: X509-SVID 5.1 path-length
 #[test]
 fn a_path_longer_than_an_authority_allows_is_refused() {
     let root = TestCa::root();
@@ -234,6 +251,7 @@ fn a_chain_is_refused_by_size_before_it_is_parsed() {
 }
 
 // F2, A7: an unknown domain is untrusted, whoever signed for it.
+// Conforms: Workload-API 4.6 no-bundle
 #[test]
 fn a_trust_domain_without_a_bundle_is_untrusted() {
     let root = TestCa::root();
@@ -244,6 +262,7 @@ fn a_trust_domain_without_a_bundle_is_untrusted() {
 }
 
 // F1: the bundle of the presented domain alone decides, even when another holds the very same root.
+// Conforms: Federation 4.2 apart, Workload-API 4.6 bundle-of-peer
 #[test]
 fn a_root_that_another_domains_bundle_repeats_proves_only_by_its_own_domains_bundle() {
     let (ours, theirs) = (TestCa::root(), TestCa::root());
@@ -278,8 +297,9 @@ fn an_intermediate_of_another_trust_domain_is_refused() {
 #[test]
 fn a_signature_algorithm_outside_the_list_is_refused() {
     let ed25519 = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-    let root = TestCa::root_of(ed25519, |_| ());
-    assert_eq!(reason(verify(&root, &root, |_| ())), "bad_certificate");
+    let mut chain = TestCa::root().chain_for(&leaf_params(WEB));
+    chain.push(TestCa::root_of(ed25519, |_| ()).der().to_vec());
+    assert_eq!(reason(verify_at(chain, [TestCa::root().bundle("demo.local")], 0)), "bad_certificate");
     let p384 = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
     let root = TestCa::root_of(p384, |_| ());
     assert_eq!(reason(verify(&root, &root, |_| ())), "verified");
@@ -307,6 +327,17 @@ fn a_federated_peer_is_not_one_of_our_trust_domain() {
 }
 
 #[test]
+fn whom_was_expected_is_asked_of_a_remembered_chain_too() {
+    let root = TestCa::root();
+    let everybody = Accept::TrustDomain(domain("demo.local"));
+    let mut expectation = expectation([root.bundle("demo.local")], everybody, Role::Server);
+    let chain = root.chain_for(&leaf_params(WEB));
+    assert_eq!(reason(verify_as(chain.clone(), &expectation, 0)), "verified");
+    expectation.accept = Accept::only(identity("spiffe://demo.local/ns/shop/sa/payments"));
+    assert_eq!(reason(verify_as(chain, &expectation, 0)), "unexpected_identity");
+}
+
+#[test]
 fn a_peer_that_was_proven_is_not_trusted_by_a_bundle_without_its_authority() {
     let (before, after) = (TestCa::root(), TestCa::root());
     let peer = verify(&before, &before, |_| ()).unwrap();
@@ -318,5 +349,8 @@ fn a_peer_that_was_proven_is_not_trusted_by_a_bundle_without_its_authority() {
     assert_eq!(checked(vec![new], at(0)), Err("unknown_authority"));
     assert_eq!(checked(vec![], at(0)), Err("untrusted_domain"));
     assert_eq!(checked(vec![old.clone()], at(2 * 3600)), Err("svid_expired"));
-    assert_eq!(checked(vec![old], UNIX_EPOCH), Err("not_yet_valid"));
+    assert_eq!(checked(vec![old.clone()], std::time::UNIX_EPOCH), Err("not_yet_valid"));
+    let distrusted = BundleSet::from_iter([old]).distrusting([before.key_hash()]);
+    let refusal = peer.check_again(&distrusted, at(0)).unwrap_err();
+    assert_eq!(refusal.reason(), "distrusted_authority");
 }

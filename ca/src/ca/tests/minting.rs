@@ -2,7 +2,9 @@
 
 use super::*;
 
-// C22, X509-SVID 2, 3.1, 4.1, 4.3, 4.4
+// C22.
+// Conforms: X509-SVID 2 one-uri, X509-SVID 3.1 issued-path, X509-SVID 3.1 critical-name, X509-SVID 4.1 issued
+// Conforms: X509-SVID 4.3 issued, X509-SVID 4.4 include
 #[test]
 fn an_svid_has_exactly_the_extensions_of_the_profile_and_no_name_but_its_identity() {
     let issued = issue(&svid_ca(HOUR), start());
@@ -39,6 +41,7 @@ fn an_svid_has_exactly_the_extensions_of_the_profile_and_no_name_but_its_identit
     assert_eq!(*extended, both);
 }
 
+// Conforms: SPIFFE-ID 3.3 document
 #[test]
 fn what_is_said_of_an_svid_is_what_stands_in_it() {
     let key = subject_key();

@@ -1,5 +1,9 @@
 //! What a client shows, or does not: which proof is good enough.
 
+use rustls::SignatureScheme;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, Signer, SigningKey};
+
 use super::*;
 
 // L3.
@@ -108,4 +112,75 @@ async fn a_certificate_presented_without_its_key_is_refused() {
     let (reason, message) = refused(accepted);
     assert_eq!(reason, "tls_error");
     assert!(message.contains("BadSignature"), "{message}");
+}
+
+// A6: what is remembered is that the chain is good, never that somebody has its key.
+#[tokio::test]
+async fn a_remembered_chain_presented_without_its_key_is_refused() {
+    let root = TestCa::root();
+    let payments = payments(&root);
+    let server = server(&payments, ClientSvid::Required);
+    let (key, chain) = root.key_and_chain(&leaf_params(WEB));
+    let owner = raw_client(Some(certified(&key, chain.clone())));
+    assert!(attempt(&server, owner.clone()).await.0.is_ok());
+    let thief = raw_client(Some(certified(&WorkloadKey::generate().unwrap(), chain)));
+    let (reason, message) = refused(attempt(&server, thief).await.0);
+    assert!(reason == "tls_error" && message.contains("BadSignature"), "{message}");
+    assert!(attempt(&server, owner).await.0.is_ok());
+}
+
+/// A client with an svid for an RSA key, which may sign in these ways.
+fn rsa_client(root: &TestCa, schemes: &'static [SignatureScheme]) -> rustls::ClientConfig {
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let chain = root.certify(&key, &leaf_params(WEB)).into_iter().map(CertificateDer::from).collect();
+    let der = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&der).unwrap();
+    raw_client(Some(CertifiedKey::new(chain, Arc::new(OnlyBy { key, schemes }))))
+}
+
+/// A key that signs in no other way, whatever it is asked for.
+#[derive(Debug)]
+struct OnlyBy {
+    key: Arc<dyn SigningKey>,
+    schemes: &'static [SignatureScheme],
+}
+
+impl SigningKey for OnlyBy {
+    fn choose_scheme(&self, _: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        self.key.choose_scheme(self.schemes)
+    }
+
+    fn algorithm(&self) -> rustls::SignatureAlgorithm {
+        self.key.algorithm()
+    }
+}
+
+// Foreign workloads may have RSA keys.
+#[tokio::test]
+async fn a_client_with_an_rsa_key_proves_itself() {
+    let root = TestCa::root();
+    let payments = payments(&root);
+    let server = server(&payments, ClientSvid::Required);
+    for scheme in [
+        &[SignatureScheme::RSA_PSS_SHA256],
+        &[SignatureScheme::RSA_PSS_SHA384],
+        &[SignatureScheme::RSA_PSS_SHA512],
+    ] {
+        let (accepted, _) = attempt(&server, rsa_client(&root, scheme)).await;
+        assert_eq!(accepted.unwrap().unwrap().identity(), &identity(WEB));
+    }
+}
+
+// L13, RFC 8446 4.2.3: what is offered for certificates is not accepted for a handshake.
+#[tokio::test]
+async fn a_handshake_signed_with_pkcs1_is_refused() {
+    let root = TestCa::root();
+    let payments = payments(&root);
+    let config = rsa_client(&root, &[SignatureScheme::RSA_PKCS1_SHA256]);
+    let (accepted, _) = attempt(&server(&payments, ClientSvid::Required), config).await;
+    let (reason, message) = refused(accepted);
+    assert!(
+        reason == "tls_error" && message.contains("SignedHandshakeWithUnadvertisedSigScheme"),
+        "{message}"
+    );
 }

@@ -90,7 +90,8 @@ fn an_error_names_the_field_and_its_value() {
         ),
         (
             json!({ "rules": [{ "sources": [{ "type": "SPIFFE", "spiffe": "/ns/a" }] }] }),
-            "spec.rules[0].sources[0].spiffe: \"/ns/a\" is no SPIFFE ID: a SPIFFE ID starts with \"spiffe://\"",
+            "spec.rules[0].sources[0].spiffe: \"/ns/a\" is no SPIFFE ID: a SPIFFE ID starts with \"spiffe://\"; \
+             byte 0 is the first that differs",
         ),
         // Null is not left out.
         (
