@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use kith_ca::SealKey;
 use kith_identity::TrustDomain;
+use kith_mtls::KeyExchange;
 use kith_proto::v1;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -75,6 +76,7 @@ pub(crate) struct Config {
     pub(crate) statement_key: [u8; PUBLIC_KEY_BYTES],
     pub(crate) instance: [u8; INSTANCE_BYTES],
     pub(crate) svid_lifetime: Duration,
+    pub(crate) key_exchange: KeyExchange,
 }
 
 /// Every setting that is wrong, not only the first.
@@ -105,11 +107,15 @@ impl Config {
         if !SVID_SECONDS.contains(&start.svid_seconds) {
             wrong.push(format!("svid_seconds: {} is not 20 to 86400", start.svid_seconds));
         }
-        let addresses = listen.zip(health);
-        match (trust_domain, addresses, statement_key, instance, state_file, policies_folder, admin_socket) {
+        let key_exchange = keep(
+            &mut wrong,
+            start.key_exchange.parse::<KeyExchange>().map_err(|error| format!("key_exchange: {error}")),
+        );
+        let doors = listen.zip(health).zip(key_exchange);
+        match (trust_domain, doors, statement_key, instance, state_file, policies_folder, admin_socket) {
             (
                 Some(trust_domain),
-                Some((listen, health)),
+                Some(((listen, health), key_exchange)),
                 Some(statement_key),
                 Some(instance),
                 Some(state_file),
@@ -127,6 +133,7 @@ impl Config {
                 statement_key,
                 instance,
                 svid_lifetime: Duration::from_secs(u64::from(start.svid_seconds)),
+                key_exchange,
             }),
             _ => Err(ConfigError(wrong)),
         }

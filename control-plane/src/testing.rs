@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use kith_ca::SealKey;
 use kith_identity::svid::KeyHash;
 use kith_identity::{Bundle, BundleSet, SpiffeId, TrustDomain};
-use kith_mtls::{Accept, Client, ClientIdentity, Credentials, Now, Svid, WorkloadKey};
+use kith_mtls::{Accept, Client, ClientIdentity, Credentials, KeyExchange, Now, Svid, WorkloadKey};
 use kith_proto::v1;
 use kith_proto::v1::admin_client::AdminClient;
 use kith_proto::v1::issuance_client::IssuanceClient;
@@ -163,6 +163,7 @@ impl Ground {
             statement_key: self.signer.public_key().try_into().unwrap(),
             instance,
             svid_lifetime: self.svid_lifetime,
+            key_exchange: KeyExchange::PreferPq,
         };
         let plane = ControlPlane::start(config, self.clock.clone()).await.unwrap();
         Mesh { ground: self, plane, instance, tasks: Tasks::new() }

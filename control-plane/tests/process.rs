@@ -40,6 +40,7 @@ fn start_message(dir: &Path) -> v1::ControlPlaneStart {
         svid_seconds: 60,
         watch_policies: true,
         health_listen: "127.0.0.1:0".into(),
+        key_exchange: "PreferPq".into(),
     }
 }
 

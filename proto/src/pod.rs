@@ -47,8 +47,18 @@ pub const POD_IPS_VARIABLE: &str = "KITH_POD_IPS";
 pub const PROBES_VARIABLE: &str = "KITH_PROBES";
 /// The variable with what is not redirected: [`Redirect`].
 pub const REDIRECT_VARIABLE: &str = "KITH_REDIRECT";
+/// The variable with the choice of key exchanges: `PreferPq` or `RequirePq`.
+pub const KEY_EXCHANGE_VARIABLE: &str = "KITH_KEY_EXCHANGE";
+/// The variable with the path of the Workload API's socket; there is none without it.
+pub const WORKLOAD_API_VARIABLE: &str = "KITH_WORKLOAD_API";
+/// The variable of *applications* that says where the Workload API is, by the SPIFFE standard: `unix://PATH`.
+pub const ENDPOINT_SOCKET_VARIABLE: &str = "SPIFFE_ENDPOINT_SOCKET";
 /// The variable with the level of the diagnostics.
 pub const LOG_VARIABLE: &str = "KITH_LOG";
+/// Where the volume with the Workload API's socket is mounted: in the sidecar, and in the containers that may have it.
+pub const WORKLOAD_API_FOLDER: &str = "/run/kith/workload-api";
+/// The socket, in a folder that the sidecar makes itself: the volume's own can be written by whoever it is mounted for.
+pub const WORKLOAD_API_SOCKET: &str = "/run/kith/workload-api/sidecar/api.sock";
 /// The ConfigMap with the roots, which the control plane keeps in each namespace of the mesh.
 pub const TRUST_CONFIG_MAP: &str = "kith-trust";
 /// The audience of the token that a pod proves itself by.

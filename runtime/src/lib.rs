@@ -10,6 +10,7 @@
 //!                                                                                     HealthPort::close, last
 //! ```
 
+mod backoff;
 mod clock;
 mod drain;
 mod file_limit;
@@ -24,6 +25,7 @@ pub mod signals;
 mod tasks;
 pub mod telemetry;
 
+pub use backoff::Backoff;
 pub use clock::{Clock, ManualClock};
 pub use drain::{Stop, Stopper, drain};
 pub use file_limit::raise_file_limit;

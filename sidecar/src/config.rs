@@ -5,16 +5,24 @@ mod pod;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use kith_identity::SpiffeId;
+use kith_mtls::KeyExchange;
 use kith_proto::pod::{LOG_VARIABLE, Probes};
 use kith_proto::v1;
+use kith_proto::v1::workload_api::Callers as CallersKind;
+use tokio::sync::watch;
 
 pub use pod::PodArgs;
 
 use crate::capture::{Applications, Capture};
+use crate::workload_api::{self, Application, Callers};
+
+/// The longest path of a unix socket on Linux, without its closing zero.
+const MAX_SOCKET_PATH: usize = 107;
 
 /// What the command line says.
 #[derive(Debug, Clone, Parser)]
@@ -47,6 +55,9 @@ pub(crate) struct Settings {
     pub(crate) health: SocketAddr,
     /// To be replayed.
     pub(crate) probes: Probes,
+    /// Where the application may get svids for itself, if it may at all.
+    pub(crate) workload_api: Option<workload_api::Settings>,
+    pub(crate) key_exchange: KeyExchange,
 }
 
 /// One outbound port.
@@ -59,8 +70,11 @@ pub(crate) struct Outbound {
 
 impl Settings {
     /// Reads the supervisor's message. The outbound side takes plaintext from the application, so it listens on
-    /// loopback and nowhere else.
-    pub(crate) fn read(start: &v1::SidecarStart) -> anyhow::Result<Self> {
+    /// loopback and nowhere else. `application` will say which process that is.
+    pub(crate) fn read(
+        start: &v1::SidecarStart,
+        application: watch::Receiver<Option<Application>>,
+    ) -> anyhow::Result<Self> {
         let identity = SpiffeId::parse(&start.identity).context("identity")?;
         if identity.trust_domain().as_str() != start.trust_domain {
             bail!("identity {identity} is not in trust domain {:?}", start.trust_domain);
@@ -78,8 +92,31 @@ impl Settings {
             workers: workers(start.workers)?,
             health: address("health_listen", &start.health_listen)?,
             probes: Probes::new(),
+            workload_api: start.workload_api.as_ref().map(|api| served(api, application)).transpose()?,
+            key_exchange: start.key_exchange.parse().context("key_exchange")?,
         })
     }
+}
+
+fn served(
+    api: &v1::WorkloadApi,
+    application: watch::Receiver<Option<Application>>,
+) -> anyhow::Result<workload_api::Settings> {
+    let callers = match api.callers() {
+        CallersKind::Application => Callers::Descendants(application),
+        CallersKind::User => Callers::User,
+        CallersKind::Unspecified => bail!("workload_api.callers: {} says nobody", api.callers),
+    };
+    let socket = socket(&api.socket).context("workload_api.socket")?;
+    Ok(workload_api::Settings { socket, callers })
+}
+
+/// Where a socket may lie: what the system would cut short would be another place.
+fn socket(path: &str) -> anyhow::Result<PathBuf> {
+    if !path.starts_with('/') || path.contains('\0') || path.len() > MAX_SOCKET_PATH {
+        bail!("{path:?} is not an absolute path of at most {MAX_SOCKET_PATH} bytes");
+    }
+    Ok(path.into())
 }
 
 fn outbound(outbound: &v1::Outbound) -> anyhow::Result<Outbound> {
@@ -122,12 +159,18 @@ mod tests {
             }],
             workers: 1,
             health_listen: "127.0.0.1:0".to_owned(),
+            workload_api: None,
+            key_exchange: "PreferPq".to_owned(),
         }
+    }
+
+    fn read(start: &v1::SidecarStart) -> anyhow::Result<Settings> {
+        Settings::read(start, watch::channel(None).1)
     }
 
     #[test]
     fn good_settings_are_read() {
-        let settings = Settings::read(&start()).unwrap();
+        let settings = read(&start()).unwrap();
         assert_eq!(settings.identity.path(), "/ns/demo/sa/web");
         assert_eq!(settings.workers.get(), 1);
     }
@@ -136,14 +179,14 @@ mod tests {
     fn plaintext_is_taken_on_loopback_alone() {
         let mut start = start();
         start.outbounds[0].listen = "0.0.0.0:1".to_owned();
-        assert!(Settings::read(&start).unwrap_err().to_string().contains("loopback"));
+        assert!(read(&start).unwrap_err().to_string().contains("loopback"));
     }
 
     #[test]
     fn a_sidecar_that_nobody_could_ask_how_it_is_does_not_start() {
         for listen in ["", "localhost:7447", "7447"] {
             let start = v1::SidecarStart { health_listen: listen.to_owned(), ..start() };
-            let error = format!("{:#}", Settings::read(&start).unwrap_err());
+            let error = format!("{:#}", read(&start).unwrap_err());
             assert!(error.contains(&format!("health_listen: {listen:?}")), "{error}");
         }
     }
@@ -154,7 +197,41 @@ mod tests {
             ["spiffe://other.local/ns/demo/sa/web", "spiffe://demo.local/ns/kith/sa/kith-control-plane"]
         {
             let start = v1::SidecarStart { identity: identity.to_owned(), ..start() };
-            assert!(Settings::read(&start).is_err(), "{identity}");
+            assert!(read(&start).is_err(), "{identity}");
+        }
+    }
+
+    #[test]
+    fn a_choice_of_key_exchanges_that_is_unknown_or_missing_is_refused_with_those_that_there_are() {
+        let chosen = |text: &str| read(&v1::SidecarStart { key_exchange: text.to_owned(), ..start() });
+        assert_eq!(chosen("RequirePq").unwrap().key_exchange, KeyExchange::RequirePq);
+        for text in ["", "require-pq"] {
+            let error = format!("{:#}", chosen(text).unwrap_err());
+            assert!(
+                error.starts_with("key_exchange: ") && error.ends_with("PreferPq or RequirePq"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_workload_api_is_where_the_supervisor_says_for_whom_it_says_and_else_nowhere() {
+        let served = |socket: &str, callers: i32| {
+            let api = v1::WorkloadApi { socket: socket.to_owned(), callers };
+            read(&v1::SidecarStart { workload_api: Some(api), ..start() })
+        };
+        let path = "/run/kith/demo/web.sock";
+        let of_application = served(path, CallersKind::Application.into()).unwrap().workload_api.unwrap();
+        assert_eq!(of_application.socket, PathBuf::from(path));
+        assert!(matches!(of_application.callers, Callers::Descendants(_)));
+        let of_user = served(path, CallersKind::User.into()).unwrap().workload_api.unwrap();
+        assert!(matches!(of_user.callers, Callers::User));
+        assert!(read(&start()).unwrap().workload_api.is_none());
+        // Whoever it is for, they are named.
+        assert!(served(path, 0).is_err() && served(path, 9).is_err());
+        for path in ["", "web.sock", "unix:///web.sock", "/a\0b", &format!("/{}", "x".repeat(107))] {
+            let error = format!("{:#}", served(path, 1).unwrap_err());
+            assert!(error.starts_with("workload_api.socket: ") && error.contains("107 bytes"), "{error}");
         }
     }
 }

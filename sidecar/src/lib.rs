@@ -41,6 +41,7 @@ mod stream_request;
 mod test_mesh;
 mod tunnel;
 mod worker;
+mod workload_api;
 
 pub use config::{Args, PlatformArgs, PodArgs};
 

@@ -27,6 +27,7 @@ const CALLS: &str = "kith_calls";
 const CALL_DURATION: &str = "kith_call_duration_seconds";
 const CALLS_OPEN: &str = "kith_calls_open";
 const WOULD_DENIALS: &str = "kith_would_denials";
+const HANDSHAKES: &str = "kith_handshakes";
 const SESSIONS_OPEN: &str = "kith_sessions_open";
 const SESSIONS_REFUSED: &str = "kith_sessions_refused";
 const SVID_NOT_AFTER: &str = "kith_svid_not_after_seconds";
@@ -40,6 +41,9 @@ const LABEL_SETS_DROPPED: &str = "kith_label_sets_dropped";
 
 const DIRECTION: &str = "direction";
 const VERDICT: &str = "verdict";
+/// What became of a handshake: a session, or none.
+const ESTABLISHED: &str = "established";
+const REFUSED: &str = "refused";
 const DIRECTIONS: [Direction; 2] = [Direction::Inbound, Direction::Outbound];
 const VERDICTS: [Verdict; 2] = [Verdict::Allow, Verdict::Deny];
 
@@ -51,6 +55,7 @@ pub(crate) struct Metrics {
     durations: [[Durations; 2]; 2],
     calls_open: [Open; 2],
     would_denials: Counters<2>,
+    handshakes: Counters<3>,
     sessions_open: [Open; 2],
     sessions_refused: Counters<2>,
     svid_renewals: AtomicU64,
@@ -79,6 +84,11 @@ impl Metrics {
             durations: Default::default(),
             calls_open: Default::default(),
             would_denials: Counters::new([Label::Closed(DIRECTION), Label::Open("reason")]),
+            handshakes: Counters::new([
+                Label::Closed(DIRECTION),
+                Label::Closed("group"),
+                Label::Closed("outcome"),
+            ]),
             sessions_open: Default::default(),
             sessions_refused: Counters::new([Label::Closed(DIRECTION), Label::Open("reason")]),
             svid_renewals: AtomicU64::new(0),
@@ -100,9 +110,14 @@ impl Metrics {
     pub(crate) fn count(&self, event: &Event) {
         match event {
             Event::Call(call) => self.count_call(call),
-            Event::SessionOpened(opened) => self.sessions_open[index(opened.direction)].opened(),
+            Event::SessionOpened(opened) => {
+                self.handshakes.count([direction(opened.direction), &opened.facts.group, ESTABLISHED]);
+                self.sessions_open[index(opened.direction)].opened();
+            }
             Event::SessionEnded(ended) => self.sessions_open[index(ended.direction)].closed(),
             Event::SessionRefused(refused) => {
+                // Which group it would have been is not known: most never get that far.
+                self.handshakes.count([direction(refused.direction), "", REFUSED]);
                 self.sessions_refused.count([direction(refused.direction), &refused.reason]);
             }
             Event::SvidRenewed(SvidRenewed { previous: Some(_), .. }) => {
@@ -146,6 +161,8 @@ impl Metrics {
     }
 
     fn encode_sessions(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Handshakes, by the key exchange that the two agreed on and what became of them";
+        self.handshakes.encode(encoder, HANDSHAKES, help)?;
         let open = by_direction(&self.sessions_open);
         gauges(encoder, SESSIONS_OPEN, "Sessions that are open now", DIRECTION, &open)?;
         self.sessions_refused.encode(encoder, SESSIONS_REFUSED, "Connections that never became a session")
@@ -183,8 +200,12 @@ impl Collector for Figures {
         counter(encoder, LINES_LOST, "Lines of allowed calls and events that nobody read in time", lost)?;
         let lost = self.writer.lost_refusals();
         counter(encoder, REFUSALS_LOST, "Lines of refusals that nobody read in time", lost)?;
-        let families =
-            [metrics.calls.dropped(), metrics.would_denials.dropped(), metrics.sessions_refused.dropped()];
+        let families = [
+            metrics.calls.dropped(),
+            metrics.would_denials.dropped(),
+            metrics.handshakes.dropped(),
+            metrics.sessions_refused.dropped(),
+        ];
         let dropped = families.into_iter().sum();
         counter(encoder, LABEL_SETS_DROPPED, "Counted as `other`: a family had all its label sets", dropped)
     }

@@ -29,6 +29,7 @@ use crate::report::Reports;
 use crate::session::SessionNumbers;
 use crate::sockets::Bound;
 use crate::worker::Shared;
+use crate::workload_api::{self, Source};
 
 /// After the workers have drained, what is left of the control tasks ends at once.
 const CONTROL_LIMIT: Duration = Duration::from_millis(500);
@@ -71,9 +72,12 @@ async fn life(
     let workers = bound.start(&settings, &shared, &mut control.judged, &listening, &stopper)?;
     let control = Arc::new(control);
     let health = health(&control, &shared, &settings, listening, writer.clone()).open(bound.health()?)?;
+    let (tasks, signals) = (Tasks::new(), Tasks::new());
+    if let Some(api) = &settings.workload_api {
+        workload_api::serve(api, source(&shared), &tasks, &shared.stop).context("the Workload API")?;
+    }
     control.platform.ready(bound.ready()?).await?;
     drop((bound, shared));
-    let (tasks, signals) = (Tasks::new(), Tasks::new());
     tasks.spawn(keep_svid(Arc::clone(&control)));
     tasks.spawn(keep_synced(Arc::clone(&control)));
     let ended = wait(&control, stop_signal, &stopper, &signals).await;
@@ -102,7 +106,8 @@ impl Begun {
         match platform {
             None => {
                 let (supervisor, start) = Supervisor::connect().await?;
-                let settings = Settings::read(&start).context("settings from the supervisor")?;
+                let settings = Settings::read(&start, supervisor.application());
+                let settings = settings.context("settings from the supervisor")?;
                 Ok(Self { platform: Platform::Supervised(supervisor), settings })
             }
             Some(PlatformArgs::Pod(args)) => {
@@ -133,6 +138,17 @@ async fn written(writing: JoinHandle<io::Result<()>>) -> anyhow::Result<()> {
         // A supervisor that is gone reads no log either.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
+    }
+}
+
+/// What the application beside this process may have.
+fn source(shared: &Shared) -> Source {
+    Source {
+        identity: shared.identity.clone(),
+        svid: shared.svid.clone(),
+        bundles: shared.bundles.clone(),
+        enforced: shared.enforced.clone(),
+        clock: shared.clock.clone(),
     }
 }
 
@@ -180,7 +196,8 @@ fn wire(begun: Begun, writer: &Writer, stop: Stop) -> (Control, Shared) {
         capture: settings.capture,
         applications: settings.applications,
         subscriptions: Arc::clone(&subscriptions),
-        credentials: Credentials::new(svid_seen.clone(), bundles_seen.clone(), now),
+        credentials: Credentials::new(svid_seen.clone(), bundles_seen.clone(), now)
+            .with_key_exchange(settings.key_exchange),
         bundles: bundles_seen,
         svid: svid_seen,
         enforced: enforced_seen,
@@ -192,6 +209,7 @@ fn wire(begun: Begun, writer: &Writer, stop: Stop) -> (Control, Shared) {
     };
     let control = Control {
         identity: settings.identity,
+        key_exchange: settings.key_exchange,
         platform,
         svid,
         bundles,

@@ -24,6 +24,9 @@ use crate::session::{self, Calls, Pool, SessionNumbers, Streams};
 const CONNECTIONS: usize = 8_192;
 /// Handshakes under way at the inbound port of one worker; the rest of its connections is for those who are through.
 const HANDSHAKES: usize = 1_024;
+/// How many of those may be of one address: whoever opens more pushes out its own. Behind an address that many pods share,
+/// such as a node's where the network hides theirs, it is still more than come at the same moment.
+pub(crate) const HANDSHAKES_PER_ADDRESS: usize = HANDSHAKES / 4;
 /// Sessions of one identity with one worker. A sidecar of Kith has two for each of its workers, for calls and for
 /// streams, and for a while as many that they replace.
 const SESSIONS_PER_IDENTITY: usize = 128;
@@ -147,7 +150,7 @@ impl Worker {
         };
         let (calls, streams) = (Pool::new(parts.clone()), Pool::new(parts));
         let application = Application::new(own_connections);
-        let unproven = Newest::new(HANDSHAKES);
+        let unproven = Newest::new(HANDSHAKES).with_share(HANDSHAKES_PER_ADDRESS);
         let (shares, stream_shares) =
             (Shares::new(SESSIONS_PER_IDENTITY), Shares::new(shared.streams_per_identity));
         Self {

@@ -12,6 +12,14 @@ use super::lock::Lock;
 /// The longest path of a unix socket on Linux, without its closing zero.
 const MAX_SOCKET_PATH: usize = 107;
 
+/// Refuses a path that the system would cut short.
+pub(crate) fn check_length(socket: &Path) -> Result<(), LayoutError> {
+    if socket.as_os_str().len() > MAX_SOCKET_PATH {
+        return Err(LayoutError::TooLong { path: socket.to_owned() });
+    }
+    Ok(())
+}
+
 /// A name that no other mesh in the same folder has, until this is dropped.
 #[derive(Debug)]
 pub struct Claim {
@@ -27,9 +35,7 @@ impl Claim {
     /// Claims the socket, in a folder that is made if it is missing.
     pub(crate) fn take(folder: &Path, name: &str) -> Result<Self, LayoutError> {
         let socket = MeshSocket::of(folder, name);
-        if socket.path().as_os_str().len() > MAX_SOCKET_PATH {
-            return Err(LayoutError::TooLong { path: socket.path().to_owned() });
-        }
+        check_length(socket.path())?;
         loop {
             let made = (!exists(folder)?).then(|| folder.to_owned());
             make_private(folder)?;
@@ -58,11 +64,26 @@ impl Claim {
         &self.socket
     }
 
+    /// Makes the folder of the workloads' sockets, which is this mesh's alone. What a mesh of this name that was killed
+    /// left in it is removed.
+    pub(crate) fn make_workload_sockets(&self) -> Result<(), LayoutError> {
+        let folder = self.workload_sockets();
+        gone(fs::remove_dir_all(&folder), &folder)?;
+        make_private(&folder)
+    }
+
+    /// The folder of the workloads' sockets, beside the mesh's own.
+    pub(crate) fn workload_sockets(&self) -> PathBuf {
+        self.socket.path().with_extension("")
+    }
+
     /// Removes what there is of it on disk, once; what is gone already is no error.
     pub(crate) fn remove(&self) -> Result<(), LayoutError> {
         if self.removed.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
+        let workloads = self.workload_sockets();
+        gone(fs::remove_dir_all(&workloads), &workloads)?;
         gone(fs::remove_file(self.socket.path()), self.socket.path())?;
         gone(fs::remove_file(self.lock.path()), self.lock.path())?;
         match &self.made {
@@ -91,6 +112,7 @@ pub(crate) fn remove_empty(folder: &Path) -> Result<(), LayoutError> {
 mod tests {
     use std::os::unix::net::UnixListener;
 
+    use super::super::layout::check_private;
     use super::*;
 
     #[test]
@@ -114,6 +136,22 @@ mod tests {
         drop(UnixListener::bind(claim.socket().path()).unwrap());
         drop(claim);
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_sockets_of_workloads_go_with_the_claim_and_those_of_a_killed_mesh_before() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("kith");
+        make_private(&folder).unwrap();
+        fs::create_dir(folder.join("demo")).unwrap();
+        drop(UnixListener::bind(folder.join("demo/web.sock")).unwrap());
+        let claim = Claim::take(&folder, "demo").unwrap();
+        claim.make_workload_sockets().unwrap();
+        assert_eq!(fs::read_dir(claim.workload_sockets()).unwrap().count(), 0);
+        check_private(&claim.workload_sockets()).unwrap();
+        drop(UnixListener::bind(claim.workload_sockets().join("web.sock")).unwrap());
+        claim.remove().unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Addresses of one service; they stay for as long as the supervisor runs, also over restarts of the sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,4 +15,6 @@ pub struct Endpoints {
     pub app: SocketAddr,
     /// Where its sidecar answers for health and metrics.
     pub health: SocketAddr,
+    /// The socket of its sidecar's Workload API, unless it has none.
+    pub workload_api: Option<PathBuf>,
 }

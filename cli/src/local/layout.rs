@@ -3,6 +3,7 @@
 //! ```text
 //! $XDG_RUNTIME_DIR/kith/NAME.sock    else /tmp/kith-UID/NAME.sock    answers people
 //!                       NAME.lock                                    held while the mesh runs
+//!                       NAME/SERVICE.sock                            the Workload API of one service
 //! STATE/authorities/sealed                                           the control plane's, encrypted
 //! /tmp/kith-NAME-RANDOM/lock                                         held while its folder is in use
 //! ```
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::claim::{Claim, remove_empty};
+use super::claim::{Claim, check_length, remove_empty};
 use super::lock::Lock;
 use super::services::MeshSpec;
 
@@ -312,7 +313,17 @@ impl MeshFiles {
             gone(fs::remove_dir_all(&files.authorities), &files.authorities)?;
         }
         make_private(&files.authorities)?;
+        if spec.services.iter().any(|service| service.workload_api) {
+            files.claim.make_workload_sockets()?;
+        }
         Ok(files)
+    }
+
+    /// The socket of the Workload API of a service.
+    pub(crate) fn workload_socket(&self, service: &str) -> Result<PathBuf, LayoutError> {
+        let socket = self.claim.workload_sockets().join(format!("{service}.sock"));
+        check_length(&socket)?;
+        Ok(socket)
     }
 
     /// The control plane's sealed state.

@@ -4,8 +4,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
-use kith_proto::v1::{self, Outbound, SidecarStart, Workload};
+use kith_proto::pod::ENDPOINT_SOCKET_VARIABLE;
+use kith_proto::v1::workload_api::Callers;
+use kith_proto::v1::{self, Outbound, SidecarStart, Workload, WorkloadApi};
 
 use super::address::Reserved;
 use super::endpoints::Endpoints;
@@ -27,8 +31,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Reserves every address of a mesh whose specification was checked.
-    pub(crate) fn make(spec: &MeshSpec) -> io::Result<Self> {
+    /// Reserves every address of a mesh whose specification was checked; `sockets` are those of the Workload API.
+    pub(crate) fn make(spec: &MeshSpec, mut sockets: BTreeMap<String, PathBuf>) -> io::Result<Self> {
         let mut reserved = Vec::new();
         let mut take = |port| -> io::Result<SocketAddr> {
             let address = Reserved::prefer(port)?;
@@ -46,7 +50,9 @@ impl Plan {
             let (inbound, health) = (take(0)?, take(0)?);
             let outbounds = service.calls.iter().map(|call| Ok((call.clone(), take(0)?)));
             let outbounds = outbounds.collect::<io::Result<_>>()?;
-            services.insert(service.name.clone(), Endpoints { inbound, outbounds, app, health });
+            let workload_api = sockets.remove(&service.name);
+            services
+                .insert(service.name.clone(), Endpoints { inbound, outbounds, app, health, workload_api });
         }
         Ok(Self { control_plane, control_plane_health, services, _reserved: reserved })
     }
@@ -71,6 +77,8 @@ impl Plan {
             outbounds: endpoints.outbounds.iter().map(outbound).collect(),
             workers: spec.sidecar_workers,
             health_listen: endpoints.health.to_string(),
+            key_exchange: spec.key_exchange.to_string(),
+            workload_api: endpoints.workload_api.as_deref().map(|socket| workload_api(socket, &service.app)),
         })
     }
 
@@ -98,6 +106,9 @@ impl Plan {
         };
         environment.insert(PORT_VARIABLE.to_owned(), endpoints.app.port().to_string());
         environment.insert(NAME_VARIABLE.to_owned(), service.name.clone());
+        if let Some(socket) = &endpoints.workload_api {
+            environment.insert(ENDPOINT_SOCKET_VARIABLE.to_owned(), endpoint(socket));
+        }
         for (name, address) in &endpoints.outbounds {
             environment.insert(url_variable(name), format!("http://{address}"));
             environment.insert(inbound_variable(name), self.services[name].inbound.to_string());
@@ -108,6 +119,22 @@ impl Plan {
         }
         environment
     }
+}
+
+/// The address of a socket, as SPIFFE wants it: what no path of a URI has is written by its number.
+fn endpoint(socket: &Path) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    let written =
+        |&byte: &u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    format!("unix://{}", socket.as_os_str().as_bytes().iter().map(written).collect::<String>())
+}
+
+fn workload_api(socket: &Path, app: &App) -> WorkloadApi {
+    let callers = match app {
+        App::Process(_) => Callers::Application,
+        App::External { .. } => Callers::User,
+    };
+    WorkloadApi { socket: socket.display().to_string(), callers: callers.into() }
 }
 
 fn protocol(protocol: Protocol) -> v1::Protocol {
@@ -139,13 +166,13 @@ mod tests {
     fn spec() -> MeshSpec {
         let folder = tempfile::tempdir().unwrap();
         demo_mesh::write_policies(&folder.path().join("policies")).unwrap();
-        demo_mesh::spec(folder.path(), std::path::Path::new("/bin/kith"), "demo").unwrap()
+        demo_mesh::spec(folder.path(), Path::new("/bin/kith"), "demo").unwrap()
     }
 
     #[test]
     fn every_address_is_held_and_none_is_given_twice() {
         let spec = spec();
-        let plan = Plan::make(&spec).unwrap();
+        let plan = Plan::make(&spec, BTreeMap::new()).unwrap();
         let mut all = vec![plan.control_plane, plan.control_plane_health];
         for endpoints in plan.services.values() {
             all.extend([endpoints.inbound, endpoints.app, endpoints.health]);
@@ -159,7 +186,7 @@ mod tests {
     #[test]
     fn an_application_finds_itself_and_what_it_calls_in_its_environment() {
         let mut spec = spec();
-        let plan = Plan::make(&spec).unwrap();
+        let plan = Plan::make(&spec, BTreeMap::new()).unwrap();
         let of_orders = |spec: &MeshSpec| {
             let orders = spec.services.iter().find(|service| service.name == "orders").unwrap();
             plan.environment(spec, orders)
@@ -176,9 +203,33 @@ mod tests {
     }
 
     #[test]
+    fn an_application_is_told_of_its_own_socket_and_its_sidecar_of_whom_to_answer() {
+        let mut spec = spec();
+        let sockets = BTreeMap::from([("web".to_owned(), PathBuf::from("/run/kith/demo/web.sock"))]);
+        let plan = Plan::make(&spec, sockets).unwrap();
+        let told = |spec: &MeshSpec, name: &str| {
+            let service = spec.services.iter().find(|service| service.name == name).unwrap();
+            let environment = plan.environment(spec, service);
+            let start = plan.sidecar_start(spec, service).unwrap();
+            (environment.get("SPIFFE_ENDPOINT_SOCKET").cloned(), start.workload_api)
+        };
+        let (variable, api) = told(&spec, "web");
+        assert_eq!(variable.as_deref(), Some("unix:///run/kith/demo/web.sock"));
+        let api = api.unwrap();
+        assert_eq!((api.socket.as_str(), api.callers()), ("/run/kith/demo/web.sock", Callers::Application));
+        assert_eq!(told(&spec, "orders"), (None, None));
+        assert_eq!(
+            endpoint(Path::new("/my folder/50%?#é.sock")),
+            "unix:///my%20folder/50%25%3F%23%C3%A9.sock"
+        );
+        spec.services[0].app = App::External { address: ([127, 0, 0, 1], 1).into() };
+        assert_eq!(told(&spec, "web").1.unwrap().callers(), Callers::User, "nobody here started it");
+    }
+
+    #[test]
     fn what_an_application_speaks_is_told_to_the_control_plane() {
         let mut service = spec().services.remove(0);
-        let plan = Plan::make(&spec()).unwrap();
+        let plan = Plan::make(&spec(), BTreeMap::new()).unwrap();
         for (declared, told) in [
             (Protocol::Detect, v1::Protocol::Unspecified),
             (Protocol::Http, v1::Protocol::Http),

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use kith_identity::{SpiffeId, SpiffeIdError, TrustDomain};
+use kith_mtls::KeyExchange;
 
 use super::kept_state::SealKey;
 
@@ -44,6 +45,8 @@ pub struct MeshSpec {
     pub control_plane_port: u16,
     /// The executable that `run-control-plane` and `run-sidecar` are verbs of.
     pub kith_binary: PathBuf,
+    /// Which key exchanges sidecars and control plane agree to.
+    pub key_exchange: KeyExchange,
     /// Worker threads of each sidecar; 0: one for each core.
     pub sidecar_workers: u32,
     /// What the control plane and the sidecars report on their stderr, such as `warn` or `debug`.
@@ -71,6 +74,7 @@ impl MeshSpec {
             socket_dir: None,
             control_plane_port: 0,
             kith_binary: kith_binary.into(),
+            key_exchange: KeyExchange::default(),
             sidecar_workers: 1,
             log_level: "warn".to_owned(),
         }
@@ -121,6 +125,9 @@ pub struct ServiceSpec {
     pub port: u16,
     /// What the application speaks.
     pub protocol: Protocol,
+    /// Whether the application may get svids for itself, from its sidecar's Workload API. When the supervisor keeps it,
+    /// only it and what it starts may; when it is external, every process of this user.
+    pub workload_api: bool,
 }
 
 /// What an application speaks.
@@ -157,7 +164,7 @@ pub enum App {
 
 /// An application that the supervisor keeps. It listens on `127.0.0.1:$PORT`, and where it finds what it calls is in
 /// `NAME_URL` (for a service that speaks TCP in `NAME_ADDRESS` as well), where their sidecars accept sessions in
-/// `NAME_INBOUND`. `KITH_SERVICE` names its own service.
+/// `NAME_INBOUND`. `KITH_SERVICE` names its own service, and `SPIFFE_ENDPOINT_SOCKET` the socket of its Workload API.
 #[derive(Debug, Clone, Default)]
 pub struct Process {
     /// The command.
@@ -268,6 +275,7 @@ mod tests {
             calls: calls.iter().map(|&call| call.to_owned()).collect(),
             port: 0,
             protocol: Protocol::Detect,
+            workload_api: true,
         }
     }
 

@@ -23,7 +23,7 @@ use super::endpoints::Endpoints;
 use super::events::{ChildId, EventSink, Events};
 use super::keeper::{Application, Keeper, Kept};
 use super::kept_state::SealKey;
-use super::layout::MeshFiles;
+use super::layout::{LayoutError, MeshFiles};
 use super::plan::{Plan, start_order};
 use super::policies::{self, PolicyState};
 use super::services::{App, MeshSpec, Process, ServiceSpec};
@@ -71,7 +71,10 @@ impl Supervisor {
     async fn start_as(spec: MeshSpec, claim: Option<Claim>) -> anyhow::Result<Self> {
         spec.check()?;
         let files = MeshFiles::make(&spec, claim)?;
-        let plan = Plan::make(&spec).context("no address on the loopback interface is to be had")?;
+        let served = spec.services.iter().filter(|service| service.workload_api);
+        let sockets = served.map(|service| Ok((service.name.clone(), files.workload_socket(&service.name)?)));
+        let plan = Plan::make(&spec, sockets.collect::<Result<_, LayoutError>>()?)
+            .context("no address on the loopback interface is to be had")?;
         let signer = StatementSigner::generate().context("cannot make the key that signs statements")?;
         let running = watch::Sender::new(None);
         let mut supervisor = Self {
@@ -82,7 +85,7 @@ impl Supervisor {
             running: running.subscribe(),
             control_plane: Kept::new(ChildId::ControlPlane),
             sidecars: BTreeMap::new(),
-            applications: BTreeMap::new(),
+            applications: applications(&spec.services),
             tiers: Tiers { control_plane: Tier::new(), sidecars: Tier::new(), applications: Tier::new() },
         };
         supervisor.start_control_plane(&spec, signer.public_key(), running).await?;
@@ -196,6 +199,7 @@ impl Supervisor {
             svid_seconds: spec.svid_seconds,
             health_listen: self.plan.control_plane_health.to_string(),
             watch_policies: spec.watch_policies,
+            key_exchange: spec.key_exchange.to_string(),
         };
         let workloads = spec.services.iter().map(|service| self.plan.workload(service)).collect();
         let tier = &mut self.tiers.control_plane;
@@ -224,6 +228,7 @@ impl Supervisor {
                 service: name,
                 identity: service.identity(&spec.trust_domain)?,
                 start: self.plan.sidecar_start(spec, service)?,
+                application: self.applications.get(&service.name).filter(|_| service.workload_api).cloned(),
                 attestor: attestor.clone(),
                 events: self.events.clone(),
             };
@@ -246,12 +251,12 @@ impl Supervisor {
     async fn start_applications(&mut self, spec: &MeshSpec) -> anyhow::Result<()> {
         for service in start_order(&spec.services) {
             let App::Process(process) = &service.app else { continue };
-            let kept = self.keep_application(spec, service, process)?;
+            let kept = self.applications[&service.name].clone();
+            self.keep_application(spec, service, process, &kept)?;
             if process.listens {
                 self.until_listening(service, &kept).await?;
             }
             kept.set_ready();
-            self.applications.insert(service.name.clone(), kept);
         }
         Ok(())
     }
@@ -261,8 +266,8 @@ impl Supervisor {
         spec: &MeshSpec,
         service: &ServiceSpec,
         process: &Process,
-    ) -> anyhow::Result<Kept> {
-        let kept = Kept::new(ChildId::App(service.name.as_str().into()));
+        kept: &Kept,
+    ) -> anyhow::Result<()> {
         let tier = &mut self.tiers.applications;
         tier.keep(Keeper {
             launch: Launch {
@@ -278,7 +283,7 @@ impl Supervisor {
             events: self.events.clone(),
             stop: tier.stop_signal(),
         });
-        Ok(kept)
+        Ok(())
     }
 
     async fn until_listening(&self, service: &ServiceSpec, kept: &Kept) -> anyhow::Result<()> {
@@ -325,6 +330,13 @@ impl Drop for Supervisor {
         // Nobody is left to tell; `stop` is where this error is returned.
         let _ = self.files.remove();
     }
+}
+
+/// The applications that the supervisor is to keep. None runs yet: their sidecars come first, and watch for them.
+fn applications(services: &[ServiceSpec]) -> BTreeMap<String, Kept> {
+    let ours = services.iter().filter(|service| matches!(service.app, App::Process(_)));
+    let kept = |name: &str| Kept::new(ChildId::App(name.into()));
+    ours.map(|service| (service.name.clone(), kept(&service.name))).collect()
 }
 
 fn launch_verb(spec: &MeshSpec, verb: &str, id: &ChildId) -> Launch {

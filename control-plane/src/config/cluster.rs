@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use kith_ca::SealKey;
 use kith_identity::TrustDomain;
+use kith_mtls::KeyExchange;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{address, keep};
 use crate::attest::pod_token::FromElsewhere;
-use crate::inject::{InjectorConfig, Settings};
+use crate::inject::{InjectorConfig, Settings, key_exchange};
 
 /// More than this is not the file that the chart wrote.
 const MAX_BYTES: u64 = 256 * 1024;
@@ -42,6 +43,7 @@ pub(crate) struct ClusterConfig {
     pub(crate) health: SocketAddr,
     pub(crate) injector: Settings,
     pub(crate) token_from_elsewhere: FromElsewhere,
+    pub(crate) key_exchange: KeyExchange,
 }
 
 /// Why nothing starts.
@@ -76,6 +78,8 @@ struct Raw {
     injector: InjectorConfig,
     #[serde(default)]
     token_from_elsewhere: FromElsewhere,
+    #[serde(default)]
+    key_exchange: Option<String>,
 }
 
 impl ClusterConfig {
@@ -121,10 +125,12 @@ fn validate(raw: Raw, wrong: &mut Vec<String>) -> Option<ClusterConfig> {
     }
     let seal_key = seal_key(raw.seal_key_file.as_deref(), raw.dev);
     let seal_key = keep(wrong, seal_key.map_err(|error| format!("sealKeyFile: {error}")));
-    let trust_domain = trust_domain?;
+    let key_exchange = keep(wrong, key_exchange(raw.key_exchange.as_deref()));
+    let (trust_domain, key_exchange) = trust_domain.zip(key_exchange)?;
     let injector = Settings::new(
         trust_domain.clone(),
         &raw.control_plane_address,
+        key_exchange,
         raw.injector,
         env!("CARGO_PKG_VERSION"),
     )
@@ -143,6 +149,7 @@ fn validate(raw: Raw, wrong: &mut Vec<String>) -> Option<ClusterConfig> {
         health: health?,
         injector: injector?,
         token_from_elsewhere: raw.token_from_elsewhere,
+        key_exchange,
     })
 }
 

@@ -15,6 +15,7 @@ fn start() -> v1::ControlPlaneStart {
         svid_seconds: 60,
         watch_policies: true,
         health_listen: "127.0.0.1:0".into(),
+        key_exchange: "PreferPq".into(),
     }
 }
 
@@ -37,6 +38,7 @@ fn every_wrong_setting_is_named_and_not_only_the_first() {
         "; listen",
         "admin_socket",
         "statement_key",
+        "key_exchange",
         "instance",
         "svid_seconds",
     ];
@@ -47,13 +49,14 @@ fn every_wrong_setting_is_named_and_not_only_the_first() {
 
 #[test]
 fn one_wrong_setting_is_enough() {
-    let table: [fn(&mut v1::ControlPlaneStart); 6] = [
+    let table: [fn(&mut v1::ControlPlaneStart); 7] = [
         |start| start.svid_seconds = 19,
         |start| start.svid_seconds = 86_401,
         |start| start.seal_key.truncate(31),
         |start| start.instance.push(0),
         |start| start.listen = "localhost:1".into(),
         |start| start.health_listen.clear(),
+        |start| start.key_exchange = "require-pq".into(),
     ];
     for change in table {
         let mut wrong = start();

@@ -12,13 +12,16 @@ use super::namespace::NamespaceFacts;
 use super::quantity::Quantity;
 use super::refusal::Refusal;
 use super::settings::{LogLevel, Resources, Settings};
+use super::workload_api;
 
 const PREFIX: &str = "config.kith.dev/";
 /// Written by the injector: the version that injected.
 pub(crate) const INJECTED: &str = "config.kith.dev/injected";
+/// Which containers get svids for themselves.
+pub(super) const WORKLOAD_API: &str = "config.kith.dev/workload-api";
 const SKIP_INBOUND: &str = "skip-inbound-ports";
 const SKIP_OUTBOUND: &str = "skip-outbound-ports";
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     SKIP_INBOUND,
     SKIP_OUTBOUND,
     "cpu-request",
@@ -26,6 +29,7 @@ const KNOWN: [&str; 8] = [
     "memory-request",
     "memory-limit",
     "log-level",
+    "workload-api",
     "injected",
 ];
 const MAX_RANGES: usize = 64;
@@ -37,6 +41,8 @@ pub(super) struct Wishes {
     pub(super) redirect: Redirect,
     pub(super) resources: Resources,
     pub(super) log_level: LogLevel,
+    /// Names of the containers that get svids for themselves.
+    pub(super) workload_api: Vec<String>,
 }
 
 impl Wishes {
@@ -49,7 +55,7 @@ impl Wishes {
         let injector = &settings.injector;
         let redirect = Redirect { quic: injector.quic, ..Redirect::default() };
         let (resources, log_level) = (injector.resources.clone(), injector.log_level.clone());
-        let mut wishes = Self { redirect, resources, log_level };
+        let mut wishes = Self { redirect, resources, log_level, workload_api: Vec::new() };
         for key in annotations.object()?.into_iter().flat_map(|entries| entries.keys()) {
             let Some(name) = key.strip_prefix(PREFIX) else { continue };
             let entry = annotations.get(key);
@@ -59,6 +65,20 @@ impl Wishes {
         let above = |why: String| Refusal::of_text(annotations.path(), "the amounts of resources", why);
         wishes.resources.check().map_err(above)?;
         Ok(wishes)
+    }
+
+    /// Whether a container of this name gets svids for itself.
+    pub(super) fn names(&self, container: &At<'_>) -> Result<bool, Refusal> {
+        let name = container.get("name").text()?;
+        Ok(self.workload_api.iter().any(|named| Some(named.as_str()) == name))
+    }
+
+    /// A container with what it was named for; `found` is it before.
+    pub(super) fn given(&self, found: &At<'_>, mut container: Value) -> Result<Value, Refusal> {
+        if self.names(found)? {
+            workload_api::give(found, &mut container)?;
+        }
+        Ok(container)
     }
 
     fn take(
@@ -84,6 +104,7 @@ impl Wishes {
             "log-level" => {
                 self.log_level = LogLevel::parse(text).map_err(|error| refuse(error.to_string()))?
             }
+            "workload-api" => self.workload_api = workload_api::names(entry.path(), text)?,
             // Ours; it is written anew.
             "injected" => {}
             unknown => return Err(refuse(unknown_name(unknown))),
@@ -101,7 +122,7 @@ pub(crate) fn known_annotations() -> impl Iterator<Item = String> {
 /// are not among them.
 pub(crate) fn misread(annotations: &BTreeMap<String, String>) -> Vec<Refusal> {
     let (redirect, resources, log_level) = (Redirect::default(), Resources::default(), LogLevel::default());
-    let mut wishes = Wishes { redirect, resources, log_level };
+    let mut wishes = Wishes { redirect, resources, log_level, workload_api: Vec::new() };
     let namespace = NamespaceFacts::unseen("");
     let known = annotations.iter().filter_map(|(key, text)| {
         let name = key.strip_prefix(PREFIX).filter(|name| KNOWN.contains(name))?;
@@ -118,7 +139,7 @@ pub(crate) fn misread(annotations: &BTreeMap<String, String>) -> Vec<Refusal> {
 fn unknown_name(name: &str) -> String {
     match closest(name, &KNOWN) {
         Some(meant) => format!("there is no such annotation; did you mean {PREFIX}{meant}?"),
-        None => format!("there is no such annotation; known are {PREFIX}{{{}}}", KNOWN[..7].join(", ")),
+        None => format!("there is no such annotation; known are {PREFIX}{{{}}}", KNOWN[..8].join(", ")),
     }
 }
 

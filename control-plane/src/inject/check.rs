@@ -50,7 +50,7 @@ pub fn check_ephemeral(old: &Value, new: &Value) -> Result<(), Refusal> {
         if before.iter().any(|before| before.value() == container.value()) {
             continue;
         }
-        rules::check_container(&container)?;
+        rules::check_ephemeral(&container)?;
         let target = container.get("targetContainerName");
         if target.text()?.is_some_and(|name| OURS.contains(&name)) {
             return Err(target

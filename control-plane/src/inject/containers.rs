@@ -1,17 +1,19 @@
-//! What is added to a pod: two containers and two volumes, as JSON. Owns every field of them. Fields that the API
+//! What is added to a pod: two containers and their volumes, as JSON. Owns every field of them. Fields that the API
 //! server would fill in are written out, so that a pod that comes back from it is recognised field by field.
 
 use kith_proto::pod::{
-    CONTROL_PLANE_VARIABLE, HEALTH_PORT, IDENTITY_FOLDER, LOG_VARIABLE, POD_IPS_VARIABLE, POD_NAME_VARIABLE,
-    POD_NAMESPACE_VARIABLE, PROBES_VARIABLE, Probes, REDIRECT_CONTAINER, REDIRECT_UID, REDIRECT_VARIABLE,
-    ROOTS_FILE, SERVICE_ACCOUNT_VARIABLE, SIDECAR_CONTAINER, SIDECAR_UID, STARTED_LIMIT, STARTED_PATH,
-    TOKEN_AUDIENCE, TOKEN_FILE, TRUST_CONFIG_MAP, TRUST_DOMAIN_VARIABLE,
+    CONTROL_PLANE_VARIABLE, HEALTH_PORT, IDENTITY_FOLDER, KEY_EXCHANGE_VARIABLE, LOG_VARIABLE,
+    POD_IPS_VARIABLE, POD_NAME_VARIABLE, POD_NAMESPACE_VARIABLE, PROBES_VARIABLE, Probes, REDIRECT_CONTAINER,
+    REDIRECT_UID, REDIRECT_VARIABLE, ROOTS_FILE, SERVICE_ACCOUNT_VARIABLE, SIDECAR_CONTAINER, SIDECAR_UID,
+    STARTED_LIMIT, STARTED_PATH, TOKEN_AUDIENCE, TOKEN_FILE, TRUST_CONFIG_MAP, TRUST_DOMAIN_VARIABLE,
+    WORKLOAD_API_SOCKET, WORKLOAD_API_VARIABLE,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::annotations::Wishes;
 use super::settings::{Resources, Settings};
+use super::workload_api;
 
 /// The token and the roots.
 pub(super) const IDENTITY_VOLUME: &str = "kith-identity";
@@ -52,7 +54,7 @@ pub(super) fn redirect(settings: &Settings, wishes: &Wishes) -> Value {
 
 /// The sidecar, which starts before everything else in the pod and stops after it.
 pub(super) fn sidecar(settings: &Settings, wishes: &Wishes, probes: &Probes) -> Value {
-    json!({
+    let mut sidecar = json!({
         "name": SIDECAR_CONTAINER,
         "image": settings.injector.sidecar_image,
         "imagePullPolicy": settings.injector.image_pull_policy.as_str(),
@@ -67,6 +69,7 @@ pub(super) fn sidecar(settings: &Settings, wishes: &Wishes, probes: &Probes) -> 
             of_pod(POD_IPS_VARIABLE, "status.podIPs"),
             variable(PROBES_VARIABLE, &in_a_variable(probes)),
             variable(LOG_VARIABLE, wishes.log_level.as_str()),
+            variable(KEY_EXCHANGE_VARIABLE, settings.key_exchange.as_str()),
         ],
         // No liveness probe: a sidecar that is started again keeps none of the calls that were open, and what it waits
         // for (an svid, a snapshot) does not come sooner by it.
@@ -91,11 +94,21 @@ pub(super) fn sidecar(settings: &Settings, wishes: &Wishes, probes: &Probes) -> 
             {"name": IDENTITY_VOLUME, "mountPath": IDENTITY_FOLDER, "readOnly": true},
             no_general_token(),
         ],
-    })
+    });
+    if !wishes.workload_api.is_empty() {
+        let lists = [
+            ("env", variable(WORKLOAD_API_VARIABLE, WORKLOAD_API_SOCKET)),
+            ("volumeMounts", workload_api::mount_of_sidecar()),
+        ];
+        for (list, entry) in lists {
+            sidecar[list].as_array_mut().expect("it is a list above").push(entry);
+        }
+    }
+    sidecar
 }
 
-/// The volumes of the two.
-pub(super) fn volumes() -> [Value; 2] {
+/// The volumes of the two, and of what they share with others.
+pub(super) fn volumes(wishes: &Wishes) -> Vec<Value> {
     let token = json!({"audience": TOKEN_AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": TOKEN_FILE});
     let roots = json!({"name": TRUST_CONFIG_MAP, "items": [{"key": ROOTS_FILE, "path": ROOTS_FILE}]});
     let identity = json!({
@@ -103,7 +116,9 @@ pub(super) fn volumes() -> [Value; 2] {
         "projected": {"defaultMode": FILE_MODE, "sources": [{"serviceAccountToken": token}, {"configMap": roots}]},
     });
     // Not an emptyDir: autoscalers do not move pods that have one.
-    [identity, json!({"name": NOTHING_VOLUME, "downwardAPI": {"defaultMode": FILE_MODE}})]
+    let nothing = json!({"name": NOTHING_VOLUME, "downwardAPI": {"defaultMode": FILE_MODE}});
+    let shared = (!wishes.workload_api.is_empty()).then(workload_api::volume);
+    [identity, nothing].into_iter().chain(shared).collect()
 }
 
 fn no_general_token() -> Value {

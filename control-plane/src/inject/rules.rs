@@ -8,9 +8,11 @@ use kith_proto::pod::{
 };
 use serde_json::Value;
 
+use super::annotations::Wishes;
 use super::at::At;
 use super::containers::{IDENTITY_VOLUME, NOTHING_VOLUME};
 use super::refusal::Refusal;
+use super::workload_api;
 
 /// What would undo the redirect or reach into another container's process (K10). `ALL` has them all.
 const CAPABILITIES: [&str; 8] =
@@ -18,22 +20,34 @@ const CAPABILITIES: [&str; 8] =
 const OUTSIDE: &str = "or keep the pod outside the mesh with the label kith.dev/inject: disabled, where its namespace is \
                        not \"required\"";
 
-/// Refuses a pod that could not be a member as it is. `others` are its containers without ours.
-pub(super) fn check(spec: &At<'_>, others: &[At<'_>]) -> Result<(), Refusal> {
+/// Refuses a pod that could not be a member as it is. `others` are its containers without ours, of which those that
+/// `wishes` names may have the sidecar's socket; `ephemeral` are those that joined it, and may not.
+pub(super) fn check(
+    spec: &At<'_>,
+    others: &[At<'_>],
+    ephemeral: &[At<'_>],
+    wishes: &Wishes,
+) -> Result<(), Refusal> {
     check_host(spec)?;
     check_platform(spec)?;
     check_user(&spec.get("securityContext"))?;
-    others.iter().try_for_each(check_container)?;
+    others.iter().try_for_each(|other| check_one(other, wishes.names(other)?))?;
+    ephemeral.iter().try_for_each(check_ephemeral)?;
     spec.get("volumes").list()?.iter().try_for_each(check_audience)
 }
 
-/// Refuses one container of the pod, whatever kind it is.
-pub(super) fn check_container(container: &At<'_>) -> Result<(), Refusal> {
+/// Refuses a container that joins the pod later: nobody named it.
+pub(super) fn check_ephemeral(container: &At<'_>) -> Result<(), Refusal> {
+    check_one(container, false)
+}
+
+/// Refuses one container of the pod, whatever kind it is. A named one may have the sidecar's socket.
+fn check_one(container: &At<'_>, named: bool) -> Result<(), Refusal> {
     check_name(container)?;
     check_user(&container.get("securityContext"))?;
     check_capabilities(&container.get("securityContext"))?;
     check_ports(container)?;
-    check_mounts(container)
+    check_mounts(container, named)
 }
 
 /// K2, K7: what the pod shares with its node, or its containers with each other.
@@ -103,9 +117,7 @@ fn check_name(container: &At<'_>) -> Result<(), Refusal> {
         );
     }
     // It becomes part of a path; Kubernetes says so too, but only later.
-    let label =
-        text.len() <= 63 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if text.is_empty() || !label {
+    if !workload_api::is_container_name(text) {
         return Err(
             name.refuse("a container is named by lower-case letters, digits and '-', at most 63 of them")
         );
@@ -132,13 +144,14 @@ pub(super) fn check_port(place: &At<'_>, number: i64) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What the sidecar proves itself by is nobody else's.
-fn check_mounts(container: &At<'_>) -> Result<(), Refusal> {
+/// What the sidecar proves itself by is nobody else's; its socket is for those that are named.
+fn check_mounts(container: &At<'_>, named: bool) -> Result<(), Refusal> {
     for mount in container.get("volumeMounts").list()? {
         let name = mount.get("name");
         if name.text()?.is_some_and(|name| [IDENTITY_VOLUME, NOTHING_VOLUME].contains(&name)) {
             return Err(name.refuse("this volume is the sidecar's alone; do not mount it"));
         }
+        workload_api::check_mount(&mount, named)?;
     }
     Ok(())
 }
@@ -161,5 +174,6 @@ fn check_audience(volume: &At<'_>) -> Result<(), Refusal> {
 /// Whether a volume or container bears a name of ours.
 pub(super) fn is_ours(named: &Value) -> bool {
     let name = named.get("name").and_then(Value::as_str).unwrap_or_default();
-    [SIDECAR_CONTAINER, REDIRECT_CONTAINER, IDENTITY_VOLUME, NOTHING_VOLUME].contains(&name)
+    [SIDECAR_CONTAINER, REDIRECT_CONTAINER, IDENTITY_VOLUME, NOTHING_VOLUME, workload_api::VOLUME]
+        .contains(&name)
 }

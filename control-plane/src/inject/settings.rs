@@ -2,6 +2,7 @@
 //! configuration, and what in it cannot be; what a pod's author may decide is `annotations`' business.
 
 use kith_identity::TrustDomain;
+use kith_mtls::{KeyExchange, NoKeyExchange};
 use kith_proto::pod::{HostPort, Quic};
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,6 +15,7 @@ pub struct Settings {
     pub(super) trust_domain: TrustDomain,
     /// A [`HostPort`], as it was written.
     pub(super) control_plane: String,
+    pub(super) key_exchange: KeyExchange,
     pub(super) injector: InjectorConfig,
     pub(super) version: String,
 }
@@ -187,6 +189,7 @@ impl Settings {
     pub fn new(
         trust_domain: TrustDomain,
         control_plane: &str,
+        key_exchange: KeyExchange,
         injector: InjectorConfig,
         version: &str,
     ) -> Result<Self, SettingsError> {
@@ -207,13 +210,14 @@ impl Settings {
         Ok(Self {
             trust_domain,
             control_plane: control_plane.to_owned(),
+            key_exchange,
             injector,
             version: version.to_owned(),
         })
     }
 
     /// From the whole configuration of the control plane, of which only these fields are looked at: `trustDomain`,
-    /// `controlPlaneAddress`, `injector`.
+    /// `controlPlaneAddress`, `keyExchange`, `injector`.
     pub fn of_configuration(configuration: &Value, version: &str) -> Result<Self, SettingsError> {
         let text = |field: &'static str| match configuration.get(field) {
             Some(Value::String(text)) => Ok(text.as_str()),
@@ -223,11 +227,22 @@ impl Settings {
         let wrong = |field| move |why: String| SettingsError::Wrong { field, why };
         let trust_domain = TrustDomain::parse(text("trustDomain")?)
             .map_err(|error| wrong("trustDomain")(error.to_string()))?;
+        let chosen = configuration.get("keyExchange").map(|_| text("keyExchange")).transpose()?;
+        let key_exchange =
+            key_exchange(chosen).map_err(|why| SettingsError::Wrong { field: "keyExchange", why })?;
         let injector = configuration.get("injector").ok_or(SettingsError::Missing("injector"))?;
         let injector =
             InjectorConfig::deserialize(injector).map_err(|error| wrong("injector")(error.to_string()))?;
-        Self::new(trust_domain, text("controlPlaneAddress")?, injector, version)
+        Self::new(trust_domain, text("controlPlaneAddress")?, key_exchange, injector, version)
     }
+}
+
+/// The choice of the whole mesh; left out, the hybrid is preferred.
+pub(crate) fn key_exchange(chosen: Option<&str>) -> Result<KeyExchange, String> {
+    chosen.map_or_else(
+        || Ok(KeyExchange::default()),
+        |text| text.parse().map_err(|error: NoKeyExchange| error.to_string()),
+    )
 }
 
 #[cfg(test)]
@@ -240,6 +255,7 @@ mod tests {
         json!({
             "trustDomain": "prod.example",
             "controlPlaneAddress": "kith-control-plane.kith.svc:7450",
+            "keyExchange": "RequirePq",
             "someOther": {"section": 1},
             "injector": {
                 "sidecarImage": "registry.example/kith-sidecar:1.0",
@@ -258,10 +274,13 @@ mod tests {
         assert_eq!(settings.injector.quic, Quic::Allow);
         assert_eq!(settings.injector.image_pull_policy.as_str(), "Never");
         assert!(settings.injector.redirect_as_root);
+        assert_eq!(settings.key_exchange, KeyExchange::RequirePq);
         let mut least = configuration();
         least["injector"] = json!({"sidecarImage": "i"});
+        least.as_object_mut().unwrap().remove("keyExchange");
         let settings = Settings::of_configuration(&least, "1.0").unwrap();
         assert_eq!(settings.injector.quic, Quic::Refuse);
+        assert_eq!(settings.key_exchange, KeyExchange::PreferPq);
         assert_eq!(settings.injector.resources, Resources::default());
     }
 
@@ -278,6 +297,8 @@ mod tests {
             ("/controlPlaneAddress", json!("Kith-CP:7450"), "controlPlaneAddress"),
             ("/controlPlaneAddress", json!("-x:1"), "controlPlaneAddress"),
             ("/controlPlaneAddress", json!("[zz]:1"), "controlPlaneAddress"),
+            ("/keyExchange", json!("require-pq"), "write PreferPq or RequirePq"),
+            ("/keyExchange", json!(null), "keyExchange"),
             ("/injector/sidecarImage", json!(""), "sidecarImage"),
             ("/injector/sidecarImage", json!("x\n  privileged: true"), "sidecarImage"), // K34
             ("/injector/sidecarImag", json!("x"), "sidecarImag"),

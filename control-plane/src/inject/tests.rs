@@ -1,6 +1,7 @@
 //! The injector from outside: a pod in, a pod or a refusal out.
 
 use kith_identity::TrustDomain;
+use kith_mtls::KeyExchange;
 use kith_proto::pod::{PortRange, Probes};
 use serde_json::{Value, json};
 
@@ -15,6 +16,7 @@ mod properties;
 mod refusals;
 mod resolvers;
 mod twice;
+mod workload_api;
 
 fn settings() -> Settings {
     settings_with(json!({"sidecarImage": "registry.example/kith-sidecar:1.0"}))
@@ -23,7 +25,8 @@ fn settings() -> Settings {
 fn settings_with(injector: Value) -> Settings {
     let injector = serde_json::from_value(injector).unwrap();
     let trust_domain = TrustDomain::parse("prod.example").unwrap();
-    Settings::new(trust_domain, "kith-control-plane.kith.svc:7450", injector, "1.0").unwrap()
+    Settings::new(trust_domain, "kith-control-plane.kith.svc:7450", KeyExchange::RequirePq, injector, "1.0")
+        .unwrap()
 }
 
 fn namespace(injection: Membership) -> NamespaceFacts {

@@ -77,7 +77,12 @@ async fn start(mut config: ClusterConfig, client: Client, clock: Clock) -> anyho
 
     let attestor = attestor(&services, &source, &client, config.token_from_elsewhere);
     let (mesh, people) = services.routes(attestor, PoliciesFrom::Objects(source.facts()));
-    services.open_mesh_door(&tasks, bind(config.listen).await?, services.tls(&own_svid), mesh);
+    services.open_mesh_door(
+        &tasks,
+        bind(config.listen).await?,
+        services.tls(&own_svid, config.key_exchange),
+        mesh,
+    );
     services.open_admin_port(&tasks, bind(config.api).await?, people);
     keep_statuses(&services, &tasks, &source, &client, config.svid_lifetime);
     let webhook = bind(config.webhook).await?;

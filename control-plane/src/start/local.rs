@@ -97,7 +97,7 @@ impl ControlPlane {
         let admin = admin_socket::bind(&config.admin_socket).await?;
 
         let (mesh, people) = services.routes(Attestor::Supervised(verifier), policies_from);
-        services.open_mesh_door(&tasks, listener, services.tls(&own_svid), mesh);
+        services.open_mesh_door(&tasks, listener, services.tls(&own_svid, config.key_exchange), mesh);
         services.open_admin_door(&tasks, admin, people);
         drop(closed);
         if config.watch_policies {

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use kith_ca::{Ca, Lifetimes, OpenOptions, SealKey};
 use kith_identity::{BundleSet, TrustDomain};
-use kith_mtls::{Accept, ClientSvid, Credentials, Now, Server};
+use kith_mtls::{Accept, ClientSvid, Credentials, KeyExchange, Now, Server};
 use kith_runtime::{Clock, Health, Limits, Readiness, Stop, Tasks, serve, serve_unix};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
@@ -120,12 +120,13 @@ impl Services {
     }
 
     /// Any workload of our own trust domain may connect; a caller without an svid gets as far as the gate lets it.
-    pub(super) fn tls(&self, own_svid: &OwnSvid) -> Server {
+    pub(super) fn tls(&self, own_svid: &OwnSvid, key_exchange: KeyExchange) -> Server {
         let world = self.worlds.now();
         // The root stays the same for the whole life of the process.
         let (_, bundles) = watch::channel(Arc::new(world.bundles.clone()));
         let clock = self.clock.clone();
-        let credentials = Credentials::new(own_svid.newest(), bundles, Now::new(move || clock.now()));
+        let credentials = Credentials::new(own_svid.newest(), bundles, Now::new(move || clock.now()))
+            .with_key_exchange(key_exchange);
         Server::new(
             credentials,
             Accept::TrustDomain(world.trust_domain.clone()),

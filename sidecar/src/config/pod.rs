@@ -6,10 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use anyhow::bail;
 use clap::Args;
 use kith_identity::{SpiffeId, TrustDomain, is_name};
+use kith_mtls::KeyExchange;
 use kith_proto::pod::{self, HostPort, Probes};
 
-use super::{Outbound, Settings, workers};
+use super::{Outbound, Settings, socket, workers};
 use crate::capture::{Applications, Capture, OwnAddresses};
+use crate::workload_api::{self, Callers};
 
 /// What the environment says; unset is empty, and refused like anything else that is wrong.
 #[derive(Debug, Clone, Default, Args)]
@@ -62,6 +64,12 @@ pub struct PodArgs {
     /// The pod's addresses, comma-separated
     #[arg(long, env = pod::POD_IPS_VARIABLE, default_value = "", hide_default_value = true, hide_env_values = true)]
     pub pod_ips: String,
+    /// Where the Workload API is served; nowhere when it is empty
+    #[arg(long, env = pod::WORKLOAD_API_VARIABLE, default_value = "", hide_default_value = true, hide_env_values = true)]
+    pub workload_api: String,
+    /// PreferPq: post-quantum key exchange wherever the peer knows it. RequirePq: no session without it
+    #[arg(long, env = pod::KEY_EXCHANGE_VARIABLE, default_value = "PreferPq", hide_env_values = true)]
+    pub key_exchange: String,
     /// The probes to replay, as JSON
     #[arg(long, env = pod::PROBES_VARIABLE, default_value = "{}", hide_env_values = true)]
     pub probes: String,
@@ -79,6 +87,8 @@ impl PodArgs {
         wrong.check(pod::SERVICE_ACCOUNT_VARIABLE, name(&self.service_account));
         let pod_ips = wrong.check(pod::POD_IPS_VARIABLE, pod::pod_ips(&self.pod_ips));
         let probes = wrong.check(pod::PROBES_VARIABLE, serde_json::from_str::<Probes>(&self.probes));
+        let workload_api = wrong.check(pod::WORKLOAD_API_VARIABLE, workload_api(&self.workload_api));
+        let key_exchange = wrong.check(pod::KEY_EXCHANGE_VARIABLE, self.key_exchange.parse::<KeyExchange>());
         let identity = trust_domain.and_then(|domain| {
             // What is wrong with the names was said above.
             SpiffeId::for_service_account(&domain, &self.pod_namespace, &self.service_account).ok()
@@ -88,9 +98,16 @@ impl PodArgs {
                 "{reserved} is the control plane's own identity: no pod has a sidecar with it"
             ));
         }
-        match (identity, control_plane, pod_ips, probes) {
-            (Some(identity), Some(control_plane), Some(pod_ips), Some(probes)) if wrong.0.is_empty() => {
-                Ok((settings(identity, Addresses { pod_ips, resolvers }, probes)?, control_plane))
+        match (identity, control_plane, pod_ips, probes, workload_api.zip(key_exchange)) {
+            (
+                Some(identity),
+                Some(control_plane),
+                Some(pod_ips),
+                Some(probes),
+                Some((workload_api, key_exchange)),
+            ) if wrong.0.is_empty() => {
+                let settings = settings(identity, Addresses { pod_ips, resolvers }, probes)?;
+                Ok((Settings { workload_api, key_exchange, ..settings }, control_plane))
             }
             _ => bail!("{}", wrong.0.join("; ")),
         }
@@ -120,7 +137,15 @@ fn settings(identity: SpiffeId, addresses: Addresses, probes: Probes) -> anyhow:
         workers: workers(0)?,
         health: SocketAddr::new(any, pod::HEALTH_PORT),
         probes,
+        workload_api: None,
+        key_exchange: KeyExchange::default(),
     })
+}
+
+/// Who may ask is decided by who has the socket: by the pod's mounts.
+fn workload_api(path: &str) -> anyhow::Result<Option<workload_api::Settings>> {
+    let settings = |socket| workload_api::Settings { socket, callers: Callers::Everyone };
+    Ok(if path.is_empty() { None } else { Some(settings(socket(path)?)) })
 }
 
 /// All that is wrong, in the order of the settings.
@@ -149,6 +174,8 @@ mod tests {
             pod_name: "web-0".to_owned(),
             service_account: "web".to_owned(),
             pod_ips: "10.1.2.3,fd00::3".to_owned(),
+            workload_api: String::new(),
+            key_exchange: "RequirePq".to_owned(),
             probes: "{}".to_owned(),
         }
     }
@@ -172,6 +199,17 @@ mod tests {
         assert!(own.is_resolver(resolver) && !own.contains(resolver.ip()));
         assert!(["10.1.2.3", "fd00::3"].into_iter().all(|ip| own.contains(ip.parse().unwrap())));
         assert_eq!(own.first(), "10.1.2.3".parse().ok());
+        assert!(settings.workload_api.is_none());
+        assert_eq!(settings.key_exchange, KeyExchange::RequirePq);
+    }
+
+    #[test]
+    fn the_workload_api_is_for_whoever_has_its_socket_and_is_nowhere_unless_the_injector_says() {
+        let socket = pod::WORKLOAD_API_SOCKET.to_owned();
+        let (settings, _) = PodArgs { workload_api: socket.clone(), ..args() }.read(Vec::new()).unwrap();
+        let api = settings.workload_api.unwrap();
+        assert_eq!(api.socket.to_str(), Some(socket.as_str()));
+        assert!(matches!(api.callers, Callers::Everyone));
     }
 
     #[test]
@@ -209,6 +247,8 @@ mod tests {
                 &|args: &mut PodArgs| args.probes = r#"{"web/liveness":{"acton":{}}}"#.to_owned(),
                 "KITH_PROBES",
             ),
+            (&|args: &mut PodArgs| args.key_exchange = "require-pq".to_owned(), "KITH_KEY_EXCHANGE"),
+            (&|args: &mut PodArgs| args.workload_api = "unix:///x".to_owned(), "KITH_WORKLOAD_API"),
             (&|args: &mut PodArgs| args.pod_ips = "127.0.0.1".to_owned(), "KITH_POD_IPS"),
             (&|args: &mut PodArgs| args.trust_domain = "Demo.Local".to_owned(), "KITH_TRUST_DOMAIN"),
         ] {

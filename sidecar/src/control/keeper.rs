@@ -10,11 +10,12 @@ use kith_mtls::{ClientIdentity, Credentials, KeyError, Now, Svid, SvidError, Wor
 use kith_proto::convert::{WireError, bundle_from_wire, from_millis};
 use kith_proto::v1;
 use kith_proto::v1::issuance_client::IssuanceClient;
+use kith_runtime::Backoff;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::channel::connect;
-use super::schedule::{Backoff, Window};
+use super::schedule::{Window, longest_pause};
 use super::{Attestation, Control, PlatformError, put};
 use crate::identity_log::{Event, SvidRenewed, rfc3339};
 use crate::random;
@@ -64,7 +65,7 @@ pub(crate) async fn keep_svid(control: Arc<Control>) {
                     }
                 }
                 Err(error) => {
-                    let pause = backoff.next(left(&control), random::fraction());
+                    let pause = backoff.next(longest_pause(left(&control)), random::fraction());
                     failed += 1;
                     complain(&control, &error, failed, pause);
                     // Not by the wall clock: it may have been wrong, and is set right meanwhile.
@@ -158,7 +159,7 @@ impl Control {
         let current = self.svid.borrow().clone().filter(|svid| svid.not_after() > now);
         let (_, svid) = watch::channel(current);
         let (_, bundles) = watch::channel(Arc::new(anchors));
-        Credentials::new(svid, bundles, Now::new(move || clock.now()))
+        Credentials::new(svid, bundles, Now::new(move || clock.now())).with_key_exchange(self.key_exchange)
     }
 }
 

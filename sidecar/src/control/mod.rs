@@ -27,7 +27,7 @@ pub(crate) use sync::keep_synced;
 use std::sync::Arc;
 
 use kith_identity::{BundleSet, SpiffeId};
-use kith_mtls::Svid;
+use kith_mtls::{KeyExchange, Svid};
 use kith_runtime::{Clock, Stop};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -41,6 +41,7 @@ use crate::report::Reports;
 #[derive(Debug)]
 pub(crate) struct Control {
     pub(crate) identity: SpiffeId,
+    pub(crate) key_exchange: KeyExchange,
     pub(crate) platform: Platform,
     pub(crate) svid: watch::Sender<Option<Arc<Svid>>>,
     pub(crate) bundles: watch::Sender<Arc<BundleSet>>,

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-/// The shortest pause after a failure.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause while calls are about to fail, or fail already: recovery is seen within seconds.
 const URGENT_PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause while the svid has long to go.
@@ -24,31 +22,9 @@ impl Window {
     }
 }
 
-/// Decorrelated jitter: each pause is drawn between the shortest and three times the last.
-#[derive(Debug, Default)]
-pub(crate) struct Backoff {
-    last: Option<Duration>,
-}
-
-impl Backoff {
-    /// After a success.
-    pub(crate) fn reset(&mut self) {
-        self.last = None;
-    }
-
-    /// After a failure. `left` is what remains of the svid, `None` when there is none.
-    pub(crate) fn next(&mut self, left: Option<Duration>, chance: f64) -> Duration {
-        let longest = longest_pause(left);
-        let upper = self.last.unwrap_or(FIRST_PAUSE) * 3;
-        let pause = FIRST_PAUSE + upper.saturating_sub(FIRST_PAUSE).mul_f64(chance);
-        let pause = pause.min(longest);
-        self.last = Some(pause);
-        pause
-    }
-}
-
-/// A tenth of what is left, so that even many failures leave room for a success.
-fn longest_pause(left: Option<Duration>) -> Duration {
+/// The longest pause after a failure. `left` is what remains of the svid, `None` when there is none: a tenth of it, so that
+/// even many failures leave room for a success.
+pub(crate) fn longest_pause(left: Option<Duration>) -> Duration {
     left.map_or(URGENT_PAUSE, |left| (left / 10).clamp(URGENT_PAUSE, RELAXED_PAUSE))
 }
 
@@ -67,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_are_spread_and_stay_short_when_it_is_urgent() {
+    fn pauses_are_short_when_it_is_urgent() {
         // T10
         for (left, longest) in [
             (None, URGENT_PAUSE),
@@ -75,21 +51,7 @@ mod tests {
             (Some(Duration::from_secs(300)), Duration::from_secs(30)),
             (Some(Duration::from_secs(36_000)), RELAXED_PAUSE),
         ] {
-            let mut backoff = Backoff::default();
-            let pauses: Vec<_> = (0..20).map(|_| backoff.next(left, 0.999)).collect();
-            assert!(pauses.is_sorted());
-            assert_eq!(pauses.last(), Some(&longest));
-            assert_eq!(Backoff::default().next(left, 0.0), FIRST_PAUSE);
+            assert_eq!(longest_pause(left), longest);
         }
-    }
-
-    #[test]
-    fn a_success_starts_the_pauses_over() {
-        let mut backoff = Backoff::default();
-        for _ in 0..5 {
-            backoff.next(None, 0.9);
-        }
-        backoff.reset();
-        assert!(backoff.next(None, 0.9) <= FIRST_PAUSE * 3);
     }
 }

@@ -16,11 +16,12 @@ use kith_proto::v1;
 use kith_proto::v1::issue_request::Evidence;
 use kith_runtime::packet_socket::PacketSocket;
 use prost::Message;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::platform::Attestation;
 use crate::lock::lock;
+use crate::workload_api::Application;
 
 /// The supervisor answers from memory.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
@@ -33,6 +34,8 @@ pub(crate) struct Supervisor {
     waiting: Mutex<HashMap<u64, oneshot::Sender<v1::StatementReply>>>,
     /// Where the control plane was last: it may come back elsewhere.
     control_plane: Mutex<Option<SocketAddr>>,
+    /// The process that may ask for svids of its own.
+    application: watch::Sender<Option<Application>>,
 }
 
 /// Why there is no statement, or no settings.
@@ -65,7 +68,8 @@ impl Supervisor {
             Some(v1::to_child::Kind::Sidecar(start)) => {
                 let next = AtomicU64::new(1);
                 let (waiting, control_plane) = (Mutex::default(), Mutex::default());
-                Ok((Self { socket, next, waiting, control_plane }, start))
+                let application = watch::Sender::new(None);
+                Ok((Self { socket, next, waiting, control_plane, application }, start))
             }
             _ => Err(SupervisorError::Unexpected("a first message that is not the start of a sidecar")),
         }
@@ -99,6 +103,11 @@ impl Supervisor {
         *lock(&self.control_plane)
     }
 
+    /// The application's process, as the supervisor starts one after the other; none while it runs none.
+    pub(crate) fn application(&self) -> watch::Receiver<Option<Application>> {
+        self.application.subscribe()
+    }
+
     /// Hands answers to those who asked, until the supervisor is gone.
     pub(crate) async fn listen(&self) -> Result<(), SupervisorError> {
         while let Some(packet) = self.socket.receive().await? {
@@ -110,7 +119,10 @@ impl Supervisor {
                         tracing::debug!("Statement came too late");
                     }
                 }
-                _ => return Err(SupervisorError::Unexpected("a message that is not a statement")),
+                Some(v1::to_child::Kind::Application(process)) => {
+                    self.application.send_replace(application(process.pid));
+                }
+                _ => return Err(SupervisorError::Unexpected("a message that is no news")),
             }
         }
         Ok(())
@@ -119,6 +131,15 @@ impl Supervisor {
     async fn send(&self, kind: v1::from_child::Kind) -> Result<(), SupervisorError> {
         Ok(self.socket.send(&v1::FromChild { kind: Some(kind) }.encode_to_vec()).await?)
     }
+}
+
+/// Holds on to the process of this number. It has just been started, so the number is still its own; when it has ended
+/// meanwhile, there is none, as the supervisor will say next.
+fn application(pid: i32) -> Option<Application> {
+    let pid = u32::try_from(pid).ok().filter(|&pid| pid != 0)?;
+    let held = Application::of(pid);
+    held.inspect_err(|error| tracing::warn!(pid, %error, "The application's process cannot be held on to"))
+        .ok()
 }
 
 fn attestation(reply: v1::StatementReply) -> Result<(Attestation, SocketAddr), SupervisorError> {

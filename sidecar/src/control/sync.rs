@@ -11,6 +11,7 @@ use kith_policy::Revision;
 use kith_proto::v1;
 use kith_proto::v1::sync_client::SyncClient;
 use kith_proto::v1::{sync_down, sync_up};
+use kith_runtime::Backoff;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
@@ -18,7 +19,7 @@ use tonic::Streaming;
 
 use super::channel::connect;
 use super::platform::Introduction;
-use super::schedule::Backoff;
+use super::schedule::longest_pause;
 use super::{Control, PlatformError, put, serial_of};
 use crate::enforced::{self, Enforced};
 use crate::identity_log::{Event, Quarantine, QuarantineChange};
@@ -67,7 +68,7 @@ pub(crate) async fn keep_synced(control: Arc<Control>) {
             StreamEnd::Finished => return,
             end => end,
         };
-        let pause = backoff.next(None, random::fraction());
+        let pause = backoff.next(longest_pause(None), random::fraction());
         tracing::info!(reason = %end, pause = %format!("{pause:.1?}"), "Stream to the control plane ended");
         tokio::select! {
             () = tokio::time::sleep(pause) => {}

@@ -150,6 +150,7 @@ fn sidecar(roots: &str, control_plane: SocketAddr) -> Sidecar {
     let (stopper, stop) = Stop::new();
     let control = Control {
         identity: identity("web"),
+        key_exchange: KeyExchange::PreferPq,
         platform: Platform::Pod(pod),
         svid: watch::Sender::new(None),
         bundles: watch::Sender::new(Arc::default()),

@@ -41,11 +41,14 @@ use crate::worker::{Shared, Worker};
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What this sidecar proves and demands: a client svid always. The order of the protocols puts our own first and,
-/// for foreign clients that speak both, the one that every application speaks.
+/// for foreign clients that speak both, the one that every application speaks. Those may come back with a ticket until
+/// anything that is enforced changes, a quarantine above all.
 pub(crate) fn server(shared: &Shared) -> Server {
     let accept = Accept::TrustDomain(shared.identity.trust_domain().clone());
     let alpn = [ALPN_CALLS, ALPN_STREAMS, ALPN_HTTP1, ALPN_H2];
+    let enforced = shared.enforced.clone();
     Server::new(shared.credentials.clone(), accept, ClientSvid::Required, &alpn)
+        .resuming_foreign(move || enforced.borrow().generation())
 }
 
 /// The two ends of a connection.
@@ -71,8 +74,10 @@ pub(crate) async fn connection(worker: Arc<Worker>, stream: TcpStream, accepted:
     let Accepted { peer: from, destination } = accepted;
     let application = worker.shared.applications.of(destination);
     let ends = Ends { from, destination, application };
+    // A listener of both families tells IPv4 addresses as IPv6.
+    let address = from.ip().to_canonical();
     let begun = tokio::select! {
-        begun = worker.unproven.run(begin(&worker, stream, ends)) => begun,
+        begun = worker.unproven.run_from(address, begin(&worker, stream, ends)) => begun,
         // Nobody who is not through yet is let in any more.
         () = worker.shared.stop.graceful() => return,
     };

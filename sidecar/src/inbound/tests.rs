@@ -9,6 +9,7 @@ mod tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use kith_mtls::{Accept, Client, ClientIdentity};
 use kith_proto::v1;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,7 +19,10 @@ use self::application::Application;
 use self::pod::{ANYBODY, OBSERVE, OWN, Pod};
 use super::{First, plain};
 use crate::capture::Applications;
-use crate::identity_log::{Call, Verdict};
+use crate::identity_log::{Call, Event, Verdict};
+use crate::session::ALPN_CALLS;
+use crate::test_mesh::identity;
+use crate::worker::HANDSHAKES_PER_ADDRESS;
 
 const CLAIMS: &str = "GET /x HTTP/1.1\r\nhost: orders\r\nconnection: close\r\n\
                       x-forwarded-client-cert: By=a;URI=spiffe://demo.local/ns/a/sa/admin\r\n\
@@ -239,6 +243,32 @@ async fn one_address_fills_its_own_places_and_learns_that_it_has_no_more() {
     pod.call().await;
     let mut again = pod.connect(application.address).await;
     assert_eq!(exchange_bytes(&mut again).await, b"\x01bytes");
+}
+
+#[tokio::test]
+async fn one_address_that_begins_and_stays_silent_pushes_out_its_own_handshakes_and_nobody_elses() {
+    // D3
+    let mut pod = Pod::start(Applications::OriginalDestination).await;
+    pod.enforce(v1::Posture::Enforce, &[]);
+    let [quiet, loud] = [SocketAddr::from(([10, 0, 0, 1], 1)), SocketAddr::from(([10, 0, 0, 2], 1))];
+    // The same address, as a listener of both families tells it.
+    let loud_again = SocketAddr::new("::ffff:10.0.0.2".parse().unwrap(), 1);
+    let destination = SocketAddr::from(([127, 0, 0, 1], 8080));
+    let waiting = pod.connect_from(quiet, destination).await;
+    let oldest = pod.connect_from(loud, destination).await;
+    let mut held = Vec::new();
+    for _ in 0..HANDSHAKES_PER_ADDRESS {
+        held.push(pod.connect_from(loud_again, destination).await);
+    }
+    let refused = pod.refused().await;
+    assert_eq!((refused.reason.as_str(), refused.client_address), ("too_many_handshakes", loud.to_string()));
+    drop(oldest);
+    // Whoever came first and from elsewhere is still listened to.
+    let web = identity("web");
+    let client = Client::new(pod.authority.credentials(&web), ClientIdentity::Svid, &[ALPN_CALLS]);
+    let accept = Accept::OneOf([identity("orders")].into());
+    client.connect(waiting, accept, Duration::from_secs(5)).await.unwrap();
+    assert!(matches!(pod.event().await, Event::SessionOpened(_)));
 }
 
 #[tokio::test]

@@ -156,6 +156,27 @@ fn sessions_are_open_between_their_two_lines_and_refused_ones_never_are() {
     has(&samples, r#"kith_sessions_open{direction="outbound"} 1"#);
     has(&samples, r#"kith_sessions_open{direction="inbound"} 0"#);
     has(&samples, r#"kith_sessions_refused_total{direction="inbound",reason="no_client_certificate"} 1"#);
+    has(&samples, r#"kith_handshakes_total{direction="inbound",group="",outcome="refused"} 1"#);
+}
+
+#[test]
+fn a_session_without_the_hybrid_key_exchange_is_counted_as_one() {
+    let metrics = Arc::new(Metrics::new());
+    for group in ["X25519MLKEM768", "X25519", "X25519"] {
+        metrics.count(&Event::SessionOpened(SessionOpened {
+            direction: Direction::Inbound,
+            peer: String::new(),
+            alpn: String::new(),
+            facts: SessionFacts { group: group.to_owned(), ..facts() },
+        }));
+    }
+    let samples = samples(&metrics);
+    let counted = |group: &str, times: u32| {
+        let labels = format!(r#"direction="inbound",group="{group}",outcome="established""#);
+        has(&samples, &format!("kith_handshakes_total{{{labels}}} {times}"));
+    };
+    counted("X25519MLKEM768", 1);
+    counted("X25519", 2);
 }
 
 #[test]

@@ -128,6 +128,11 @@ impl Kept {
         self.0.hopeless.send_replace(Some(way));
     }
 
+    /// The process, as it changes; none while it does not run.
+    pub(crate) fn lives(&self) -> watch::Receiver<Option<Arc<Life>>> {
+        self.0.life.subscribe()
+    }
+
     /// Whether it is held, as that changes.
     pub(super) fn holds(&self) -> watch::Receiver<bool> {
         self.0.held.subscribe()

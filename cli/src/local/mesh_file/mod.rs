@@ -18,6 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use kith_identity::TrustDomain;
+use kith_mtls::KeyExchange;
 use kith_policy::Origin;
 use kith_policy::document::DocumentError;
 use kith_policy::document::yaml::{Field, Place, Text};
@@ -63,6 +64,7 @@ pub struct MeshFile {
     pub name: Option<String>,
     trust_domain: TrustDomain,
     svid_seconds: u32,
+    key_exchange: KeyExchange,
     policies: (String, Origin),
     services: Vec<Declared>,
 }
@@ -105,6 +107,10 @@ impl MeshFile {
                 checked(ttl::seconds(&ttl), at, text)?
             }
         };
+        let key_exchange = match raw.key_exchange.optional("keyExchange", text)? {
+            None => KeyExchange::default(),
+            Some((chosen, at)) => checked(chosen.parse(), at, text)?,
+        };
         let namespace = raw.namespace.optional("namespace", text)?;
         let defaults = Defaults {
             trust_domain: &trust_domain,
@@ -117,7 +123,7 @@ impl MeshFile {
             return Err(text.error(at, "a mesh has at least one service"));
         }
         let services = service::all(services, &defaults, text)?;
-        Ok(Self { name: name.transpose()?, trust_domain, svid_seconds, policies, services })
+        Ok(Self { name: name.transpose()?, trust_domain, svid_seconds, key_exchange, policies, services })
     }
 
     /// The mesh on this machine: every command and folder of it is there.
@@ -127,6 +133,7 @@ impl MeshFile {
         let trust_domain = self.trust_domain.clone();
         let mut spec = MeshSpec::new(name, trust_domain, policies, ground.kith, services);
         spec.svid_seconds = self.svid_seconds;
+        spec.key_exchange = self.key_exchange;
         spec.control_plane_port = CONTROL_PLANE_PORT;
         Ok(spec)
     }

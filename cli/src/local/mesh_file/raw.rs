@@ -15,6 +15,7 @@ pub(super) struct RawFile {
     pub(super) trust_domain: Field<String>,
     pub(super) namespace: Field<String>,
     pub(super) certificates: Field<RawCertificates>,
+    pub(super) key_exchange: Field<String>,
     pub(super) services: Field<Entries<RawService>>,
     pub(super) policies: Field<String>,
 }
@@ -40,6 +41,7 @@ pub(super) struct RawService {
     pub(super) labels: Field<Entries<String>>,
     pub(super) namespace: Field<String>,
     pub(super) service_account: Field<String>,
+    pub(super) workload_api: Field<bool>,
 }
 
 /// A map in the order of the file, with the place of every key. That no key is there twice is the reader's rule.

@@ -6,6 +6,7 @@ use kith_identity::{SpiffeId, TrustDomain};
 use kith_policy::Origin;
 use kith_policy::document::DocumentError;
 use kith_policy::document::yaml::{Field, Place, Text};
+use kith_proto::pod::ENDPOINT_SOCKET_VARIABLE;
 
 use super::checked;
 use super::ground::Ground;
@@ -102,7 +103,8 @@ impl Reader<'_, '_> {
         let (port, expose) = (self.port("port", raw.port)?, self.port("expose", raw.expose)?);
         let protocol = self.protocol(raw.protocol)?;
         let calls = self.calls(raw.calls)?;
-        let env = self.env(raw.env, &calls)?;
+        let workload_api = raw.workload_api.optional("workloadApi", self.text)?.is_none_or(|(on, _)| on);
+        let env = self.env(raw.env, &calls, workload_api)?;
         let mut labels = BTreeMap::from([(APP_LABEL.to_owned(), self.name.clone())]);
         labels.extend(self.entries("labels", raw.labels)?.into_iter().map(|(key, value, _)| (key, value)));
         let text = self.text;
@@ -119,6 +121,7 @@ impl Reader<'_, '_> {
             calls,
             port: expose.or(port).unwrap_or(0),
             protocol,
+            workload_api,
         };
         let identity = checked(spec.identity(defaults.trust_domain), at, text)?;
         if let Some(other) = self.identities.insert(identity.clone(), self.name.clone()) {
@@ -188,10 +191,12 @@ impl Reader<'_, '_> {
         &self,
         env: Field<Entries<String>>,
         calls: &[String],
+        workload_api: bool,
     ) -> Result<BTreeMap<String, String>, DocumentError> {
         let ours = |key: &str| {
             key == PORT_VARIABLE
                 || key == NAME_VARIABLE
+                || (workload_api && key == ENDPOINT_SOCKET_VARIABLE)
                 || calls.iter().any(|call| {
                     [url_variable(call), address_variable(call), inbound_variable(call)]
                         .iter()

@@ -56,17 +56,18 @@ fn a_small_file_has_the_documented_defaults() {
     assert_eq!(web.labels, BTreeMap::from([("app".to_owned(), "web".to_owned())]));
     assert_eq!((web.port, web.protocol, process(web).listens), (0, Protocol::Detect, false));
     assert!(process(web).argv[0].ends_with("/bin/web"));
+    assert!(web.workload_api);
     assert!(parse(SMALL).fronts().is_empty());
 }
 
 #[test]
 fn every_field_has_its_effect() {
-    let text = "name: shop\ntrustDomain: shop.example\nnamespace: front\ncertificates: { ttl: 5m }\npolicies: ./bin\n\
+    let text = "name: shop\ntrustDomain: shop.example\nnamespace: front\ncertificates: { ttl: 5m }\nkeyExchange: RequirePq\npolicies: ./bin\n\
                 services:\n  web:\n    run: [./web, --verbose, \"\"]\n    cwd: bin\n    port: 3000\n    expose: 8080\n    \
                 calls: [db]\n    protocol: http\n    env: { LOG: debug, USER: other }\n    labels: { tier: front, app: shop }\n    \
-                namespace: edge\n    serviceAccount: keeper\n  db: { run: [web], port: 5432, protocol: tcp }\n";
+                namespace: edge\n    serviceAccount: keeper\n    workloadApi: false\n  db: { run: [web], port: 5432, protocol: tcp }\n";
     let spec = on_ground(text).unwrap();
-    assert_eq!(spec.svid_seconds, 300);
+    assert_eq!((spec.svid_seconds, spec.key_exchange), (300, KeyExchange::RequirePq));
     let (web, db) = (&spec.services[0], &spec.services[1]);
     assert_eq!(
         web.identity(&spec.trust_domain).unwrap().to_string(),
@@ -77,6 +78,7 @@ fn every_field_has_its_effect() {
         (web.port, web.protocol, web.calls.as_slice()),
         (8080, Protocol::Http, &["db".to_owned()][..])
     );
+    assert_eq!((web.workload_api, db.workload_api), (false, true));
     assert_eq!((db.port, db.protocol), (5432, Protocol::Tcp));
     assert_eq!(web.labels.get("tier").map(String::as_str), Some("front"));
     assert_eq!(web.labels.get("app").map(String::as_str), Some("shop"));
@@ -120,6 +122,7 @@ fn what_is_wrong_with_the_file_is_refused_where_it_stands() {
         (&format!("{SMALL}name: My Shop\n"), "4:7", "the mesh name \"My Shop\" is not 1 to 40"),
         (&format!("{SMALL}certificates: {{ ttl: 19s }}\n"), "4:22", "\"19s\" is no lifetime"),
         (&format!("{SMALL}certificates: {{ ttl: 60 }}\n"), "4:22", "such as 60s"),
+        (&format!("{SMALL}keyExchange: require-pq\n"), "4:14", "write PreferPq or RequirePq"),
         (&format!("{SMALL}certificates: {{}}\n"), "4:15", "certificates.ttl is missing"),
         (&format!("{SMALL}service: {{}}\n"), "4:1", "did you mean \"services\"?"),
         (&format!("{SMALL}policies: ..\n"), "4:1", "\"policies\" is written twice"),
@@ -151,6 +154,8 @@ fn what_is_wrong_with_a_service_is_refused_where_it_stands() {
         ("    protocol: udp\n", "6:15", "unknown protocol \"udp\"; write http or tcp"),
         ("    env: { PORT: \"1\" }\n", "6:12", "PORT is set by kith"),
         ("    env: { KITH_SERVICE: x }\n", "6:12", "KITH_SERVICE is set by kith"),
+        ("    env: { SPIFFE_ENDPOINT_SOCKET: x }\n", "6:12", "SPIFFE_ENDPOINT_SOCKET is set by kith"),
+        ("    workloadApi: sometimes\n", "6:18", "bool"),
         ("    calls: [web]\n    env: { WEB_URL: x }\n", "7:12", "WEB_URL is set by kith"),
         ("    calls: [web]\n    env: { WEB_ADDRESS: x }\n", "7:12", "WEB_ADDRESS is set by kith"),
         ("    env: { 1A: x }\n", "6:12", "\"1A\" names no variable"),

@@ -59,10 +59,12 @@ const ID_DIGITS: usize = 8;
 /// Errors of the application, as of HTTP, begin here.
 const BAD_STATUS: u16 = 400;
 /// Codes of connections whose other end proved nothing that this mesh knows.
-const NO_SVID: [&str; 7] = [
+const NO_SVID: [&str; 9] = [
     "tls_error",
+    "handshake_too_large",
     "no_client_certificate",
     "unknown_authority",
+    "distrusted_authority",
     "untrusted_domain",
     "svid_expired",
     "not_yet_valid",

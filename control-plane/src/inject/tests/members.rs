@@ -89,6 +89,7 @@ fn the_sidecar_is_told_who_it_is_by_the_pod_and_whom_to_trust_by_a_volume() {
             ("KITH_POD_IPS", "status.podIPs"),
             ("KITH_PROBES", "{}"),
             ("KITH_LOG", "warn"),
+            ("KITH_KEY_EXCHANGE", "RequirePq"),
         ]
     );
     assert_eq!(sidecar["args"], json!(["pod"]));

@@ -70,13 +70,21 @@ impl Pod {
 
     /// A connection to the workload that was for `destination` before it was redirected.
     pub(super) async fn connect(&self, destination: SocketAddr) -> TcpStream {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let connecting = TcpStream::connect(listener.local_addr().unwrap());
-        let (client, accepted) = tokio::join!(connecting, listener.accept());
-        let (stream, peer) = accepted.unwrap();
+        let (client, stream, peer) = pair().await;
+        self.begin(stream, Accepted { peer, destination });
+        client
+    }
+
+    /// The same from an address that the test says.
+    pub(super) async fn connect_from(&self, peer: SocketAddr, destination: SocketAddr) -> TcpStream {
+        let (client, stream, _) = pair().await;
+        self.begin(stream, Accepted { peer, destination });
+        client
+    }
+
+    fn begin(&self, stream: TcpStream, accepted: Accepted) {
         let worker = Arc::clone(&self.sidecar.worker);
-        self.tasks.spawn(inbound::connection(worker, stream, Accepted { peer, destination }));
-        client.unwrap()
+        self.tasks.spawn(inbound::connection(worker, stream, accepted));
     }
 
     /// An address of the pod as its rules have it: the first connection there comes from another sidecar and meets this
@@ -119,6 +127,15 @@ impl Drop for Pod {
     fn drop(&mut self) {
         self.tasks.cut();
     }
+}
+
+/// Both ends of a connection, and where the first of them is.
+async fn pair() -> (TcpStream, TcpStream, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let connecting = TcpStream::connect(listener.local_addr().unwrap());
+    let (client, accepted) = tokio::join!(connecting, listener.accept());
+    let (stream, peer) = accepted.unwrap();
+    (client.unwrap(), stream, peer)
 }
 
 fn policies(specs: &[&str]) -> Vec<AuthorizationPolicy> {

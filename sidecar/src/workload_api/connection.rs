@@ -1,0 +1,109 @@
+//! One connection of an application: HTTP/2 with the limits of this socket. Owns when it is accepted and when it is over;
+//! who may ask what on it is `gate`'s.
+
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use kith_runtime::{Stop, Tasks};
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::caller::{Caller, Callers};
+use super::gate::Gate;
+use super::places::Places;
+use super::source::Source;
+use crate::http_server::prompt;
+
+/// Of one user. Clients have one connection, and rarely more.
+const CONNECTIONS_PER_USER: usize = 64;
+/// On one connection.
+const MAX_STREAMS: u32 = 100;
+/// Questions are small. What came and was not read costs no more than this.
+const WINDOW: u32 = 128 * 1024;
+const MAX_HEADER_LIST: u32 = 16 * 1024;
+const MAX_RESETS: usize = 32;
+/// Answers that wait for a reader, of one stream (W7).
+const MAX_WAITING: usize = 64 * 1024;
+/// A client that does not answer a ping for so long is gone, or does not read (W7).
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_LIMIT: Duration = Duration::from_secs(10);
+/// Between GOAWAY and the end: for the last words of streams.
+const GOODBYE_TIME: Duration = Duration::from_millis(500);
+
+/// What is known of the connection that a question came on.
+#[derive(Debug, Clone)]
+pub(super) struct Connection {
+    pub(super) caller: Caller,
+    /// Ends it, whatever is open on it.
+    pub(super) over: CancellationToken,
+}
+
+/// What the connections of the socket share.
+#[derive(Clone)]
+pub(super) struct Connections {
+    callers: Callers,
+    gate: Gate,
+    places: Places,
+    tasks: Tasks,
+    stop: Stop,
+}
+
+impl Connections {
+    pub(super) fn new(callers: Callers, source: Source, tasks: &Tasks, stop: &Stop) -> Self {
+        Self {
+            callers,
+            gate: Gate::new(source, tasks, stop),
+            places: Places::new(CONNECTIONS_PER_USER),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        }
+    }
+
+    pub(super) async fn serve(self, stream: UnixStream) {
+        let caller = match Caller::of(&stream, &self.callers) {
+            Ok(caller) => caller,
+            Err(error) => {
+                return tracing::debug!(%error, "A connection ended before it was known whose it is");
+            }
+        };
+        let Some(_place) = self.places.take(caller.uid()) else {
+            // It cannot be told: it has not spoken yet. Clients try again after a pause.
+            return self.gate.complain(&caller, "this user has as many connections as one may have");
+        };
+        let connection = Connection { caller, over: CancellationToken::new() };
+        let over = connection.over.clone();
+        let gate = self.gate.clone();
+        let answer = service_fn(move |request| gate.clone().answer(connection.clone(), request));
+        let served = http2::Builder::new(self.tasks.clone())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .max_header_list_size(MAX_HEADER_LIST)
+            .max_pending_accept_reset_streams(MAX_RESETS)
+            .max_local_error_reset_streams(MAX_RESETS)
+            .max_send_buf_size(MAX_WAITING)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_LIMIT)
+            .serve_connection(TokioIo::new(prompt(stream)), answer);
+        let mut served = std::pin::pin!(served);
+        tokio::select! {
+            ended = served.as_mut() => return log_end(ended),
+            () = over.cancelled() => return,
+            () = self.stop.graceful() => {}
+        }
+        served.as_mut().graceful_shutdown();
+        // Whoever does not end in time is cut off.
+        if let Ok(ended) = timeout(GOODBYE_TIME, served).await {
+            log_end(ended);
+        }
+    }
+}
+
+fn log_end(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "A connection of an application ended with an error");
+    }
+}
