@@ -7,6 +7,7 @@ use kith_policy::document::DocumentError;
 
 use crate::args::UsageError;
 use crate::commands::inject::InjectError;
+use crate::commands::svid::{FetchError, FolderError, InputError};
 use crate::local::admin::AdminError;
 use crate::local::layout::LayoutError;
 use crate::local::mesh_file::MeshFileError;
@@ -92,6 +93,19 @@ impl Exit {
                 KeptStateError::NoRandomness(_) => Self::Failed,
             };
         }
+        if let Some(error) = error.downcast_ref::<FetchError>() {
+            return Self::of_fetch(error);
+        }
+        if let Some(error) = error.downcast_ref::<FolderError>() {
+            return match error {
+                FolderError::Unsafe { .. } => Self::NotPermitted,
+                FolderError::Foreign(_) | FolderError::InUse(_) => Self::Usage,
+                FolderError::Io { .. } => Self::Failed,
+            };
+        }
+        if let Some(error) = error.downcast_ref::<InputError>() {
+            return if error.is_unreachable() { Self::Unreachable } else { Self::BadInput };
+        }
         if error.is::<UsageError>() {
             return Self::Usage;
         }
@@ -104,6 +118,14 @@ impl Exit {
 }
 
 impl Exit {
+    fn of_fetch(error: &FetchError) -> Self {
+        match error {
+            FetchError::Unreachable { .. } => Self::Unreachable,
+            FetchError::NotPermitted { .. } | FetchError::NoIdentity { .. } => Self::NotPermitted,
+            FetchError::Refused { .. } | FetchError::Discarded { .. } => Self::Failed,
+        }
+    }
+
     fn of_cluster(error: &ClusterError) -> Self {
         match error {
             ClusterError::Unreachable { .. }
@@ -141,6 +163,10 @@ mod tests {
     use super::*;
     use crate::local::mesh_file::MeshFile;
 
+    fn unanswered(of: fn(String, String) -> FetchError) -> anyhow::Error {
+        of(String::new(), String::new()).into()
+    }
+
     #[test]
     fn errors_have_the_documented_codes_also_behind_a_context() {
         let unreachable = AdminError::Unreachable { socket: String::new(), reason: String::new() };
@@ -169,6 +195,12 @@ mod tests {
             (ClusterError::NotInstalled { namespace: String::new() }.into(), 69),
             (NoMesh::Cluster(ClusterError::Unreachable { reason: String::new() }).into(), 69),
             (ClusterError::Refused { reason: String::new() }.into(), 65),
+            (unanswered(|address, reason| FetchError::Unreachable { address, reason }), 69),
+            (unanswered(|address, reason| FetchError::NoIdentity { address, reason }), 77),
+            (unanswered(|address, reason| FetchError::NotPermitted { address, reason }), 77),
+            (FolderError::Unsafe { path: PathBuf::new(), reason: String::new() }.into(), 77),
+            (FolderError::Foreign(PathBuf::new()).into(), 64),
+            (FolderError::InUse(PathBuf::new()).into(), 64),
             // A closed pipe is how a reader says that it has seen enough.
             (Closed.into(), 0),
         ] {

@@ -27,6 +27,12 @@ fn exit_codes_tell_scripts_what_happened() {
         (&["tap"], 69),
         (&["explain", "web", "orders"], 69),
         (&["status", "--socket", "/nonexistent/kith.sock"], 69),
+        (&["svid", "fetch"], 64),
+        (&["svid", "fetch", "--socket", "unix://host/socket"], 64),
+        (&["svid", "fetch", "--socket", "unix:///nonexistent/api.sock", "--timeout", "1s"], 69),
+        (&["svid", "inspect", "/nonexistent/svid.pem"], 65),
+        (&["svid", "inspect", "127.0.0.1:1"], 69),
+        (&["svid", "inspect", "/dev/null"], 65),
     ] {
         let (got, stdout, stderr) = runtime.run(arguments);
         assert_eq!(got, code, "{arguments:?}: {stdout}{stderr}");

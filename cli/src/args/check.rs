@@ -44,7 +44,7 @@ pub enum FailOn {
     Warning,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let units = [("s", 1), ("m", 60)];
     let parse = |(unit, seconds): &(&str, u64)| {
         let number = text.strip_suffix(unit)?;

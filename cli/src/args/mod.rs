@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 mod check;
 mod cluster;
 pub mod dev;
+mod svid;
 mod verbs;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use self::check::{CheckArgs, FailOn};
 pub use self::cluster::ClusterArgs;
+pub use self::svid::{AddressError, EndpointAddress, SvidCommand, SvidFetchArgs, SvidInspectArgs};
 pub use self::verbs::{
     CompletionArgs, CrdsArgs, IdentityCommand, InjectArgs, ManArgs, QuarantineAddArgs, QuarantineCommand,
     QuarantineRemoveArgs, ShellName, TargetArgs, WhyArgs, WorkloadArgs,
@@ -84,6 +86,9 @@ pub enum Command {
     /// Cut an identity off, now
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Fetch an svid from a SPIFFE Workload API, or say what is wrong with one; needs no mesh
+    #[command(subcommand)]
+    Svid(SvidCommand),
     /// See that an installation in a cluster is as it ought to be
     #[command(after_help = "Example: kith check --wait 60s\n\n\
         Before an installation: kith check --pre. What each check looks at: docs/checks.md.\n\
@@ -134,7 +139,8 @@ impl Command {
             Self::Why(args) => Some(&args.ask.runtime),
             Self::Identity(command) => Some(command.runtime()),
             Self::Quarantine(command) => Some(command.runtime()),
-            Self::Completion(_)
+            Self::Svid(_)
+            | Self::Completion(_)
             | Self::Man(_)
             | Self::Check(_)
             | Self::Inject(_)
@@ -239,6 +245,9 @@ impl DemoArgs {
 /// What is wrong with flags that are right one by one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
+    /// A token is always for somebody.
+    #[error("whom the token has to be for is missing; name it with --audience")]
+    NoAudience,
     /// The story shows how svids are replaced, and nobody waits that long.
     #[error(
         "the story waits for svids to be replaced, which takes too long with --svid-ttl {seconds}; choose 20 to 60"

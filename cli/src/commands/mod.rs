@@ -20,6 +20,7 @@ mod run_control_plane;
 mod run_sidecar;
 mod status;
 mod stop_signals;
+pub(crate) mod svid;
 mod tap;
 mod version;
 mod why;
@@ -46,6 +47,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Check(args) => block_on(check::run(args)),
         Command::Identity(command) => block_on(identity::run(command)),
         Command::Quarantine(command) => block_on(quarantine::run(command)),
+        Command::Svid(command) => block_on(svid::run(command)),
         Command::Version(args) => block_on(version::run(args)),
         Command::Completion(args) => completion::run(&args),
         Command::Man(args) => man::run(&args),

@@ -16,6 +16,8 @@ pub mod quarantine;
 mod schemas;
 pub mod snippet;
 pub mod status;
+pub(crate) mod svid;
+pub(crate) mod svid_inspection;
 pub mod table;
 pub mod time;
 pub mod version;

@@ -8,7 +8,9 @@ use clap::{Command, CommandFactory as _};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use super::{edges, event, explain, findings, identity, quarantine, status, version, why};
+use super::{
+    edges, event, explain, findings, identity, quarantine, status, svid, svid_inspection, version, why,
+};
 use crate::args::Cli;
 use crate::local::check::Report;
 use crate::local::story::Finding;
@@ -29,12 +31,14 @@ const VERBS: &[(&str, &str)] = &[
     ("quarantine list", "quarantines"),
     ("quarantine remove", "quarantine-change"),
     ("status", "status"),
+    ("svid fetch", "svid"),
+    ("svid inspect", "svid-inspection"),
     ("tap", "event"),
     ("version", "version"),
     ("why", "why"),
 ];
 
-fn schemas() -> [(&'static str, Schema); 14] {
+fn schemas() -> [(&'static str, Schema); 16] {
     [
         ("check", of::<Report>()),
         ("edges", of::<edges::EdgesJson<'_>>()),
@@ -48,6 +52,8 @@ fn schemas() -> [(&'static str, Schema); 14] {
         ("rotation", of::<identity::RotatedJson<'_>>()),
         ("status", of::<status::StatusJson<'_>>()),
         ("story-step", of::<Finding>()),
+        ("svid", of::<svid::SvidJson>()),
+        ("svid-inspection", of::<svid_inspection::InspectionJson>()),
         ("version", of::<version::Version>()),
         ("why", of::<why::WhyJson<'_>>()),
     ]
