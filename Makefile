@@ -1,14 +1,14 @@
 # What people do with this repository. `make` lists the targets; each is one plain command or a few.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo story demo-check test bench check fmt clippy structure docs check-alone \
+.PHONY: help demo story demo-check test fuzz bench check fmt clippy structure docs check-alone \
 	images release-check cluster cluster-down test-cluster bench-cluster \
 	preflight preflight-tests preflight-bench preflight-cluster preflight-images
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 # Every crate, each of which must also build alone.
-CRATES := kith-identity kith-policy kith-proto kith-mtls kith-runtime kith-ca kith-control-plane kith-sidecar kith kith-tests
+CRATES := kith-identity kith-policy kith-proto kith-mtls kith-runtime kith-ca kith-control-plane kith-sidecar kith kith-fuzz kith-tests
 
 # Flags for the demo: make demo ARGS="-o json"
 ARGS ?=
@@ -33,11 +33,16 @@ demo-check: preflight ## The same without a reader: every figure recomputed from
 test: preflight-tests ## Build everything and run every test that needs no cluster
 	cargo test --workspace --locked
 
+fuzz: preflight ## Run libFuzzer over every parser of peers' bytes (FUZZ_SECONDS=30 each); needs a nightly compiler
+	scripts/fuzz $(ARGS)
+
 # The binary is built alone, with the features that it ships with. Nothing else should run on the machine meanwhile.
-bench: preflight-bench ## Measure the mesh beside HAProxy, rules and issuance (ARGS="--quick" only shows that it runs)
+bench: preflight-bench ## Measure the mesh beside HAProxy, handshakes beside rustls, rules and issuance (ARGS="--quick" only shows that it runs)
 	cargo build --release --locked -p kith --bins
 	cargo bench --locked -p kith-tests --bench mesh -- $(ARGS)
 	cargo bench --locked -p kith-policy --bench evaluate
+	cargo bench --locked -p kith-identity --bench parse
+	cargo bench --locked -p kith-mtls --bench handshake -- $(ARGS)
 
 images: preflight-images ## Write the images as archives for ctr, docker load and skopeo, without Docker: target/images
 	cargo build --release --locked -p kith-sidecar -p kith-control-plane --bins

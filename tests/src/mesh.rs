@@ -63,6 +63,22 @@ impl Mesh {
         policies_yaml: &str,
         db: Option<SocketAddr>,
     ) -> anyhow::Result<Self> {
+        Self::start_changed(name, policies_yaml, db, |spec| spec.svid_seconds = svid_seconds).await
+    }
+
+    /// A mesh in which `caller` may call `backend`, and nothing uses another key exchange than the hybrid.
+    pub async fn start_requiring_pq(name: &str) -> anyhow::Result<Self> {
+        let policies_yaml = policy("callers", "ALLOW", ALLOW_CALLER);
+        let required = "RequirePq".parse()?;
+        Self::start_changed(name, &policies_yaml, None, |spec| spec.key_exchange = required).await
+    }
+
+    async fn start_changed(
+        name: &str,
+        policies_yaml: &str,
+        db: Option<SocketAddr>,
+        change: impl FnOnce(&mut MeshSpec),
+    ) -> anyhow::Result<Self> {
         let backend = Backend::start().await?;
         let policies = tempfile::tempdir()?;
         std::fs::write(policies.path().join("backend.yaml"), policies_yaml)?;
@@ -77,8 +93,8 @@ impl Mesh {
         );
         let trust_domain = TrustDomain::parse("test.local")?;
         let mut spec = MeshSpec::new(name, trust_domain, policies.path(), kith_binary(), services);
-        spec.svid_seconds = svid_seconds;
         spec.sidecar_workers = 2;
+        change(&mut spec);
         let supervisor = Supervisor::start(spec).await?;
         let record = Record::of(supervisor.events());
         Ok(Self { supervisor, record, backend, policies })
@@ -126,5 +142,6 @@ fn service(name: &str, application: SocketAddr, calls: Vec<String>) -> ServiceSp
         calls,
         port: 0,
         protocol: Protocol::Detect,
+        workload_api: true,
     }
 }

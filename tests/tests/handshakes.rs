@@ -7,11 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use kith::local::Kept;
 use kith_runtime::{Limits, Stop, Tasks, serve};
 use kith_sidecar::identity_log::{Event, SessionRefused};
 use kith_tests::{Connection, Mesh, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -146,6 +150,106 @@ async fn a_destination_that_hangs_holds_up_a_burst_of_calls_once_and_not_one_aft
         "{reasons:?}"
     );
     mesh.stop().await
+}
+
+#[tokio::test]
+async fn hellos_that_are_never_finished_cost_little_memory_and_no_more_than_ten_seconds() -> anyhow::Result<()>
+{
+    // L8: from almost nothing to as much as is read, always all but the last bytes. What waits is a future, and those of
+    // an unoptimized build are several times larger.
+    const CONNECTIONS: u64 = 100;
+    const MOST: u64 = if cfg!(debug_assertions) { 96 } else { 64 };
+    let mesh = Mesh::start("half-hellos", 60).await?;
+    let place = mesh.inbound("backend")?;
+    let process = mesh.supervisor.sidecar("backend").and_then(Kept::pid).context("no process")?;
+    let mut client = Connection::open(mesh.outbound("caller")?, Version::Http1).await?;
+    client.call("GET", "/before", "").await?;
+    let mut held = Vec::new();
+    for bytes in [16, 23 * 1024] {
+        let before = resident_kib(process)?;
+        for _ in 0..CONNECTIONS {
+            let mut stream = TcpStream::connect(place).await?;
+            stream.write_all(&half_hello(bytes)).await?;
+            held.push(stream);
+        }
+        // Answered after them, so what they sent was read or is being read.
+        client.call("GET", "/beside", "").await?;
+        let each = resident_kib(process)?.saturating_sub(before) / CONNECTIONS;
+        println!("{each} KiB for each hello that ends after {bytes} bytes");
+        assert!(each < MOST, "{each} KiB for each that ends after {bytes} bytes");
+    }
+    // And for no longer than a handshake may take.
+    let mut last = held.pop().context("none")?;
+    let end = async { while let Ok(1..) = last.read(&mut [0; 64]).await {} };
+    timeout(Duration::from_secs(13), end).await.context("it is still held")?;
+    refusal(&mesh, "backend", "handshake_timeout").await?;
+    mesh.stop().await
+}
+
+/// So many bytes of a hello that says it is as long as a message may be.
+fn half_hello(bytes: usize) -> Vec<u8> {
+    let message = [&[1, 0, 0xff, 0xf0, 3, 3][..], &vec![0; bytes]].concat();
+    let record = |piece: &[u8]| {
+        let length = u16::try_from(piece.len()).unwrap_or(u16::MAX).to_be_bytes();
+        [&[22, 3, 1], &length[..], piece].concat()
+    };
+    message.chunks(16 * 1024).flat_map(record).collect()
+}
+
+/// Memory of a process, in KiB.
+fn resident_kib(pid: i32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+#[tokio::test]
+async fn an_answer_whose_session_is_cut_without_a_farewell_never_looks_complete() -> anyhow::Result<()> {
+    // L12: whatever the application reads the end of its answer from: frames, chunks or the connection itself.
+    for spoken in ["HTTP/1.0", "HTTP/1.1", "HTTP/2"] {
+        let mesh = Mesh::start(&format!("cut-{}", spoken.len()), 60).await?;
+        let sidecar = mesh.supervisor.sidecar("backend").context("no sidecar")?;
+        if spoken == "HTTP/2" {
+            let mut client = Connection::open(mesh.outbound("caller")?, Version::Http2).await?;
+            let body = Empty::new().boxed();
+            let mut answer = client.send(Request::get("/"), "/flood", body).await?.into_body();
+            answer.frame().await.context("no data")??;
+            sidecar.kill()?;
+            let rest = async {
+                while let Some(frame) = answer.frame().await {
+                    frame?;
+                }
+                anyhow::Ok(())
+            };
+            assert!(timeout(SOON, rest).await.context("it goes on")?.is_err(), "{spoken}: it looks complete");
+        } else {
+            let mut client = TcpStream::connect(mesh.outbound("caller")?).await?;
+            client.write_all(format!("GET /flood {spoken}\r\nhost: backend\r\n\r\n").as_bytes()).await?;
+            client.read_exact(&mut [0; 1024]).await?;
+            sidecar.kill()?;
+            let (end, tail) = timeout(SOON, last_words(&mut client)).await.context("it goes on")?;
+            // A reset says it; so does an end before the chunk that would be the last.
+            let complete = end.is_ok() && (spoken == "HTTP/1.0" || tail.ends_with(b"\r\n0\r\n\r\n"));
+            assert!(!complete, "{spoken}: it looks complete");
+        }
+        mesh.stop().await?;
+    }
+    Ok(())
+}
+
+/// Reads to the end: how it ended, and the last bytes before that.
+async fn last_words(client: &mut TcpStream) -> (std::io::Result<()>, Vec<u8>) {
+    let (mut tail, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+    loop {
+        match client.read(&mut buffer).await {
+            Ok(0) => return (Ok(()), tail),
+            Ok(count) => {
+                tail.extend_from_slice(&buffer[..count]);
+                tail.drain(..tail.len().saturating_sub(16));
+            }
+            Err(error) => return (Err(error), tail),
+        }
+    }
 }
 
 /// Copies bytes both ways and counts those of the client.

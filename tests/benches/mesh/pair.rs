@@ -100,6 +100,7 @@ fn services(backend: Addresses) -> Vec<ServiceSpec> {
         calls: calls.iter().map(|&call| call.to_owned()).collect(),
         port: 0,
         protocol,
+        workload_api: false,
     };
     vec![
         service(CALLER, backend.http, Protocol::Http, &[CALLEE, OPAQUE]),

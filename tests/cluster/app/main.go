@@ -18,7 +18,7 @@ import (
 // settings are the flags. An address family of "" leaves the choice to the system.
 type settings struct {
 	port, tcpPort, grpcPort int
-	tls                     bool
+	tls, svid               bool
 	call, once, family      string
 	every, timeout          time.Duration
 }
@@ -32,8 +32,9 @@ func main() {
 	flag.StringVar(&chosen.call, "call", "", "call this URL continually; counts at /counts, and on stdout at the end")
 	flag.DurationVar(&chosen.every, "every", 20*time.Millisecond, "with --call: time between the starts of two calls")
 	flag.StringVar(&chosen.once, "once", "", "call this URL once, print the answer, exit 0 if it was 2xx and else 1; serve nothing")
+	flag.BoolVar(&chosen.svid, "svid", false, "ask the Workload API for the svid once, print it without its key; serve nothing")
 	flag.StringVar(&chosen.family, "family", "", "with --call and --once: 4 or 6")
-	flag.DurationVar(&chosen.timeout, "timeout", 10*time.Second, "with --call and --once: for a whole call")
+	flag.DurationVar(&chosen.timeout, "timeout", 10*time.Second, "with --call, --once and --svid: for a whole call")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -49,6 +50,11 @@ func live(ctx context.Context, chosen settings) error {
 	calls, err := newCaller(chosen)
 	if err != nil {
 		return err
+	}
+	if chosen.svid {
+		ctx, end := context.WithTimeout(ctx, chosen.timeout)
+		defer end()
+		return printSVID(ctx)
 	}
 	if chosen.once != "" {
 		return calls.once(ctx, chosen.once)

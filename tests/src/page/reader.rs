@@ -13,13 +13,13 @@ const SOON: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_millis(100);
 /// A line in which the reader puts what was copied from a screen.
 const PLACEHOLDER: &str = "kith why ID";
-/// A page that was understood has more fences than this.
-const FEW: usize = 20;
 
 /// What a page means on this machine.
 pub trait Page {
     /// How commands begin that only ask: they may be asked again until what just happened was reported.
     const ASKING: &'static [&'static str];
+    /// A page that was understood has as many fences, at the least.
+    const FENCES: usize = 20;
 
     /// A text of the page, as it is meant here.
     fn meant(&self, text: &str) -> String {
@@ -57,7 +57,7 @@ impl<P: Page> Reader<P> {
     /// Follows the page from its first fence to its last, after which nothing may go on.
     pub async fn follow(&mut self, page: &Path) -> anyhow::Result<()> {
         let fences = fences(&std::fs::read_to_string(page)?)?;
-        ensure!(fences.len() >= FEW, "the page was not understood: {} fences", fences.len());
+        ensure!(fences.len() >= P::FENCES, "the page was not understood: {} fences", fences.len());
         for (number, fence) in fences.iter().enumerate() {
             let followed = self.follow_one(fence, &fences[number + 1..]).await;
             followed.with_context(|| format!("line {} of {}", fence.line, page.display()))?;

@@ -17,6 +17,7 @@ mod probes;
 mod quarantine;
 mod roles;
 mod rotation;
+mod workload_api;
 
 use anyhow::Context;
 use kith_tests::cluster::{Installation, Namespace, install, report};

@@ -117,5 +117,6 @@ fn service(name: &str, application: SocketAddr, calls: &[&str]) -> ServiceSpec {
         calls: calls.iter().map(ToString::to_string).collect(),
         port: 0,
         protocol: Protocol::Detect,
+        workload_api: false,
     }
 }

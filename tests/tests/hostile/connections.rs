@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{interval, timeout};
 
 use super::http2::{PREFACE, block, fields, frame};
+use super::scripted::{Answer, Scripted};
 use super::site::{Face, Site, Spoken, Wire};
 use super::{SOON, http1};
 
@@ -114,6 +115,45 @@ async fn what_is_not_tls_at_the_inbound_port_is_refused_and_no_preface_before_it
     let lines: Vec<_> = backend.requests().into_iter().map(|(line, _)| line).collect();
     assert!(lines.iter().all(|line| line == "GET /ready"), "{lines:?}");
     site.stop().await
+}
+
+#[tokio::test]
+async fn a_request_whose_session_is_cut_in_its_body_never_looks_complete_to_the_application()
+-> anyhow::Result<()> {
+    // L12: the peer ends its connection in the middle, with no farewell of TLS or with one.
+    const HALF: &str = "0123456789";
+    for farewell in [false, true] {
+        for (framing, rest) in
+            [("content-length: 20", HALF), ("transfer-encoding: chunked", "a\r\n0123456789\r\n")]
+        {
+            // Nothing is answered: there is no whole request.
+            let app = Scripted::start(|_| Answer::Once(Vec::new())).await?;
+            let site = Site::start(app.address).await?;
+            let mut peer = site.connect(Face::Peer, Spoken::Http1).await?;
+            let request = format!("POST /half HTTP/1.1\r\nhost: backend\r\n{framing}\r\n\r\n{rest}");
+            peer.write_all(request.as_bytes()).await?;
+            peer.flush().await?;
+            let arrived = async {
+                while !app.received()?.contains(HALF) {
+                    tokio::task::yield_now().await;
+                }
+                anyhow::Ok(())
+            };
+            timeout(SOON, arrived).await.context("the half never arrived")??;
+            if farewell {
+                peer.shutdown().await?;
+            }
+            drop(peer);
+            let line = timeout(SOON, site.call_to("/half")).await.context("no line of the call")??;
+            assert!(line.error.is_some(), "{framing}, farewell {farewell}: {line:?}");
+            let received = app.received()?;
+            let half = received.split_once("POST /half").context("no request")?.1;
+            let body = half.split_once("\r\n\r\n").context("no head")?.1;
+            assert!(body.contains(HALF) && !body.contains("0\r\n\r\n"), "{framing}: {body:?}");
+            site.stop().await?;
+        }
+    }
+    Ok(())
 }
 
 #[tokio::test]

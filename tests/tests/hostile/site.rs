@@ -180,6 +180,12 @@ impl Site {
         backend.until(&format!("{count} connections are refused for {reason}"), found).await
     }
 
+    /// Waits for the line of the backend's sidecar about the call to this path.
+    pub(super) async fn call_to(&self, path: &str) -> anyhow::Result<Call> {
+        let found = || Ok(self.backend.calls()?.into_iter().find(|call| call.path == path));
+        self.backend.until(&format!("the call to {path} is logged"), found).await
+    }
+
     /// Process id of the backend's sidecar.
     pub(super) fn backend_pid(&self) -> anyhow::Result<u32> {
         self.backend.child.id().context("the sidecar of backend has ended")
@@ -292,6 +298,7 @@ async fn start_control_plane(
         instance: INSTANCE.to_vec(),
         svid_seconds: 600,
         health_listen: "127.0.0.1:0".into(),
+        key_exchange: "PreferPq".into(),
         ..v1::ControlPlaneStart::default()
     };
     send(&channel, Down::ControlPlane(start)).await?;
@@ -321,6 +328,8 @@ fn start_sidecar(
         outbounds,
         workers: 1,
         health_listen: "127.0.0.1:0".into(),
+        key_exchange: "PreferPq".into(),
+        ..v1::SidecarStart::default()
     };
     let mut log = BufReader::new(child.stdout.take().context("no stdout")?).lines();
     let (lines, (grow, grown)) = (Arc::<Mutex<Vec<Line>>>::default(), watch::channel(0));

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use cargo_metadata::DependencyKind;
+
 use crate::graph::graph;
 
 /// The rule of one crate.
@@ -61,6 +63,11 @@ const RULES: &[Rule] = &[
         never_links: &["kith-tests"],
     },
     Rule {
+        name: "kith-fuzz",
+        may_use: &["kith-identity", "kith-mtls"],
+        never_links: &["kube", "sqlx", "hyper", "tonic", "prost"],
+    },
+    Rule {
         name: "kith-tests",
         may_use: &[
             "kith",
@@ -109,13 +116,21 @@ fn no_crate_links_what_it_must_never_use_through_anybody() {
     assert!(wrong.is_empty(), "forbidden packages, with a way that leads to each: {wrong:#?}");
 }
 
+/// Who else may name a TLS library, each with the reason. Nothing of it is ever part of a product.
+const COMPARED: &[(&str, &str, &str)] =
+    &[("kith-tests", "rustls-webpki", "the corpus of certificates is judged by it beside ours")];
+
 #[test]
 fn only_mtls_names_rustls() {
     for member in graph().members() {
         for dependency in &member.dependencies {
             let is_tls = matches!(dependency.name.as_str(), "rustls" | "rustls-webpki" | "tokio-rustls");
+            let compared = dependency.kind == DependencyKind::Development
+                && COMPARED
+                    .iter()
+                    .any(|(who, what, _)| *who == member.name.as_str() && *what == dependency.name);
             assert!(
-                !is_tls || member.name == "kith-mtls",
+                !is_tls || compared || member.name == "kith-mtls",
                 "{} names {}: handshakes and verifiers live in kith-mtls alone",
                 member.name,
                 dependency.name

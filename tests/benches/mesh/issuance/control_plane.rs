@@ -149,6 +149,7 @@ fn start_message(
         statement_key: signer.public_key(),
         instance: INSTANCE.to_vec(),
         svid_seconds: SVID_SECONDS,
+        key_exchange: "PreferPq".to_owned(),
         ..ControlPlaneStart::default()
     })
 }
