@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::authority::AnyAuthority;
 use super::caller::{Caller, Callers};
 use super::gate::Gate;
 use super::places::Places;
@@ -87,7 +88,7 @@ impl Connections {
             .max_send_buf_size(MAX_WAITING)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_LIMIT)
-            .serve_connection(TokioIo::new(prompt(stream)), answer);
+            .serve_connection(TokioIo::new(prompt(AnyAuthority::new(stream))), answer);
         let mut served = std::pin::pin!(served);
         tokio::select! {
             ended = served.as_mut() => return log_end(ended),

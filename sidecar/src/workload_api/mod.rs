@@ -9,6 +9,7 @@
 //!                       svid, bundles, quarantine: Source
 //! ```
 
+mod authority;
 mod caller;
 mod connection;
 mod gate;
