@@ -8,7 +8,7 @@ use crate::json::{self, JsonError, Limits, Members, Value};
 use crate::trust_domain::{TrustDomain, TrustDomainError};
 
 const MAX_DOMAINS: usize = 256;
-const LIMITS: Limits = Limits { bytes: 16 * 1024 * 1024, depth: 18, values: 512 * 1024 };
+const LIMITS: Limits = Limits { bytes: 16 * 1024 * 1024, depth: 18, values: 64 * 1024 };
 
 /// Bundles by trust domain, and whatever else the document said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

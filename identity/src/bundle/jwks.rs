@@ -28,7 +28,12 @@ impl Bundle {
     /// Reads a JWK set. A set without a usable key is a bundle that trusts nobody, not an error (F10): it replaces
     /// the older one. The document does not say whose it is; whoever configured its source does (F2).
     pub fn from_jwks(trust_domain: TrustDomain, json: &[u8]) -> Result<Self, BundleError> {
-        Self::from_value(trust_domain, json::read(json, LIMITS)?)
+        let bundle = Self::from_value(trust_domain, json::read(json, LIMITS)?)?;
+        // What is kept must be readable by whoever it is passed on to: members that a certificate implies are written out.
+        match bundle.to_jwks().len() {
+            length if length > LIMITS.bytes => Err(JsonError::TooLong { length, limit: LIMITS.bytes }.into()),
+            _ => Ok(bundle),
+        }
     }
 
     pub(crate) fn from_value(trust_domain: TrustDomain, document: Value) -> Result<Self, BundleError> {

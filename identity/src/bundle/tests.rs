@@ -136,7 +136,6 @@ fn keys_must_be_there_and_be_an_array_of_objects() {
     }
 }
 
-// Conforms: Bundle 4.1.3 none
 // F10.
 #[test]
 fn a_set_without_a_usable_key_is_a_bundle_that_trusts_nobody() {
@@ -217,6 +216,22 @@ fn size_and_number_of_keys_are_bounded() {
     assert_eq!(read(&long), Err(BundleError::Json(error)));
     let deep = format!("{{\"keys\":[],\"a\":{}", "[".repeat(100_000));
     assert_eq!(read(&deep), Err(BundleError::Json(JsonError::TooDeep { offset: 30, limit: 16 })));
+}
+
+// F5.
+#[test]
+fn what_is_kept_can_be_written_and_read_again_however_it_is_spelt() {
+    let document = format!(r#"{{"keys":[],"a":"{}"}}"#, r"\n\t\b".repeat(170_000));
+    let bundle = read(&document).unwrap();
+    assert_eq!(read(std::str::from_utf8(&bundle.to_jwks()).unwrap()), Ok(bundle));
+    // What the certificate implies is written out: this is just short enough to be read, and not to be passed on.
+    let [certificate, _] = good_entries();
+    let mut entry: serde_json::Value = serde_json::from_str(&certificate).unwrap();
+    ["crv", "x", "y"].map(|implied| entry.as_object_mut().unwrap().remove(implied).unwrap());
+    let entry = entry.to_string();
+    let padding = " ".repeat(1024 * 1024 - entry.len() - r#"{"keys":[],"a":""}"#.len());
+    let refused = read(&format!(r#"{{"keys":[{entry}],"a":"{padding}"}}"#));
+    assert!(matches!(refused, Err(BundleError::Json(JsonError::TooLong { length: 1_048_577.., .. }))));
 }
 
 // F8.

@@ -65,12 +65,12 @@ impl PublicKey {
     }
 
     /// Whether signatures made with it are to be believed: P-256, P-384, and RSA of 2048 to 4096 bits with an odd exponent
-    /// of at least 65537.
+    /// between 65537 and 2^32, as for the keys of tokens.
     pub fn is_strong(&self) -> bool {
         match self {
             Self::P256 | Self::P384 => true,
             Self::Rsa { bits, exponent } => {
-                let is_exponent = |exponent: u64| exponent >= 65_537 && exponent % 2 == 1;
+                let is_exponent = |exponent: u64| (65_537..1 << 32).contains(&exponent) && exponent % 2 == 1;
                 (2048..=4096).contains(bits) && exponent.is_some_and(is_exponent)
             }
             Self::OtherCurve { .. } | Self::Other { .. } => false,

@@ -36,12 +36,18 @@ impl fmt::Display for Value {
     }
 }
 
-/// A text in quotes, with the escapes that RFC 8259 §7 demands and no others.
+/// A text in quotes, with the escapes that RFC 8259 §7 demands and no others, each in its shortest form: no text becomes
+/// longer by being written.
 fn write_text(out: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     out.write_char('"')?;
     for character in text.chars() {
         match character {
             '"' | '\\' => write!(out, "\\{character}")?,
+            '\n' => out.write_str("\\n")?,
+            '\r' => out.write_str("\\r")?,
+            '\t' => out.write_str("\\t")?,
+            '\u{8}' => out.write_str("\\b")?,
+            '\u{c}' => out.write_str("\\f")?,
             '\0'..='\u{1f}' => write!(out, "\\u{:04x}", u32::from(character))?,
             _ => out.write_char(character)?,
         }

@@ -8,12 +8,13 @@ use x509_parser::prelude::{FromDer as _, X509Name};
 
 use super::findings::Findings;
 pub use super::inspect_token::{TokenInspection, token};
-use super::{Authority, Broken, KeyHash, Leaf, Serial};
+use super::{Authority, Broken, KeyHash, Leaf, ProfileError, Serial};
 pub use crate::certificate::PublicKey;
 use crate::certificate::{
     Algorithm, BasicConstraints, Certificate, ExtendedKeyUsage, Extensions, GeneralName, GeneralNames, Known,
 };
 use crate::der::{Element, oid_text, tag};
+use crate::jwk::{self, JwkError};
 use crate::spiffe_id::SpiffeId;
 
 /// What a certificate shows. What cannot be read is not there, and the broken rules say why.
@@ -111,10 +112,22 @@ pub fn certificate(der: &[u8]) -> Inspection {
     };
     if let Ok(certificate) = Certificate::read(der) {
         seen.take_fields(&certificate);
+        if is_no_key(certificate.key) {
+            let broken = Broken { rule: ProfileError::NoKey, offset: certificate.key.offset };
+            seen.broken_as_leaf.push(broken.clone());
+            seen.broken_as_authority.push(broken);
+        }
         let list = certificate.extensions.and_then(|list| Extensions::read(list).ok()?);
         seen.take_extensions(&list.unwrap_or_default());
     }
     seen
+}
+
+/// Whether a key that can be read is none all the same. It takes arithmetic, which a handshake is spared: there the
+/// signature says it.
+fn is_no_key(info: Element<'_>) -> bool {
+    matches!(jwk::PublicKey::from_info(info.raw), Err(JwkError::Point | JwkError::EvenModulus))
+        && PublicKey::read(info).is_ok()
 }
 
 fn broken(check: impl FnOnce(&mut Findings)) -> Vec<Broken> {

@@ -46,6 +46,10 @@ pub enum ProfileError {
     /// RFC 5280 §4.1.2.7: a public key that cannot be read.
     #[error("the public key cannot be read: {0}")]
     PublicKey(DerError),
+    /// A point that is not on its curve, or an even modulus: nobody can sign with it. Only an inspection looks for it; for
+    /// everybody else the missing signature says so.
+    #[error("the public key is no key: a point off its curve, or an even modulus (RFC 5280 4.1.2.7)")]
+    NoKey,
     /// A key that others could find.
     #[error("the public key is {key}; only P-256, P-384 and RSA of 2048 to 4096 bits are strong enough")]
     WeakKey {
@@ -140,7 +144,7 @@ impl ProfileError {
             Self::Version => "RFC 5280 4.1.2.1",
             Self::Serial => "RFC 5280 4.1.2.2",
             Self::Moment | Self::Validity => "RFC 5280 4.1.2.5",
-            Self::PublicKey(_) => "RFC 5280 4.1.2.7",
+            Self::PublicKey(_) | Self::NoKey => "RFC 5280 4.1.2.7",
             Self::UniqueIdentifier => "RFC 5280 4.1.2.8",
             Self::Extension { .. } | Self::Repeated { .. } | Self::UnknownCriticalExtension { .. } => {
                 "RFC 5280 4.2"

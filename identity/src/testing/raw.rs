@@ -83,7 +83,7 @@ impl Raw {
             not_before: element(0x17, b"260101000000Z"),
             not_after: element(0x17, b"260102000000Z"),
             subject: sequence::<&[u8]>(&[]),
-            key: Self::ec_key(&Self::P256, 65),
+            key: Self::known_key(),
             unique_ids: Vec::new(),
             extensions,
             surplus: Vec::new(),
@@ -98,9 +98,22 @@ impl Raw {
         sequence(&[element(0x31, &pair)])
     }
 
-    /// A point on this curve, of this size.
+    /// The public key on P-256 whose private one is 1.
+    fn known_key() -> Vec<u8> {
+        let private = std::iter::repeat_n(0, 31).chain([1]).collect::<Vec<u8>>();
+        let pair =
+            aws_lc_rs::agreement::PrivateKey::from_private_key(&aws_lc_rs::agreement::ECDH_P256, &private);
+        let public = pair.unwrap().compute_public_key().unwrap();
+        Self::key_of(&Self::P256, public.as_ref())
+    }
+
+    /// What looks like a point on this curve, of this size.
     pub(crate) fn ec_key(curve: &[u8], size: usize) -> Vec<u8> {
-        let point = [&[0, 4], &vec![0x55; size - 1][..]].concat();
+        Self::key_of(curve, &[&[4], &vec![0x55; size - 1][..]].concat())
+    }
+
+    fn key_of(curve: &[u8], point: &[u8]) -> Vec<u8> {
+        let point = [&[0], point].concat();
         sequence(&[sequence(&[&Self::EC[..], curve]), element(3, &point)])
     }
 

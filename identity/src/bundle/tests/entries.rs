@@ -159,7 +159,6 @@ fn an_entry_describes_the_key_of_its_certificate_or_none() {
     assert_eq!(ignored(&private), IgnoredBecause::Key(JwkError::Private));
 }
 
-// Conforms: JWT-SVID 6.2 extract
 #[test]
 fn a_token_key_has_an_id_of_its_own() {
     let [_, token] = good_entries();

@@ -8,7 +8,6 @@ fn numbered(entries: &[&str], sequence: Option<u64>) -> Bundle {
     read(&format!(r#"{{"keys":[{}]{sequence}}}"#, entries.join(","))).unwrap()
 }
 
-// Conforms: Bundle 4.1.1 monotonic
 // F3.
 #[test]
 fn a_sequence_never_goes_back() {
@@ -25,7 +24,6 @@ fn a_sequence_never_goes_back() {
     assert_eq!(of(None).follows(&of(None)), Ok(()));
 }
 
-// Conforms: Bundle 4.1.1 changes
 // F3.
 #[test]
 fn content_does_not_change_under_one_sequence() {

@@ -45,6 +45,22 @@ fn a_correct_certificate_shows_all_that_it_says() {
 }
 
 #[test]
+fn a_key_that_nobody_can_have_is_found_although_it_looks_like_one() {
+    let mut raw = Raw::leaf(WEB);
+    raw.key = Raw::ec_key(&Raw::P256, 65);
+    let off_curve = certificate(&raw.der());
+    // All of its bits are set: odd. One less is even.
+    raw.key = Raw::rsa_key(2048, &[1, 0, 1]);
+    assert_eq!(certificate(&raw.der()).broken_as_leaf, []);
+    let exponent = raw.key.len() - 6;
+    raw.key[exponent] = 0xfe;
+    for seen in [off_curve, certificate(&raw.der())] {
+        let [broken] = seen.broken_as_leaf.as_slice() else { panic!("{:?}", seen.broken_as_leaf) };
+        assert_eq!(broken.rule, ProfileError::NoKey);
+    }
+}
+
+#[test]
 fn an_authority_shows_its_path_length_and_why_it_is_no_peer() {
     let mut raw = Raw::authority("spiffe://demo.local");
     raw.set(19, true, &[0x30, 6, 1, 1, 0xff, 2, 1, 3]);

@@ -30,7 +30,6 @@ fn read(der: &[u8]) -> Result<Leaf, ProfileError> {
     Leaf::parse(der).map_err(|broken| broken.rule)
 }
 
-// Conforms: SPIFFE-ID 3.2 signed
 #[test]
 fn a_correct_certificate_is_read_as_a_whole() {
     let leaf = parse(|_| ()).unwrap();
