@@ -1,9 +1,9 @@
 # What people do with this repository. `make` lists the targets; each is one plain command or a few.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo story demo-check test fuzz bench check fmt clippy structure docs check-alone \
+.PHONY: help demo story demo-check test test-interop fuzz bench check fmt clippy structure docs check-alone \
 	images release-check cluster cluster-down test-cluster bench-cluster \
-	preflight preflight-tests preflight-bench preflight-cluster preflight-images
+	preflight preflight-tests preflight-interop preflight-bench preflight-cluster preflight-images
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -32,6 +32,11 @@ demo-check: preflight ## The same without a reader: every figure recomputed from
 # The end-to-end tests start the real binaries: cargo builds those with the tests, before the first one runs.
 test: preflight-tests ## Build everything and run every test that needs no cluster
 	cargo test --workspace --locked
+
+# With the binaries of `make test`, so that nothing heavy is built twice.
+test-interop: preflight-interop ## Run openssl, go-spiffe, PyPI's spiffe and Envoy against Kith; fetches them once
+	cargo build --workspace --bins --locked
+	scripts/test-interop
 
 fuzz: preflight ## Run libFuzzer over every parser of peers' bytes (FUZZ_SECONDS=30 each); needs a nightly compiler
 	scripts/fuzz $(ARGS)
@@ -95,6 +100,9 @@ preflight:
 
 preflight-tests:
 	@scripts/preflight cargo cc curl openssl
+
+preflight-interop:
+	@scripts/preflight cargo cc go python3 openssl
 
 preflight-bench:
 	@scripts/preflight cargo cc haproxy

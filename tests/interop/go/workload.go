@@ -8,7 +8,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -64,12 +63,10 @@ func call(w http.ResponseWriter, r *http.Request, source *workloadapi.X509Source
 		return
 	}
 	config := tlsconfig.MTLSClientConfig(source, source, tlsconfig.AuthorizeID(expect))
-	transport := &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}
-	if query.Get("protocol") == "h2" {
-		transport.ForceAttemptHTTP2 = true
-	} else {
-		transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
-	}
+	transport := &http.Transport{TLSClientConfig: config, DisableKeepAlives: true, Protocols: new(http.Protocols)}
+	// One alone: a sidecar that is offered both chooses HTTP/1.1.
+	transport.Protocols.SetHTTP2(query.Get("protocol") == "h2")
+	transport.Protocols.SetHTTP1(query.Get("protocol") != "h2")
 	client := http.Client{Transport: transport, Timeout: limit}
 	answer, err := client.Get("https://" + query.Get("address") + query.Get("path"))
 	if err != nil {

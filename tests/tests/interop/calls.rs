@@ -32,7 +32,7 @@ async fn both_ways(keys: Keys) -> anyhow::Result<()> {
 }
 
 // L10.
-// Conforms: X509-SVID 5.1 path, X509-SVID 5.1 signature, X509-SVID 3.1 issued-path, X509-SVID 4.3 issued
+// Conforms: X509-SVID 5.1 path, X509-SVID 5.1 signature
 #[tokio::test]
 async fn every_peer_calls_us_and_is_called_by_its_identity_with_keys_as_ours() -> anyhow::Result<()> {
     both_ways(Keys::P256).await

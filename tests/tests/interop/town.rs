@@ -115,6 +115,9 @@ impl Town {
         if service == "envoy" {
             let app = self.supervisor.endpoints(service).context("no endpoints")?.app;
             let answer = Connection::open(app, Version::Http1).await?.call("GET", path, "").await?;
+            // A sidecar's refusal has an id; without one it is Envoy that says no.
+            let is_judged = answer.status.is_success() || answer.denial_id().is_some();
+            ensure!(is_judged, "envoy says: {}", String::from_utf8_lossy(&answer.body));
             return Ok(answer.status.as_u16());
         }
         self.tell(service, backend.0, &backend.1, path, protocol).await
