@@ -117,14 +117,20 @@ fn no_crate_links_what_it_must_never_use_through_anybody() {
 }
 
 /// Who else may name a TLS library, each with the reason. Nothing of it is ever part of a product.
-const COMPARED: &[(&str, &str, &str)] =
-    &[("kith-tests", "rustls-webpki", "the corpus of certificates is judged by it beside ours")];
+const COMPARED: &[(&str, &str, &str)] = &[
+    ("kith-tests", "rustls-webpki", "the corpus of certificates is judged by it beside ours"),
+    ("kith-tests", "spiffe-rustls", "other people's Rust programs are at the other end of ours with it"),
+    ("kith-tests", "tokio-rustls", "what spiffe-rustls configures is put on a socket with it"),
+];
+
+/// What makes handshakes or verifies certificates.
+const TLS: &[&str] = &["rustls", "rustls-webpki", "spiffe-rustls", "tokio-rustls"];
 
 #[test]
 fn only_mtls_names_rustls() {
     for member in graph().members() {
         for dependency in &member.dependencies {
-            let is_tls = matches!(dependency.name.as_str(), "rustls" | "rustls-webpki" | "tokio-rustls");
+            let is_tls = TLS.contains(&dependency.name.as_str());
             let compared = dependency.kind == DependencyKind::Development
                 && COMPARED
                     .iter()
