@@ -6,7 +6,8 @@ use kith_identity::svid::{Authority, Broken, Leaf};
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
-/// More than any hierarchy needs, few enough that building a path stays cheap (L11).
+/// More than any hierarchy needs, few enough that building a path stays cheap (L11). Of those that are shown, at most 6 stand in
+/// one path: webpki's own bound.
 const MAX_INTERMEDIATES: usize = 8;
 /// The handshake itself could not carry much more; this does not depend on that (L11).
 const MAX_BYTES: usize = 64 * 1024;
@@ -65,16 +66,16 @@ pub(crate) struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    /// Reads what a peer presented.
+    /// Reads the rest of what a peer presented.
     pub(crate) fn parse(
+        leaf: Leaf,
         end_entity: &'a CertificateDer<'a>,
         intermediates: &[CertificateDer<'_>],
     ) -> Result<Self, ChainError> {
-        check_size(end_entity, intermediates)?;
-        let leaf = Leaf::parse(end_entity).map_err(|error| ChainError::Profile { position: 0, error })?;
         let mut authorities: Vec<Authority> = Vec::with_capacity(intermediates.len());
         for (position, der) in (1..).zip(intermediates) {
-            if authorities.iter().any(|known| known.der() == der.as_ref()) {
+            // A copy adds nothing. That of the leaf is what `openssl -cert_chain` sends when it is given the whole chain.
+            if der == end_entity || authorities.iter().any(|known| known.der() == der.as_ref()) {
                 continue;
             }
             let authority = Authority::parse(der).map_err(|error| ChainError::Profile { position, error })?;
@@ -101,6 +102,15 @@ fn check_names(authorities: &[Authority]) -> Result<(), ChainError> {
     let namesakes = |name: &[u8]| read.iter().filter(|certificate| certificate.subject() == name).count();
     let count = read.iter().map(|certificate| namesakes(certificate.subject())).max().unwrap_or(0);
     if count > MAX_OF_ONE_NAME { Err(ChainError::SameName { count }) } else { Ok(()) }
+}
+
+/// What a peer presented first, if there is not too much of it all.
+pub(crate) fn read_leaf(
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+) -> Result<Leaf, ChainError> {
+    check_size(end_entity, intermediates)?;
+    Leaf::parse(end_entity).map_err(|error| ChainError::Profile { position: 0, error })
 }
 
 /// Refuses by size alone, before anything is parsed.

@@ -63,23 +63,24 @@ impl Client {
         IO: AsyncRead + AsyncWrite + Unpin,
     {
         let presenter = self.presenter()?;
-        let verifier = self.verifier(accept);
+        let expectation = self.credentials.expectation(accept, Role::Server);
+        let verifier = Verifier::new(expectation.clone(), true);
         let outcome = verifier.outcome();
         let config = self.config(presenter.clone(), verifier).map_err(|error| HandshakeError::tls(&error))?;
         let name = ServerName::try_from(UNUSED_NAME).expect("the constant is a DNS name");
         let handshake = TlsConnector::from(Arc::new(config)).connect(name, Metered::new(io));
         let mut stream = finish(handshake, limit, &outcome).await?;
         stream.get_mut().0.lift();
-        let peer = outcome.get().transpose()?;
-        if peer.is_none() {
+        let Some(peer) = outcome.get().transpose()? else {
             return Err(HandshakeError::Tls { detail: "the server presented no certificate".into() });
-        }
+        };
+        expectation.remember(&peer);
         let own = presenter.presented();
         if own.is_none() && self.identity == ClientIdentity::Svid {
             return Err(HandshakeError::Tls { detail: "the server did not ask for our svid".into() });
         }
         let facts = TlsFacts::of(stream.get_ref().1)?;
-        Ok(Session { stream, peer, own, facts })
+        Ok(Session { stream, peer: Some(peer), own, facts })
     }
 
     /// Whether there is an own svid that holds now; a handshake that has to show one would fail without.
@@ -94,10 +95,6 @@ impl Client {
             // No svid, or one that has ended: exactly what this variant is for.
             (Err(_), ClientIdentity::SvidIfAny) => Ok(Presenter::new(None)),
         }
-    }
-
-    fn verifier(&self, accept: Accept) -> Verifier {
-        Verifier::new(self.credentials.expectation(accept, Role::Server), true)
     }
 
     fn config(&self, presenter: Arc<Presenter>, verifier: Verifier) -> Result<ClientConfig, rustls::Error> {

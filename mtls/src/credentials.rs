@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use kith_identity::BundleSet;
+use rustls::NamedGroup;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
+use rustls::server::ClientHello;
 use tokio::sync::watch;
 
 use crate::accept::Accept;
@@ -67,8 +69,8 @@ impl Credentials {
         &self.now
     }
 
-    /// Judges a chain (DER, the end certificate first) as a handshake that begins now would, with what it remembers. Nobody
-    /// has proved to have its key by that.
+    /// Judges a chain (DER, the end certificate first) as a handshake that begins now would, with what is remembered. Nobody
+    /// has proved to have its key by that, so this adds nothing to it.
     pub fn verify_chain(
         &self,
         chain: &[Vec<u8>],
@@ -100,9 +102,17 @@ impl Credentials {
         Ok(Arc::new(Tickets::new(sealer, own, outcome, self.now.clone())))
     }
 
-    /// The cryptography of each handshake.
+    /// The cryptography of each handshake that we open.
     pub(crate) fn provider(&self) -> Arc<CryptoProvider> {
         provider::provider_for(self.key_exchange)
+    }
+
+    /// That of one which begins with this hello. The library would follow the client's order of groups; ours counts, so
+    /// whoever knows the hybrid at all is asked for it.
+    pub(crate) fn provider_to_answer(&self, hello: &ClientHello<'_>) -> Arc<CryptoProvider> {
+        let groups = hello.named_groups().unwrap_or_default();
+        let is_known = groups.contains(&NamedGroup::X25519MLKEM768);
+        provider::provider_for(if is_known { KeyExchange::RequirePq } else { self.key_exchange })
     }
 
     /// The newest svid.

@@ -39,6 +39,14 @@ pub enum Refusal {
         /// The authority's key.
         key: KeyHash,
     },
+    /// The end certificate is for a key that signs certificates. Whoever holds that one needs no proof of anything.
+    #[error("the certificate of {found} is for the key {key} of an authority")]
+    AuthorityKey {
+        /// Whom it names.
+        found: SpiffeId,
+        /// The key.
+        key: KeyHash,
+    },
     /// A certificate of the path has ended.
     #[error("the {what} of {found} expired {} s ago", ago.as_secs())]
     Expired {
@@ -99,7 +107,7 @@ impl Refusal {
     /// The stable name of the reason.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Chain(_) | Self::Path { .. } => "bad_certificate",
+            Self::Chain(_) | Self::Path { .. } | Self::AuthorityKey { .. } => "bad_certificate",
             Self::UntrustedDomain { .. } => "untrusted_domain",
             Self::UnknownAuthority { .. } => "unknown_authority",
             Self::DistrustedAuthority { .. } => "distrusted_authority",

@@ -2,6 +2,7 @@
 //! of a path that webpki does not know (the validity and path length of anchors, distrust), and the reading of the answer.
 //! Which bundle applies, and whom we wanted, is decided around it.
 
+use std::cmp::Reverse;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kith_identity::svid::{Authority, KeyHash};
@@ -35,16 +36,16 @@ pub(crate) fn validate(
     let trusted = |authority: &&Authority| !distrusted(authority.key_hash());
     let holds = |anchor: &&Authority| anchor.not_before() <= now && now <= anchor.not_after();
     let presented: Vec<_> = chain.authorities.iter().collect();
-    let some = Search {
-        anchors: bundle.authorities().iter().filter(holds).filter(trusted).collect(),
-        intermediates: presented.iter().copied().filter(trusted).collect(),
-    };
+    let some = Search::among(
+        bundle.authorities().iter().filter(holds).filter(trusted),
+        presented.iter().copied().filter(trusted).collect(),
+    );
     let error = match some.run(chain, role, now) {
         Ok(path) => return Ok(path.not_after().min(chain.leaf.not_after())),
         Err(error) => error,
     };
     if is_untrusted(&error) {
-        let all = Search { anchors: bundle.authorities().iter().collect(), intermediates: presented };
+        let all = Search::among(bundle.authorities().iter(), presented);
         if let Some(refusal) = all.explain(&some, chain, distrusted, role, now) {
             return Err(refusal);
         }
@@ -54,6 +55,7 @@ pub(crate) fn validate(
 
 /// The certificates among which a path is looked for.
 struct Search<'a> {
+    /// Those that hold longest first, so that a bundle's own order decides nothing.
     anchors: Vec<&'a Authority>,
     intermediates: Vec<&'a Authority>,
 }
@@ -69,6 +71,12 @@ impl Found<'_> {
 }
 
 impl<'a> Search<'a> {
+    fn among(anchors: impl Iterator<Item = &'a Authority>, intermediates: Vec<&'a Authority>) -> Self {
+        let mut anchors: Vec<_> = anchors.collect();
+        anchors.sort_by_key(|anchor| Reverse(anchor.not_after()));
+        Self { anchors, intermediates }
+    }
+
     /// One path search.
     fn run(&self, chain: &Chain<'_>, role: Role, now: SystemTime) -> Result<Found<'a>, webpki::Error> {
         let ders = |authorities: &[&'a Authority]| -> Vec<CertificateDer<'a>> {
@@ -81,17 +89,16 @@ impl<'a> Search<'a> {
             Role::Client => KeyUsage::client_auth(),
             Role::Server => KeyUsage::server_auth(),
         };
-        // webpki's anchors are a name, a key and constraints; which of ours each is, we know by its place.
+        // webpki's anchors are a name, a key and constraints. An authority that was certified anew has several of ours like
+        // that: what one of them allows is allowed (F13).
         let anchor_of = |path: &VerifiedPath<'_>| {
-            let place = trusted.iter().position(|trusted| trusted == path.anchor());
-            place.and_then(|place| self.anchors.get(place).copied()).ok_or(webpki::Error::UnknownIssuer)
+            let between = path.intermediate_certificates().count();
+            let allows = |anchor: &Authority| anchor.path_length().is_none_or(|most| between <= most);
+            let same = self.anchors.iter().zip(&trusted).filter(|(_, trusted)| *trusted == path.anchor());
+            let mut same = same.map(|(anchor, _)| *anchor);
+            same.find(|anchor| allows(anchor)).ok_or(webpki::Error::PathLenConstraintViolated)
         };
-        let is_short_enough = |path: &VerifiedPath<'_>| match anchor_of(path)?.path_length() {
-            Some(most) if path.intermediate_certificates().count() > most => {
-                Err(webpki::Error::PathLenConstraintViolated)
-            }
-            _ => Ok(()),
-        };
+        let is_short_enough = |path: &VerifiedPath<'_>| anchor_of(path).map(drop);
         let end_entity = EndEntityCert::try_from(chain.end_entity)?;
         let path = end_entity.verify_for_usage(
             provider::SIGNATURE_ALGORITHMS.all,
@@ -156,6 +163,9 @@ fn detail(error: &webpki::Error) -> String {
         }
         webpki::Error::PathLenConstraintViolated => {
             "more authorities follow one another than one of them allows (RFC 5280 4.2.1.9)"
+        }
+        webpki::Error::MaximumPathDepthExceeded => {
+            "more than 6 authorities stand between it and an anchor, which no path may have"
         }
         webpki::Error::MaximumPathBuildCallsExceeded
         | webpki::Error::MaximumSignatureChecksExceeded

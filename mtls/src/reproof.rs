@@ -13,7 +13,6 @@
 
 use std::time::SystemTime;
 
-use kith_identity::svid::{Authority, KeyHash};
 use kith_identity::{BundleSet, SpiffeId};
 use rustls::SignatureScheme;
 use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm};
@@ -84,14 +83,6 @@ pub enum ReproofRefusal {
     /// The chain does not prove the peer of this session now.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The end certificate is for a key that signs certificates. Whoever holds that one needs no proof of anything.
-    #[error("the certificate of {found} is for the key {key} of an authority")]
-    AuthorityKey {
-        /// Whom it names.
-        found: SpiffeId,
-        /// The key.
-        key: KeyHash,
-    },
     /// The key of the certificate did not sign this, here and now.
     #[error("the proof of {found} is not signed for this session by the key of its certificate")]
     BadSignature {
@@ -108,7 +99,6 @@ impl ReproofRefusal {
             Self::Replayed { .. } => "proof_replayed",
             Self::LongSignature { .. } => "bad_proof",
             Self::Refused(refusal) => refusal.reason(),
-            Self::AuthorityKey { .. } => "bad_certificate",
             Self::BadSignature { .. } => "bad_proof_signature",
         }
     }
@@ -152,7 +142,7 @@ impl VerifiedPeer {
         if proof.sequence <= after {
             return Err(ReproofRefusal::Replayed { sequence: proof.sequence, after });
         }
-        let [end_entity, intermediates @ ..] = proof.chain.as_slice() else {
+        let [end_entity, ..] = proof.chain.as_slice() else {
             return Err(Refusal::from(ChainError::Empty).into());
         };
         if proof.signature.len() > MAX_SIGNATURE {
@@ -160,7 +150,6 @@ impl VerifiedPeer {
         }
         let accept = Accept::only(self.identity().clone());
         let peer = Self::of_chain(&proof.chain, bundles, &accept, role, now)?;
-        check_key(&peer, intermediates, bundles)?;
         let digest = chain_digest(proof.chain.iter().map(Vec::as_slice));
         let message = message(role, binding, proof.sequence, &digest);
         if is_signed(end_entity, &message, &proof.signature) {
@@ -183,18 +172,6 @@ fn message(role: Role, binding: &SessionBinding, sequence: u64, digest: &[u8; 32
     let parts: [&[u8]; 6] =
         [&[0x20; 64], context.as_bytes(), &[0], binding.bytes(), &sequence.to_be_bytes(), digest];
     parts.concat()
-}
-
-/// Authorities sign certificates and nothing else (X509-SVID §3.2), whatever a certificate for their key says.
-fn check_key(peer: &VerifiedPeer, presented: &[Vec<u8>], bundles: &BundleSet) -> Result<(), ReproofRefusal> {
-    let key = peer.key_hash();
-    let anchors = bundles.of(peer.identity().trust_domain()).into_iter();
-    let anchor = anchors.flat_map(kith_identity::Bundle::authorities).any(|anchor| anchor.key_hash() == key);
-    let of_authority = |der: &Vec<u8>| Authority::parse(der).is_ok_and(|between| between.key_hash() == key);
-    if anchor || presented.iter().any(of_authority) {
-        return Err(ReproofRefusal::AuthorityKey { found: peer.identity().clone(), key });
-    }
-    Ok(())
 }
 
 /// Whether the certificate's key signed the message, with the one algorithm for such a key.

@@ -25,8 +25,12 @@ type Deadline = [u8; 8];
 
 /// Whether a client is none of ours, by the protocols that it offers.
 pub(crate) fn is_foreign(hello: &ClientHello<'_>) -> bool {
-    let is_own = |name: &[u8]| OWN_PROTOCOLS.iter().any(|own| name.starts_with(own));
     !hello.alpn().into_iter().flatten().any(is_own)
+}
+
+/// Whether a protocol is spoken between workloads of Kith alone.
+pub(crate) fn is_own(protocol: &[u8]) -> bool {
+    OWN_PROTOCOLS.iter().any(|own| protocol.starts_with(own))
 }
 
 /// The keys that tickets are sealed with. They are made here, stay in memory, and go with what they were made for: a ticket

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::crypto::CryptoProvider;
 use rustls::server::{Acceptor, NoServerSessionStorage};
 use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,7 +20,7 @@ use crate::meter::Metered;
 use crate::path::Role;
 use crate::presenter::Presenter;
 use crate::provider;
-use crate::resumption::{Epoch, TICKETS, is_foreign};
+use crate::resumption::{Epoch, TICKETS, is_foreign, is_own};
 use crate::session::Session;
 use crate::svid::Svid;
 use crate::verified_peer::{Expectation, VerifiedPeer};
@@ -81,17 +82,24 @@ impl Server {
         let outcome = parts.verifier.outcome();
         let handshake = async {
             let start = LazyConfigAcceptor::new(Acceptor::default(), Metered::new(io)).await?;
-            let config = self.config(&parts, is_foreign(&start.client_hello())).map_err(io::Error::other)?;
-            start.into_stream(Arc::new(config)).await
+            let hello = start.client_hello();
+            let is_foreign = is_foreign(&hello);
+            let provider = self.credentials.provider_to_answer(&hello);
+            let config = self.config(&parts, provider, is_foreign).map_err(io::Error::other)?;
+            Ok((is_foreign, start.into_stream(Arc::new(config)).await?))
         };
         let handshake = finish(handshake, limit, &outcome).await;
         holds?;
-        let mut stream = handshake?;
+        let (was_foreign, mut stream) = handshake?;
+        check_protocol(was_foreign, stream.get_ref().1.alpn_protocol())?;
         stream.get_mut().0.lift();
         let proven = match outcome.get() {
             Some(judgement) => Some(judgement?),
             None => self.restore(stream.get_ref().1, &parts.expectation)?,
         };
+        if let Some(peer) = &proven {
+            parts.expectation.remember(peer);
+        }
         let peer = match (proven, self.client_svid) {
             (None, ClientSvid::Required) => return Err(HandshakeError::NoClientCertificate),
             (peer, _) => peer,
@@ -115,9 +123,14 @@ impl Server {
         VerifiedPeer::verify(end_entity, intermediates, expectation, now).map(Some)
     }
 
-    fn config(&self, parts: &Parts, is_foreign: bool) -> Result<ServerConfig, rustls::Error> {
+    fn config(
+        &self,
+        parts: &Parts,
+        provider: Arc<CryptoProvider>,
+        is_foreign: bool,
+    ) -> Result<ServerConfig, rustls::Error> {
         let now = Arc::new(self.credentials.now().clone());
-        let mut config = ServerConfig::builder_with_details(self.credentials.provider(), now)
+        let mut config = ServerConfig::builder_with_details(provider, now)
             .with_protocol_versions(provider::VERSIONS)?
             .with_client_cert_verifier(parts.verifier.clone())
             .with_cert_resolver(parts.presenter.clone());
@@ -134,6 +147,19 @@ impl Server {
         config.max_early_data_size = 0;
         config.send_half_rtt_data = false;
         Ok(config)
+    }
+}
+
+/// The protocol is agreed on by a client's last hello, and what it may do by its first. Both say the same (RFC 8446 §4.1.2),
+/// which the library does not check: who is foreign in the first and ours in the second would come back with tickets.
+fn check_protocol(was_foreign: bool, agreed: Option<&[u8]>) -> Result<(), HandshakeError> {
+    match agreed {
+        Some(protocol) if was_foreign && is_own(protocol) => {
+            let protocol = String::from_utf8_lossy(protocol);
+            let detail = format!("the client offered {protocol} in its second hello alone (RFC 8446 4.1.2)");
+            Err(HandshakeError::Tls { detail })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -129,6 +129,13 @@ impl TestCa {
         &self.der
     }
 
+    /// Its certificate once more: the same name and the same key, signed by itself, otherwise as `spoil` wants it.
+    pub(crate) fn renewed_with(&self, spoil: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
+        let mut params = self.params.clone();
+        spoil(&mut params);
+        params.self_signed(&self.key).unwrap().der().to_vec()
+    }
+
     /// What names its key in a list of distrusted ones.
     pub(crate) fn key_hash(&self) -> KeyHash {
         KeyHash::of_public_key_info(&self.key.subject_public_key_info())

@@ -6,6 +6,7 @@ mod endings;
 mod floods;
 mod hello;
 mod hellos;
+mod retry;
 mod sealed;
 
 use std::net::TcpStream;

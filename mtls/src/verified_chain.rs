@@ -3,12 +3,12 @@
 
 use std::time::SystemTime;
 
-use kith_identity::svid::{KeyHash, Serial};
-use kith_identity::{BundleSet, SpiffeId};
+use kith_identity::svid::{KeyHash, Leaf, Serial};
+use kith_identity::{Bundle, BundleSet, SpiffeId};
 use rustls::pki_types::CertificateDer;
 
 use crate::accept::Accept;
-use crate::chain::{Chain, ChainError};
+use crate::chain::{Chain, ChainError, read_leaf};
 use crate::error::Refusal;
 use crate::path::{self, Role};
 
@@ -19,6 +19,7 @@ use crate::path::{self, Role};
 pub struct VerifiedChain {
     identity: SpiffeId,
     serial: Serial,
+    verified_at: SystemTime,
     not_after: SystemTime,
     key_hash: KeyHash,
     role: Role,
@@ -36,26 +37,29 @@ pub fn verify_chain(
 ) -> Result<VerifiedChain, Refusal> {
     let certificates: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
     let (end_entity, intermediates) = certificates.split_first().ok_or(ChainError::Empty)?;
-    let chain = VerifiedChain::verify(end_entity, intermediates, bundles, role, now)?;
+    let leaf = read_leaf(end_entity, intermediates)?;
+    let chain = VerifiedChain::verify(leaf, end_entity, intermediates, bundles, role, now)?;
     chain.check_expected(accept)?;
     Ok(chain)
 }
 
 impl VerifiedChain {
-    /// Everything but whether the identity was expected.
+    /// Everything but whether the identity was expected. `leaf` is what [`read_leaf`] made of them.
     pub(crate) fn verify(
+        leaf: Leaf,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         bundles: &BundleSet,
         role: Role,
         now: SystemTime,
     ) -> Result<Self, Refusal> {
-        let chain = Chain::parse(end_entity, intermediates)?;
+        let chain = Chain::parse(leaf, end_entity, intermediates)?;
         let not_after = trusted_until(&chain, bundles, role, now)?;
         let certificates = std::iter::once(end_entity).chain(intermediates);
         Ok(Self {
             identity: chain.leaf.identity().clone(),
             serial: chain.leaf.serial().clone(),
+            verified_at: now,
             not_after,
             key_hash: chain.leaf.key_hash(),
             role,
@@ -66,7 +70,8 @@ impl VerifiedChain {
     /// The same certificates again, by what is trusted at another time: from the first byte.
     pub(crate) fn check_again(&self, bundles: &BundleSet, now: SystemTime) -> Result<(), Refusal> {
         let (end_entity, intermediates) = self.certificates.split_first().ok_or(ChainError::Empty)?;
-        trusted_until(&Chain::parse(end_entity, intermediates)?, bundles, self.role, now).map(drop)
+        let leaf = read_leaf(end_entity, intermediates)?;
+        trusted_until(&Chain::parse(leaf, end_entity, intermediates)?, bundles, self.role, now).map(drop)
     }
 
     /// Asked last, so that "unexpected" always speaks of an identity that was proven.
@@ -85,6 +90,11 @@ impl VerifiedChain {
     /// The serial number of its end certificate.
     pub fn serial(&self) -> &Serial {
         &self.serial
+    }
+
+    /// The time that it was verified for.
+    pub(crate) fn verified_at(&self) -> SystemTime {
+        self.verified_at
     }
 
     /// The last second at which all of the path holds.
@@ -120,5 +130,17 @@ fn trusted_until(
     let Some(bundle) = bundles.of(identity.trust_domain()) else {
         return Err(Refusal::UntrustedDomain { found: identity.clone() });
     };
-    path::validate(chain, bundle, |key| bundles.distrusts(key), role, now)
+    let not_after = path::validate(chain, bundle, |key| bundles.distrusts(key), role, now)?;
+    check_key(chain, bundle)?;
+    Ok(not_after)
+}
+
+/// Authorities sign certificates and nothing else (X509-SVID §3.2), whatever a certificate for their key says.
+fn check_key(chain: &Chain<'_>, bundle: &Bundle) -> Result<(), Refusal> {
+    let key = chain.leaf.key_hash();
+    let mut authorities = bundle.authorities().iter().chain(&chain.authorities);
+    if authorities.any(|authority| authority.key_hash() == key) {
+        return Err(Refusal::AuthorityKey { found: chain.leaf.identity().clone(), key });
+    }
+    Ok(())
 }

@@ -28,6 +28,13 @@ pub(crate) struct Expectation {
     pub(crate) role: Role,
 }
 
+impl Expectation {
+    /// For the handshakes that follow. Only when one is over: until then nobody has proved to have the key.
+    pub(crate) fn remember(&self, peer: &VerifiedPeer) {
+        self.memory.remember(&peer.0, &self.bundles);
+    }
+}
+
 impl VerifiedPeer {
     /// For a handshake: that the peer holds the certificate's key, or the secret of a session in which it did, is the
     /// handshake's own check, and a session exists only after both. Whom was expected is asked of a remembered chain

@@ -67,7 +67,9 @@ impl Verifier {
 /// The alert for a refusal: enough for the other side's operator to look in the right place, no value of ours.
 fn alert(refusal: &Refusal) -> Error {
     let error = match refusal {
-        Refusal::Chain(_) | Refusal::Path { .. } => CertificateError::BadEncoding,
+        Refusal::Chain(_) | Refusal::Path { .. } | Refusal::AuthorityKey { .. } => {
+            CertificateError::BadEncoding
+        }
         Refusal::UntrustedDomain { .. } | Refusal::UnknownAuthority { .. } => CertificateError::UnknownIssuer,
         Refusal::DistrustedAuthority { .. } => CertificateError::Revoked,
         Refusal::Expired { .. } => CertificateError::Expired,

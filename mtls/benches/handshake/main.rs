@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{title:<48}  {:>12.0}  {:>12.0}  {:>6.2}", row.bare, row.kith, row.ratio);
     }
     println!();
-    verifier::measure(&mesh, effort)
+    runtime.block_on(verifier::measure(&mesh, effort))
 }
 
 /// Two ends of bare rustls, and the same with one or both of ours.

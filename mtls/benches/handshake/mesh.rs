@@ -85,6 +85,11 @@ impl Mesh {
         &self.generations[0]
     }
 
+    /// What the workload that opens presents.
+    pub(crate) fn web_chain(&self) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+        Ok(self.web.svid().ok_or("web has an svid")?.chain().map(<[u8]>::to_vec).collect())
+    }
+
     pub(crate) fn credentials(&self) -> &Credentials {
         &self.payments
     }

@@ -1,6 +1,7 @@
 //! Every way in which somebody could prove what is not so. The exporter value is made up: what it is to a session is
 //! tested beside `exporter.rs`.
 
+use kith_identity::svid::{Authority, KeyHash};
 use rcgen::{ExtendedKeyUsagePurpose, KeyPair, PublicKeyData, SigningKey};
 
 use super::*;
@@ -281,15 +282,15 @@ fn the_key_of_an_authority_proves_nobody_whatever_is_certified_for_it() {
     let scene = Scene { issuing: root.issuing(), peer: peer(&root, &root.svid(WEB), Role::Client), root };
     for issuer in [&scene.root, &scene.issuing] {
         let proof = scene.proof_by(&copy, issuer.certify(&copy, &leaf_params(WEB)));
-        let want = KeyHash::of_public_key_info(&copy.subject_public_key_info());
+        let key = KeyHash::of_public_key_info(&copy.subject_public_key_info());
         let found = SpiffeId::parse(WEB).unwrap();
-        assert_eq!(scene.check(&proof), Err(ReproofRefusal::AuthorityKey { found, key: want }));
+        assert_eq!(scene.check(&proof), Err(Refusal::AuthorityKey { found, key }.into()));
     }
     // That of one that travels in the chain.
     let (key, copy) = twice();
     let issuing = scene.root.issuing_of(key, |_| ());
     let proof = scene.proof_by(&copy, issuing.certify(&copy, &leaf_params(WEB)));
-    assert!(matches!(scene.check(&proof), Err(ReproofRefusal::AuthorityKey { .. })));
+    assert!(matches!(scene.check(&proof), Err(ReproofRefusal::Refused(Refusal::AuthorityKey { .. }))));
     // The same certificate for a key of its own is a proof.
     let own = KeyPair::generate().unwrap();
     assert!(scene.check(&scene.proof_by(&own, issuing.certify(&own, &leaf_params(WEB)))).is_ok());

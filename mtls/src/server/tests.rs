@@ -1,9 +1,10 @@
 //! Handshakes as the accepting side sees them. Owns the two workloads that meet here; beside it, what the certificates say,
-//! how time and renewal count, who may come back with a ticket, which key exchanges there are, and what travels before there
-//! is any proof.
+//! how time and renewal count, who is remembered, who may come back with a ticket, which key exchanges there are, and what
+//! travels before there is any proof.
 
 mod certificates;
 mod groups;
+mod memory;
 mod resumption;
 mod times;
 mod wire;

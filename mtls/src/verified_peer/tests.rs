@@ -106,6 +106,46 @@ fn an_authority_outside_the_bundle_is_unknown() {
 
 // Conforms: X509-SVID 5.1 names
 #[test]
+fn a_certificate_whose_issuer_has_another_name_than_the_anchor_has_no_path_although_the_key_signed_it() {
+    let key = KeyPair::generate().unwrap();
+    let same_key = KeyPair::from_pem(&key.serialize_pem()).unwrap();
+    let root = TestCa::root_of(key, |_| ());
+    let of_another_name = |params: &mut rcgen::CertificateParams| {
+        params.distinguished_name.push(DnType::CommonName, "another");
+    };
+    let other = TestCa::root_of(same_key, of_another_name);
+    assert_eq!(reason(verify(&other, &root, |_| ())), "unknown_authority");
+    assert_eq!(reason(verify(&other, &other, |_| ())), "verified");
+}
+
+// Conforms: SPIFFE-ID 3.2 signed
+#[test]
+fn an_identity_or_a_key_that_is_changed_after_the_signature_proves_nothing() {
+    let root = TestCa::root();
+    let chain = root.chain_for(&leaf_params(WEB));
+    let public = root.chain_for(&leaf_params(WEB)).swap_remove(0);
+    let place = |der: &[u8], text: &[u8]| der.windows(text.len()).position(|it| it == text).unwrap();
+    let (uri_at, key_at) = (place(&chain[0], WEB.as_bytes()), place(&public, &[0x03, 0x42, 0x00, 0x04]));
+    let mut renamed = chain.clone();
+    renamed[0][uri_at + WEB.len() - 1] = b'x';
+    let mut other_key = chain;
+    other_key[0][key_at..key_at + 68].copy_from_slice(&public[key_at..key_at + 68]);
+    for changed in [renamed, other_key] {
+        assert_eq!(reason(verify_at(changed, [root.bundle("demo.local")], 0)), "unknown_authority");
+    }
+}
+
+// Conforms: Bundle 4.1.3 none
+// F10.
+#[test]
+fn a_bundle_that_trusts_nobody_makes_every_svid_of_its_domain_invalid() {
+    let root = TestCa::root();
+    let nobody = Bundle::from_jwks(domain("demo.local"), br#"{"keys":[]}"#).unwrap();
+    let chain = root.chain_for(&leaf_params(WEB));
+    assert_eq!(reason(verify_at(chain, [nobody], 0)), "unknown_authority");
+}
+
+#[test]
 fn a_missing_issuing_authority_leaves_no_path() {
     let root = TestCa::root();
     let mut chain = root.issuing().chain_for(&leaf_params(WEB));

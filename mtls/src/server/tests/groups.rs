@@ -41,6 +41,9 @@ async fn a_client_without_the_hybrid_group_is_met_with_a_classical_one_and_it_is
     let server = server(&payments, ClientSvid::Required);
     for (groups, want) in [
         (vec![kx_group::X25519MLKEM768, kx_group::X25519], "X25519MLKEM768"),
+        // Our order counts, not the client's: it is asked for a share of the hybrid (HelloRetryRequest).
+        (vec![kx_group::X25519, kx_group::X25519MLKEM768], "X25519MLKEM768"),
+        (vec![kx_group::SECP256R1, kx_group::SECP384R1, kx_group::X25519MLKEM768], "X25519MLKEM768"),
         (vec![kx_group::X25519], "X25519"),
         (vec![kx_group::SECP256R1], "secp256r1"),
     ] {

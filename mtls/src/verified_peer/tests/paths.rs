@@ -63,6 +63,51 @@ fn distrust_is_of_the_key_whatever_certificate_it_has() {
     assert_eq!(verify_distrusting(chain(), bundle, [new.key_hash()]), distrusted(&new));
 }
 
+/// What comes of a chain when the domain's bundle has these two anchors: the same in either order.
+fn verify_either_way(
+    chain: &[Vec<u8>],
+    anchors: [&[u8]; 2],
+    cut_off: &[KeyHash],
+) -> Result<VerifiedPeer, Refusal> {
+    let [one, other] = anchors;
+    let [forth, back] = [[one, other], [other, one]].map(|anchors| {
+        let bundle = Bundle::parse(domain("demo.local"), &anchors).unwrap();
+        verify_distrusting(chain.to_vec(), bundle, cut_off.iter().copied())
+    });
+    assert_eq!(forth, back);
+    forth
+}
+
+// F13: an authority that is certified anew keeps its name and often its key, and stands in the bundle twice for a while.
+#[test]
+fn of_two_anchors_with_one_name_and_key_the_one_that_allows_more_counts_in_any_order() {
+    let root = TestCa::root();
+    let no_others =
+        |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let strict = root.renewed_with(no_others);
+    let short = root.renewed_with(|params| valid(params, -DAY, 100));
+    let constrained = root.renewed_with(|params| {
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName("shop.example".into())],
+            excluded_subtrees: Vec::new(),
+        });
+    });
+    let (direct, behind) = (root.chain_for(&leaf_params(WEB)), root.issuing().chain_for(&leaf_params(WEB)));
+    let end = |chain: &[Vec<u8>], anchors| verify_either_way(chain, anchors, &[]).unwrap().not_after();
+    assert_eq!(end(&behind, [&strict, root.der()]), at(3600));
+    assert_eq!(end(&behind, [&short, root.der()]), at(3600));
+    assert_eq!(end(&behind, [&short, &constrained]), at(3600));
+    // More in one respect and less in another: what this very path needs.
+    assert_eq!(end(&behind, [&short, &strict]), at(100));
+    assert_eq!(end(&direct, [&short, &strict]), at(3600));
+    // Neither of them allows it.
+    let refused = verify_either_way(&behind, [&strict, &root.renewed_with(no_others)], &[]);
+    assert_eq!(reason(refused), "bad_certificate");
+    // The key is cut off with all its certificates, and that is what is said.
+    let cut_off = verify_either_way(&behind, [&strict, root.der()], &[root.key_hash()]);
+    assert_eq!(cut_off, distrusted(&root));
+}
+
 // Conforms: X509-SVID 5.1 path-length
 #[test]
 fn the_path_length_of_an_anchor_is_kept_to() {
@@ -188,6 +233,44 @@ fn more_authorities_of_one_name_than_a_rotation_needs_are_refused_before_any_pat
     let mut repeated = chain(1);
     repeated.extend(std::iter::repeat_n(ring[0].der().to_vec(), 7));
     assert_eq!(reason(verify_at(repeated, bundle(), 0)), "verified");
+}
+
+// C9: what a handshake lets in, a re-proof must not refuse.
+#[test]
+fn the_key_of_an_authority_is_nobodys_svid_whatever_is_certified_for_it() {
+    let key = KeyPair::generate().unwrap();
+    let copy = KeyPair::try_from(key.serialize_der()).unwrap();
+    let root = TestCa::root();
+    let issuing = root.issuing_of(key, |_| ());
+    let own = TestCa::root_of(KeyPair::try_from(copy.serialize_der()).unwrap(), |_| ());
+    let params = leaf_params(WEB);
+    for (chain, root) in [
+        // An anchor's, one that is not even in the path, and one that travels in the chain.
+        (own.certify(&copy, &params), &own),
+        (own.issuing().certify(&copy, &params), &own),
+        (issuing.certify(&copy, &params), &root),
+    ] {
+        let refusal = verify_at(chain, [root.bundle("demo.local")], 0).unwrap_err();
+        let found = identity(WEB);
+        assert_eq!(refusal, Refusal::AuthorityKey { found, key: issuing.key_hash() });
+        assert_eq!(refusal.reason(), "bad_certificate");
+    }
+}
+
+// L11: more may be shown than may follow one another.
+#[test]
+fn a_path_through_more_authorities_than_any_may_have_is_refused_in_words() {
+    let root = TestCa::root();
+    let named = |number: usize| {
+        move |params: &mut CertificateParams| {
+            params.distinguished_name.push(DnType::CommonName, format!("{number}"));
+        }
+    };
+    let longest = (0..6).fold(root.issuing(), |ca, number| ca.issuing_with(named(number)));
+    let refusal = verify(&longest, &root, |_| ()).unwrap_err();
+    assert!(refusal.to_string().contains("more than 6 authorities"), "{refusal}");
+    let shorter = (0..5).fold(root.issuing(), |ca, number| ca.issuing_with(named(number)));
+    assert_eq!(reason(verify(&shorter, &root, |_| ())), "verified");
 }
 
 #[test]

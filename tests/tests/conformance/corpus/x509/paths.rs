@@ -145,9 +145,14 @@ fn order() -> Vec<Case> {
             presented.chain.push(world.other_issuing.der.clone());
             presented
         }),
-        whole("one-that-is-no-authority", "X509-SVID 4.1 authority", refuse("NotAnAuthority"), |world| {
+        whole("one-that-is-no-authority", "Kith", refuse("NotAnAuthority"), |world| {
             let mut presented = world.present(world.issuing.svid());
             presented.chain.push(world.issuing.svid());
+            presented
+        }),
+        whole("the-leaf-a-second-time", "X509-SVID 5.1 path", ACCEPT, |world| {
+            let mut presented = world.present(world.issuing.svid());
+            presented.chain.insert(1, presented.chain[0].clone());
             presented
         }),
         whole("one-that-is-no-certificate", "RFC 5280 4.1", refuse("Layout"), |world| {
@@ -177,7 +182,7 @@ fn ambiguous() -> Vec<Case> {
             let key = Key::p256();
             let certificate = Certificate::authority("issuing", key);
             let (ours, theirs) = (world.root.sign(&certificate), world.other_root.sign(&certificate));
-            let leaf = Certificate::leaf(WEB, key).signed_by(&name("issuing"), key);
+            let leaf = Certificate::leaf(WEB, Key::p256()).signed_by(&name("issuing"), key);
             Presented::new(vec![leaf, theirs, ours], &world.root.der)
         }),
         whole("signed-in-a-circle", "X509-SVID 5.1 path", refuse("UnknownAuthority"), |world| {

@@ -32,7 +32,7 @@ fn accepted_keys() -> Vec<Case> {
         }),
         leaf("key-rsa-4096", "Kith", ACCEPT, |c| c.public_key_info = rsa(4096, &[1, 0, 1])),
         leaf("key-rsa-of-a-larger-exponent", "Kith", ACCEPT, |c| {
-            c.public_key_info = rsa(2048, &[1, 0, 0, 0, 1]);
+            c.public_key_info = rsa(2048, &[1, 0, 0, 1]);
         }),
     ]
 }
@@ -46,6 +46,7 @@ fn weak_keys() -> Vec<Case> {
         weak("key-rsa-8192", |c| c.public_key_info = rsa(8192, &[1, 0, 1])),
         weak("key-rsa-of-exponent-one", |c| c.public_key_info = rsa(2048, &[1])),
         weak("key-rsa-of-exponent-three", |c| c.public_key_info = rsa(2048, &[3])),
+        weak("key-rsa-of-an-exponent-beyond-32-bits", |c| c.public_key_info = rsa(2048, &[1, 0, 0, 0, 1])),
         weak("key-rsa-of-an-even-exponent", |c| c.public_key_info = rsa(2048, &[1, 0, 2])),
         weak("key-p521", |c| c.public_key_info = Key::p521().public_key_info()),
         weak("key-ed25519", |c| c.public_key_info = Key::ed25519().public_key_info()),
