@@ -99,7 +99,7 @@ impl Exit {
         if let Some(error) = error.downcast_ref::<FolderError>() {
             return match error {
                 FolderError::Unsafe { .. } => Self::NotPermitted,
-                FolderError::Foreign(_) | FolderError::InUse(_) => Self::Usage,
+                FolderError::NoFolder(_) | FolderError::Foreign(_) | FolderError::InUse(_) => Self::Usage,
                 FolderError::Io { .. } => Self::Failed,
             };
         }
@@ -199,6 +199,7 @@ mod tests {
             (unanswered(|address, reason| FetchError::NoIdentity { address, reason }), 77),
             (unanswered(|address, reason| FetchError::NotPermitted { address, reason }), 77),
             (FolderError::Unsafe { path: PathBuf::new(), reason: String::new() }.into(), 77),
+            (FolderError::NoFolder(PathBuf::new()).into(), 64),
             (FolderError::Foreign(PathBuf::new()).into(), 64),
             (FolderError::InUse(PathBuf::new()).into(), 64),
             // A closed pipe is how a reader says that it has seen enough.

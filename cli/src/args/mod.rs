@@ -248,6 +248,15 @@ pub enum UsageError {
     /// A token is always for somebody.
     #[error("whom the token has to be for is missing; name it with --audience")]
     NoAudience,
+    /// Only a token is for somebody.
+    #[error("--audience is for tokens, and these are certificates; leave it out")]
+    AudienceOfNoToken,
+    /// A trust domain that nothing is held against.
+    #[error("--trust-domain says whose anchors --bundle has; name them with --bundle FILE, or leave it out")]
+    NoAnchors,
+    /// A bundle is what verifies, and is not verified itself.
+    #[error("--bundle verifies certificates and tokens, and this is a bundle; leave it out to look at it")]
+    NothingToVerify,
     /// The story shows how svids are replaced, and nobody waits that long.
     #[error(
         "the story waits for svids to be replaced, which takes too long with --svid-ttl {seconds}; choose 20 to 60"

@@ -50,7 +50,7 @@ impl Application {
 /// Why a caller gets nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Stranger {
-    #[error("user {uid} calls, and this socket answers user {own}")]
+    #[error("user {uid} calls, and this socket answers user {own} alone; run as that user")]
     OtherUser { uid: u32, own: u32 },
     #[error("the application of this sidecar does not run yet")]
     NoApplication,
@@ -94,7 +94,12 @@ impl Caller {
                 Some(pidfd.map(Arc::new).map_err(|error| error.to_string()))
             }
         };
-        Ok(Self { uid, process, callers: callers.clone() })
+        let mut callers = callers.clone();
+        if let Callers::Descendants(application) = &mut callers {
+            // The one that runs now is asked for below; `changed` waits for another.
+            application.mark_unchanged();
+        }
+        Ok(Self { uid, process, callers })
     }
 
     /// Whose process it is.
@@ -113,6 +118,27 @@ impl Caller {
                     self.process.clone().ok_or_else(|| Stranger::NoProcess("not asked".to_owned()))?;
                 let process = process.map_err(Stranger::NoProcess)?;
                 lineage::check(&process, &application.0)
+            }
+        }
+    }
+
+    /// Ends when `check` may say something else than it did: another application runs, or none.
+    pub(super) async fn changed(&mut self) {
+        let is_known = match &mut self.callers {
+            Callers::Everyone | Callers::User => false,
+            Callers::Descendants(application) => application.changed().await.is_ok(),
+        };
+        if !is_known {
+            std::future::pending().await
+        }
+    }
+
+    /// Ends when it may ask no more.
+    pub(super) async fn refused(&mut self) -> Stranger {
+        loop {
+            self.changed().await;
+            if let Err(stranger) = self.check() {
+                return stranger;
             }
         }
     }

@@ -3,9 +3,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -14,20 +12,19 @@ use hyper::body::Incoming;
 use kith_proto::envoy::service::secret::v3::secret_discovery_service_server::SecretDiscoveryServiceServer;
 use kith_proto::spiffe::spiffe_workload_api_server::SpiffeWorkloadApiServer;
 use kith_runtime::{Stop, Tasks};
-use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tower::Service;
 
 use super::caller::Caller;
+use super::complaints::Complaints;
 use super::connection::Connection;
 use super::places::{Place, Places};
 use super::sds::Sds;
 use super::source::Source;
 use super::stream::Streams;
 use super::x509::WorkloadApi;
-use crate::lock::lock;
 
 /// Streams and questions of one user that may be open at once.
 const STREAMS_PER_USER: usize = 100;
@@ -35,8 +32,6 @@ const STREAMS_PER_USER: usize = 100;
 const MAX_QUESTION: usize = 64 * 1024;
 /// What a caller that fetches a URL for somebody else does not send.
 const HEADER: &str = "workload.spiffe.io";
-/// Refusals are told of at most this often.
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// In front of the services.
 #[derive(Clone)]
@@ -44,13 +39,7 @@ pub(super) struct Gate {
     workload_api: SpiffeWorkloadApiServer<WorkloadApi>,
     sds: SecretDiscoveryServiceServer<Sds>,
     places: Places,
-    complaints: Arc<Mutex<Complaints>>,
-}
-
-#[derive(Debug, Default)]
-struct Complaints {
-    last: Option<Instant>,
-    untold: u64,
+    complaints: Complaints,
 }
 
 impl Gate {
@@ -62,7 +51,7 @@ impl Gate {
             workload_api: workload_api.max_decoding_message_size(MAX_QUESTION),
             sds: sds.max_decoding_message_size(MAX_QUESTION),
             places: Places::new(STREAMS_PER_USER),
-            complaints: Arc::default(),
+            complaints: Complaints::default(),
         }
     }
 
@@ -112,15 +101,9 @@ impl Gate {
 
     /// Tells of a refusal, but not of each.
     pub(super) fn complain(&self, caller: &Caller, reason: &str) {
-        let mut complaints = lock(&self.complaints);
-        if complaints.last.is_some_and(|last| last.elapsed() < COMPLAINT_INTERVAL) {
-            complaints.untold += 1;
-            return;
+        if let Some(untold) = self.complaints.due() {
+            tracing::warn!(uid = caller.uid(), reason, untold, "Application refused at the Workload API");
         }
-        let untold = std::mem::take(&mut complaints.untold);
-        complaints.last = Some(Instant::now());
-        drop(complaints);
-        tracing::warn!(uid = caller.uid(), reason, untold, "Application refused at the Workload API");
     }
 }
 

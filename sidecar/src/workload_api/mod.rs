@@ -11,6 +11,7 @@
 
 mod authority;
 mod caller;
+mod complaints;
 mod connection;
 mod gate;
 mod pem;

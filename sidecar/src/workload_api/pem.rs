@@ -18,9 +18,16 @@ pub(super) fn certificates<'a>(ders: impl IntoIterator<Item = &'a [u8]>) -> Vec<
 
 /// A private key. It goes into a message, which the transport copies: wiping the text is the receiver's part, too.
 pub(super) fn private_key(pkcs8: &Zeroizing<Vec<u8>>) -> Vec<u8> {
-    let mut text = Vec::new();
+    // Of the size that it needs from the start: a text that grows leaves copies of itself behind.
+    let mut text = Vec::with_capacity(length("PRIVATE KEY", pkcs8));
     block(&mut text, "PRIVATE KEY", pkcs8);
     text
+}
+
+/// How long a block is at most.
+fn length(label: &str, der: &[u8]) -> usize {
+    let encoded = der.len().div_ceil(3) * 4;
+    2 * (label.len() + "-----BEGIN -----\n".len()) + encoded + encoded.div_ceil(LINE)
 }
 
 fn block(text: &mut Vec<u8>, label: &str, der: &[u8]) {
@@ -51,5 +58,14 @@ mod tests {
     fn a_key_is_framed_as_pkcs8() {
         let text = String::from_utf8(private_key(&Zeroizing::new(vec![1]))).unwrap();
         assert_eq!(text, "-----BEGIN PRIVATE KEY-----\nAQ==\n-----END PRIVATE KEY-----\n");
+    }
+
+    #[test]
+    fn a_key_is_written_where_it_stays() {
+        for bytes in [0, 1, 47, 48, 49, 1_000] {
+            let room = length("PRIVATE KEY", &vec![1; bytes]);
+            let text = private_key(&Zeroizing::new(vec![1; bytes]));
+            assert!(text.len() <= room && text.capacity() == room, "{bytes}: {} of {room}", text.len());
+        }
     }
 }

@@ -9,6 +9,7 @@ use kith_proto::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryRespo
 use kith_proto::envoy::service::secret::v3::secret_discovery_service_server::SecretDiscoveryService;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::complaints::Complaints;
 use super::stream::{Answers, Over, Streams, Writer};
 use super::x509::connection;
 use subscription::Subscription;
@@ -17,11 +18,12 @@ use subscription::Subscription;
 #[derive(Debug, Clone)]
 pub(super) struct Sds {
     streams: Streams,
+    rejections: Complaints,
 }
 
 impl Sds {
     pub(super) fn new(streams: Streams) -> Self {
-        Self { streams }
+        Self { streams, rejections: Complaints::default() }
     }
 }
 
@@ -35,8 +37,8 @@ impl SecretDiscoveryService for Sds {
     ) -> Result<Response<Self::StreamSecretsStream>, Status> {
         let connection = connection(&request)?.clone();
         let (mut source, mut requests) = (self.streams.source.clone(), request.into_inner());
+        let mut subscription = Subscription::new(self.rejections.clone());
         let answers = self.streams.run(&connection, |writer: Writer<DiscoveryResponse>| async move {
-            let mut subscription = Subscription::default();
             loop {
                 tokio::select! {
                     request = requests.message() => match request? {
@@ -57,7 +59,7 @@ impl SecretDiscoveryService for Sds {
         &self,
         request: Request<DiscoveryRequest>,
     ) -> Result<Response<DiscoveryResponse>, Status> {
-        let mut subscription = Subscription::default();
+        let mut subscription = Subscription::new(self.rejections.clone());
         subscription.take(request.get_ref())?;
         let answer = subscription.due(&self.streams.source)?;
         answer.map(Response::new).ok_or_else(|| Status::internal("the first question has no answer"))

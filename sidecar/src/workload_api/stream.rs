@@ -75,7 +75,7 @@ impl Streams {
         })
     }
 
-    /// Lets `work` write until it ends, the client is gone, or the stop begins.
+    /// Lets `work` write until it ends, the client is gone or may ask no more, or the stop begins.
     pub(super) fn run<M: Send + 'static, F>(
         &self,
         connection: &Connection,
@@ -86,10 +86,11 @@ impl Streams {
     {
         let (answers, read) = mpsc::channel(WAITING);
         let (writer, stop) = (Writer { connection: connection.clone(), answers }, self.stop.clone());
-        let work = work(writer.clone());
+        let (work, mut caller) = (work(writer.clone()), connection.caller.clone());
         self.tasks.spawn(async move {
             let ended = tokio::select! {
                 ended = work => ended,
+                refused = caller.refused() => Err(Status::from(refused).into()),
                 () = writer.answers.closed() => Err(Over::Untold),
                 () = stop.graceful() => Err(Status::unavailable("the sidecar ends; ask its successor").into()),
             };

@@ -6,7 +6,7 @@ mod errors;
 mod limits;
 mod profile;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,18 +133,12 @@ impl Served {
     }
 
     pub(super) async fn channel(&self) -> Channel {
-        let address = format!("unix://{}", self.socket.display());
-        let endpoint = tonic::transport::Endpoint::from_shared(address).unwrap();
-        timeout(LIMIT, endpoint.connect()).await.expect("a connection").unwrap()
+        channel_at(&self.socket).await.unwrap()
     }
 
     /// A client as the standard wants it.
     pub(super) async fn client(&self) -> Client {
-        let with_header: Intercept = |mut request| {
-            request.metadata_mut().insert("workload.spiffe.io", MetadataValue::from_static("true"));
-            Ok(request)
-        };
-        SpiffeWorkloadApiClient::with_interceptor(self.channel().await, with_header)
+        client_at(&self.socket).await
     }
 
     pub(super) async fn svids(&self) -> Streaming<X509svidResponse> {
@@ -152,7 +146,7 @@ impl Served {
         asked.unwrap().into_inner()
     }
 
-    pub(super) fn folder(&self) -> &std::path::Path {
+    pub(super) fn folder(&self) -> &Path {
         self.folder.path()
     }
 }
@@ -161,6 +155,26 @@ impl Drop for Served {
     fn drop(&mut self) {
         self.tasks.cut();
     }
+}
+
+async fn channel_at(socket: &Path) -> Result<Channel, tonic::transport::Error> {
+    let address = format!("unix://{}", socket.display());
+    let endpoint = tonic::transport::Endpoint::from_shared(address).unwrap();
+    timeout(LIMIT, endpoint.connect()).await.expect("a connection")
+}
+
+/// A client where there may be no place for it.
+pub(super) async fn try_client_at(socket: &Path) -> Option<Client> {
+    let with_header: Intercept = |mut request| {
+        request.metadata_mut().insert("workload.spiffe.io", MetadataValue::from_static("true"));
+        Ok(request)
+    };
+    let channel = channel_at(socket).await.ok()?;
+    Some(SpiffeWorkloadApiClient::with_interceptor(channel, with_header))
+}
+
+pub(super) async fn client_at(socket: &Path) -> Client {
+    try_client_at(socket).await.unwrap()
 }
 
 pub(super) fn der_of(authority: &Authority) -> Vec<u8> {

@@ -44,7 +44,7 @@ pub struct SvidFetchArgs {
     #[arg(long)]
     pub watch: bool,
     /// How long the first answer may take: 10s, 5m
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = patience)]
     pub timeout: Duration,
     /// How the answer is written; with --watch one object a line
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
@@ -73,6 +73,12 @@ pub struct SvidInspectArgs {
     /// How the answer is written
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
+}
+
+/// In no time nobody answers.
+fn patience(text: &str) -> Result<Duration, String> {
+    let patience = duration(text)?;
+    (!patience.is_zero()).then_some(patience).ok_or_else(|| "an answer takes time; 1s at least".to_owned())
 }
 
 fn trust_domain(text: &str) -> Result<TrustDomain, String> {
@@ -109,6 +115,7 @@ mod tests {
             "kith svid inspect x --at now",
             "kith svid inspect x --trust-domain Demo.Local",
             "kith svid fetch --socket unix:///a --timeout 10",
+            "kith svid fetch --socket unix:///a --timeout 0s",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -1,18 +1,22 @@
-//! A time as somebody types it: RFC 3339, in UTC, whole seconds. Owns reading it; `identity_log::rfc3339` writes it.
+//! A time as somebody types it: RFC 3339, in UTC. Owns reading it; `identity_log::rfc3339` writes it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAYS_OF_MONTHS: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/// Reads `2026-11-21T10:04:07Z`.
+/// Reads `2026-11-21T10:04:07Z`, and with up to nine digits of a fraction, as times are written.
 pub(super) fn parse(text: &str) -> Result<SystemTime, String> {
-    read(text).ok_or_else(|| format!("{text:?} is no time after 1970 in UTC, such as 2026-11-21T10:04:07Z"))
+    read(text)
+        .ok_or_else(|| format!("{text:?} is no time since 1970 in UTC, written as 2026-11-21T10:04:07Z"))
 }
 
 fn read(text: &str) -> Option<SystemTime> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let [year, month, day] = fields(date, '-', [4, 2, 2])?;
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
     let [hour, minute, second] = fields(time, ':', [2, 2, 2])?;
+    let is_fraction = (1..=9).contains(&fraction.len()) && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    let nanoseconds = format!("{fraction:0<9}").parse().ok().filter(|_| is_fraction)?;
     let month_index = usize::try_from(month.checked_sub(1)?).ok()?;
     let long_february = u64::from(month == 2 && is_leap(year));
     let fits = (1..=DAYS_OF_MONTHS.get(month_index)? + long_february).contains(&day);
@@ -23,7 +27,7 @@ fn read(text: &str) -> Option<SystemTime> {
     let of_months: u64 = DAYS_OF_MONTHS[..month_index].iter().sum();
     let leap_day = u64::from(month > 2 && is_leap(year));
     let days = of_years + of_months + leap_day + day - 1;
-    UNIX_EPOCH.checked_add(Duration::from_secs(((days * 24 + hour) * 60 + minute) * 60 + second))
+    UNIX_EPOCH.checked_add(Duration::new(((days * 24 + hour) * 60 + minute) * 60 + second, nanoseconds))
 }
 
 fn is_leap(year: u64) -> bool {
@@ -59,6 +63,7 @@ mod tests {
         ] {
             let written = rfc3339(parse(text).unwrap());
             assert_eq!(written.replace(".000Z", "Z"), text);
+            assert_eq!(parse(&written), parse(text), "as it is written");
         }
     }
 
@@ -84,6 +89,9 @@ mod tests {
             "+026-01-01T00:00:00Z",
             "2026-1-01T00:00:00Z",
             "2026-01-01-01T00:00:00Z",
+            "2026-01-01T00:00:00.Z",
+            "2026-01-01T00:00:00.+1Z",
+            "2026-01-01T00:00:00.0123456789Z",
         ] {
             assert!(parse(text).unwrap_err().contains(text), "{text}");
         }

@@ -55,8 +55,11 @@ impl Sink for Out {
     fn accept(&mut self, update: &Update) -> anyhow::Result<()> {
         let identity = update.default_svid().leaf.identity();
         if let Some(folder) = &self.folder {
-            folder.write(update)?;
+            let too_long = folder.write(update)?;
             self.report(&format!("{identity} and its bundles are in {}", folder.path().display()));
+            for name in too_long {
+                self.report(&format!("not written: {name}; the name of a file has at most 255 bytes"));
+            }
             for other in &update.svids[1..] {
                 self.report(&format!("not written: {}; a folder has one identity", other.leaf.identity()));
             }

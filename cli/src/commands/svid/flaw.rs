@@ -1,8 +1,9 @@
 //! A rule that something breaks, whichever standard it is of: in words, with its section and its place. Owns the one form
 //! in which all of them are told, and the rules that need a clock or a file system.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use kith_identity::svid::inspect::TokenInspection;
 use kith_identity::svid::{Broken, JwtError};
 use kith_identity::{BundleError, BundleMapError, Ignored, IgnoredBecause};
 use kith_proto::convert::to_millis;
@@ -10,13 +11,17 @@ use serde::Serialize;
 
 use crate::render::time;
 
+/// By as much may the clock of who made a token be ahead: `JwtSvid::verify` allows the same.
+const LEEWAY: Duration = Duration::from_secs(60);
+
 /// A broken rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Flaw {
     /// What is wrong, in words.
     pub(crate) rule: String,
-    /// The standard and its section: `X509-SVID 4.3`. `null` for what no standard says, such as who may read a key.
+    /// The standard and its section: `X509-SVID 4.3`. `Kith` for what no standard says and Kith demands of whom it
+    /// talks to; `null` for what is no rule of either, such as who may read a key.
     pub(crate) section: Option<String>,
     /// The byte of the certificate or the document at which it stands.
     pub(crate) offset: Option<usize>,
@@ -51,6 +56,19 @@ impl Flaw {
         (until <= now).then(|| Self::new(rule(), Some("JWT-SVID 3.3"), None))
     }
 
+    /// A token that does not hold at this time, for whomever it is.
+    pub(super) fn of_times(token: &TokenInspection, now: SystemTime) -> impl Iterator<Item = Self> {
+        let expired = token.expires_at.and_then(|until| Self::of_expiry(until, now));
+        let is_early = move |at: &SystemTime| at.duration_since(now).is_ok_and(|ahead| ahead > LEEWAY);
+        let early = [("nbf", token.not_before), ("iat", token.issued_at)].into_iter();
+        let early = early.filter_map(move |(claim, at)| {
+            let rule =
+                format!("{claim:?} is in the future, {}", time::left(now, to_millis(at.filter(is_early)?)));
+            Some(Self::new(rule, Some("RFC 7519 4.1"), None))
+        });
+        expired.into_iter().chain(early)
+    }
+
     /// A private key that others may read.
     pub(super) fn of_key(label: &str, mode: Option<u32>) -> Option<Self> {
         let mode = mode.filter(|mode| mode & 0o077 != 0)?;
@@ -69,9 +87,7 @@ impl Flaw {
 
 impl From<&Broken> for Flaw {
     fn from(broken: &Broken) -> Self {
-        // What is merely too weak for us breaks no standard.
-        let section = Some(broken.rule.section()).filter(|section| *section != "Kith");
-        Self::new(broken.rule.to_string(), section, Some(broken.offset))
+        Self::new(broken.rule.to_string(), Some(broken.rule.section()), Some(broken.offset))
     }
 }
 

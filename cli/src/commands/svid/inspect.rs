@@ -12,7 +12,7 @@ use super::input::{self, Content, InputError};
 use super::report::{CertificateReport, Report, RoleOf};
 use super::subject::Subject;
 use super::verdict::{self, Anchors};
-use crate::args::{Output, SvidInspectArgs};
+use crate::args::{Output, SvidInspectArgs, UsageError};
 use crate::commands::ask::answered;
 use crate::exit::Exit;
 use crate::render::{self, json, svid_inspection};
@@ -30,13 +30,11 @@ pub(crate) async fn run(args: SvidInspectArgs) -> anyhow::Result<Exit> {
         Content::Bytes { mode, .. } => *mode,
         Content::Chain(_) => None,
     };
+    check_trust_domain(&subject, args.trust_domain.is_none() || anchors.is_some())?;
     let mut report = look(&input.name, &subject, mode, args.trust_domain.as_ref(), now)?;
     if let Some(anchors) = &anchors {
         let (expected, audience) = (args.trust_domain.as_ref(), args.audience.as_deref());
-        report.verdict = verdict::of(&subject, anchors, expected, audience, now)?;
-        if report.verdict.is_none() {
-            render::report("kith: --bundle verifies chains and tokens; a bundle is only looked at");
-        }
+        report.verdict = Some(verdict::of(&subject, anchors, expected, audience, now)?);
     }
     let text = match args.output {
         Output::Table => svid_inspection::table(&report),
@@ -44,6 +42,14 @@ pub(crate) async fn run(args: SvidInspectArgs) -> anyhow::Result<Exit> {
     };
     let exit = if report.is_sound() { Exit::Ok } else { Exit::Findings };
     answered(render::print(&text), exit)
+}
+
+/// Of a bundle `--trust-domain` says whose it is; of anything else, against whose anchors it is held.
+fn check_trust_domain(subject: &Subject, is_used: bool) -> Result<(), UsageError> {
+    match subject {
+        Subject::Certificates { .. } | Subject::Token(_) if !is_used => Err(UsageError::NoAnchors),
+        _ => Ok(()),
+    }
 }
 
 fn look(
@@ -63,7 +69,7 @@ fn look(
         Subject::Token(token) => {
             let token = inspect::token(token);
             report.flaws = token.broken.iter().map(Flaw::from).collect();
-            report.flaws.extend(token.expires_at.and_then(|until| Flaw::of_expiry(until, now)));
+            report.flaws.extend(Flaw::of_times(&token, now));
             report.token = Some(token);
         }
         Subject::Bundle(json) => match bundle(json, trust_domain) {
@@ -97,15 +103,7 @@ fn bundle(json: &[u8], trust_domain: Option<&TrustDomain>) -> Result<Bundle, Bun
     if let Some(trust_domain) = trust_domain {
         return Bundle::from_jwks(trust_domain.clone(), json);
     }
-    let unnamed = Bundle::from_jwks(unnamed(), json)?;
-    let named = unnamed.ignored().iter().find_map(|ignored| match &ignored.because {
-        kith_identity::IgnoredBecause::Foreign { found } => Some(found.clone()),
-        _ => None,
-    });
-    match named {
-        Some(named) => Bundle::from_jwks(named, json),
-        None => Ok(unnamed),
-    }
+    Bundle::from_jwks(Bundle::trust_domain_named_in(json).unwrap_or_else(unnamed), json)
 }
 
 /// The name that stands for none.
@@ -127,11 +125,11 @@ fn certificates(ders: &[Vec<u8>], is_presented: bool, now: SystemTime) -> Vec<Ce
     inspected.collect()
 }
 
-/// What a server presents first is its own, whatever it says. In a file a certificate is what it says: a bundle in PEM has
-/// authorities alone.
+/// What a server presents first is its own, and the others are there to vouch for it, whatever each says. In a file a
+/// certificate is what it says: a bundle in PEM has authorities alone.
 fn role(inspection: &Inspection, position: usize, is_presented: bool) -> RoleOf {
-    let is_own = is_presented && position == 0;
-    if inspection.is_ca == Some(true) && !is_own { RoleOf::Authority } else { RoleOf::Leaf }
+    let is_authority = if is_presented { position > 0 } else { inspection.is_ca == Some(true) };
+    if is_authority { RoleOf::Authority } else { RoleOf::Leaf }
 }
 
 fn certificate(inspection: Inspection, role: RoleOf, now: SystemTime) -> CertificateReport {

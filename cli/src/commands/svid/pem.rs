@@ -10,6 +10,9 @@ const PRIVATE_KEY: &str = "PRIVATE KEY";
 /// RFC 7468 §2: lines of 64 characters.
 const COLUMNS: usize = 64;
 
+/// More sections than any chain or bundle has.
+const MAX_SECTIONS: usize = 1000;
+
 /// One section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Section {
@@ -40,6 +43,12 @@ pub(crate) enum PemError {
         /// What is wrong with it.
         reason: String,
     },
+    /// There are too many.
+    #[error("more than {MAX_SECTIONS} sections; the first of them too many begins in line {line}")]
+    TooMany {
+        /// Where it begins.
+        line: usize,
+    },
 }
 
 /// Whether a text has a section.
@@ -53,8 +62,12 @@ pub(super) fn read(text: &str) -> Result<Vec<Section>, PemError> {
     let mut lines = (1..).zip(text.lines());
     while let Some((line, begin)) = lines.next() {
         let Some(label_of_section) = label(begin, "BEGIN") else { continue };
+        if sections.len() == MAX_SECTIONS {
+            return Err(PemError::TooMany { line });
+        }
         let no_end = || PemError::NoEnd { label: label_of_section.to_owned(), line };
-        let mut body = Zeroizing::new(String::with_capacity(text.len()));
+        let is_certificate = label_of_section == CERTIFICATE;
+        let mut body = String::new();
         loop {
             let (_, next) = lines.next().ok_or_else(no_end)?;
             if label(next, "END") == Some(label_of_section) {
@@ -63,7 +76,10 @@ pub(super) fn read(text: &str) -> Result<Vec<Section>, PemError> {
             if next.starts_with("-----") {
                 return Err(no_end());
             }
-            body.push_str(next.trim());
+            // Of a key nothing is copied.
+            if is_certificate {
+                body.push_str(next.trim());
+            }
         }
         sections.push(section(label_of_section, &body, line)?);
     }
@@ -160,5 +176,23 @@ mod tests {
         assert_eq!(read(&format!("{cut}{text}")), Err(PemError::NoEnd { label, line }));
         let wrong = format!("#\n{}", text.replace("YQ==", "Y!=="));
         assert!(matches!(read(&wrong), Err(PemError::Base64 { line: 2, .. })));
+    }
+
+    // D7.
+    #[test]
+    fn what_a_section_costs_is_what_stands_in_it_and_there_are_not_too_many() {
+        let empty = "-----BEGIN A-----\n-----END A-----\n";
+        let most = empty.repeat(MAX_SECTIONS);
+        assert_eq!(read(&most).map(|sections| sections.len()), Ok(MAX_SECTIONS));
+        let line = 2 * MAX_SECTIONS + 1;
+        assert_eq!(read(&format!("{most}{empty}")), Err(PemError::TooMany { line }));
+        // As many as a file may have are refused where the first is too many.
+        assert_eq!(read(&empty.repeat(120_000)), Err(PemError::TooMany { line }));
+    }
+
+    #[test]
+    fn what_stands_in_a_section_of_another_kind_is_not_looked_at() {
+        let text = "-----BEGIN X509 CRL-----\n!\n-----END X509 CRL-----\n";
+        assert_eq!(read(text), Ok(vec![Section::Other("X509 CRL".into())]));
     }
 }

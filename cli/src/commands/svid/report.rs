@@ -75,6 +75,11 @@ impl Report {
         self.flaws.len() + certificates.map(|certificate| certificate.flaws.len()).sum::<usize>()
     }
 
+    /// Whether anchors could say more of it.
+    pub(crate) fn could_be_verified(&self) -> bool {
+        !self.certificates.is_empty() || self.token.is_some()
+    }
+
     /// Whether there is nothing to complain about.
     pub(crate) fn is_sound(&self) -> bool {
         self.broken() == 0 && self.verdict.as_ref().is_none_or(|verdict| verdict.outcome.is_ok())

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use kith_identity::svid::{JwtSvid, inspect};
 use kith_identity::{Bundle, BundleMap, BundleSet, TrustDomain};
-use kith_mtls::{Accept, Role, bundle_from_pem, verify_chain};
+use kith_mtls::{Accept, Role, verify_chain};
 
 use super::input::{self, Content, InputError};
 use super::subject::Subject;
@@ -15,7 +15,7 @@ use crate::args::UsageError;
 /// Anchors as a file has them.
 pub(super) enum Anchors {
     /// Of one trust domain, which the file does not name.
-    Pem(Vec<u8>),
+    Certificates(Vec<Vec<u8>>),
     /// The same with token keys.
     Jwks(Vec<u8>),
     /// Of several, each under its name.
@@ -40,7 +40,7 @@ impl Anchors {
             return Err(unknown("it is no file".to_owned()));
         };
         match Subject::of(&input)? {
-            Subject::Certificates { ders, .. } => Ok(Self::Pem(super::pem::certificates(&ders).into_bytes())),
+            Subject::Certificates { ders, .. } => Ok(Self::Certificates(ders)),
             Subject::Bundle(_) => Ok(Self::Jwks(bytes.to_vec())),
             Subject::BundleMap(_) => match BundleMap::parse(bytes) {
                 Ok(map) => Ok(Self::Map(map.iter().cloned().collect())),
@@ -53,15 +53,11 @@ impl Anchors {
     /// The anchors of one trust domain, as the only ones.
     fn of(&self, trust_domain: &TrustDomain) -> Result<BundleSet, String> {
         let bundle = match self {
-            Self::Pem(pem) => {
-                bundle_from_pem(trust_domain.clone(), pem).map_err(|error| error.to_string())?
-            }
-            Self::Jwks(json) => {
-                Bundle::from_jwks(trust_domain.clone(), json).map_err(|error| error.to_string())?
-            }
+            Self::Certificates(ders) => Bundle::parse(trust_domain.clone(), ders),
+            Self::Jwks(json) => Bundle::from_jwks(trust_domain.clone(), json),
             Self::Map(set) => return Ok(set.of(trust_domain).cloned().into_iter().collect()),
         };
-        Ok(BundleSet::from_iter([bundle]))
+        Ok(BundleSet::from_iter([bundle.map_err(|error| error.to_string())?]))
     }
 }
 
@@ -73,18 +69,18 @@ pub(super) fn of(
     expected: Option<&TrustDomain>,
     audience: Option<&str>,
     now: SystemTime,
-) -> anyhow::Result<Option<Verdict>> {
-    Ok(match subject {
-        Subject::Certificates { ders, is_presented, .. } => {
+) -> Result<Verdict, UsageError> {
+    match (subject, audience) {
+        (Subject::Certificates { ders, is_presented, .. }, None) => {
             let role = if *is_presented { Role::Server } else { Role::Client };
-            Some(of_chain(ders, anchors, expected, role, now))
+            Ok(of_chain(ders, anchors, expected, role, now))
         }
-        Subject::Token(token) => {
-            let audience = audience.ok_or(UsageError::NoAudience)?;
-            Some(of_token(token, anchors, expected, audience, now))
-        }
-        Subject::Bundle(_) | Subject::BundleMap(_) => None,
-    })
+        (Subject::Certificates { .. }, Some(_)) => Err(UsageError::AudienceOfNoToken),
+        (Subject::Token(token), Some(audience)) => Ok(of_token(token, anchors, expected, audience, now)),
+        (Subject::Token(_), None) => Err(UsageError::NoAudience),
+        // An answer that says nothing of the kind would pass for one that does.
+        (Subject::Bundle(_) | Subject::BundleMap(_), _) => Err(UsageError::NothingToVerify),
+    }
 }
 
 fn of_chain(
@@ -94,12 +90,14 @@ fn of_chain(
     role: Role,
     now: SystemTime,
 ) -> Verdict {
-    let claimed = || {
-        let identity = ders.first().and_then(|leaf| inspect::certificate(leaf).identity)?;
-        Some(identity.trust_domain().clone())
-    };
+    let leaf = ders.first().map(|leaf| inspect::certificate(leaf)).unwrap_or_default();
+    let claimed = || leaf.identity.as_ref().map(|identity| identity.trust_domain().clone());
     let Some(trust_domain) = expected.cloned().or_else(claimed) else {
-        return nobody("the leaf names no trust domain; say which is expected with --trust-domain");
+        let rules: Vec<_> = leaf.broken_as_leaf.iter().map(|broken| broken.rule.to_string()).collect();
+        return nobody(&format!(
+            "the leaf does not name one trust domain ({}); say which is expected with --trust-domain",
+            rules.join("; ")
+        ));
     };
     let outcome = anchors.of(&trust_domain).and_then(|bundles| {
         let verified = verify_chain(ders, &bundles, &Accept::TrustDomain(trust_domain.clone()), role, now);

@@ -1,12 +1,15 @@
 //! The stream of a Workload API, from the client's side. Owns the connection, the header that every request has, and which
 //! answer means what (Workload Endpoint §3, §6); what a message says is `update`'s.
 
+use std::future::ready;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use hyper_util::rt::TokioIo;
 use kith_proto::spiffe::spiffe_workload_api_client::SpiffeWorkloadApiClient;
 use kith_proto::spiffe::{X509svidRequest, X509svidResponse};
 use kith_runtime::Clock;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
@@ -122,33 +125,33 @@ impl WorkloadApi {
     }
 
     async fn connect(&self) -> Result<Channel, FetchError> {
-        // Asked first with a plain connection: its error says what is wrong, which the transport's does not.
-        let tried = match &self.address {
-            EndpointAddress::Unix(path) => UnixStream::connect(path).await.map(drop),
-            EndpointAddress::Tcp(address) => TcpStream::connect(address).await.map(drop),
-        };
-        tried.map_err(|error| match error.kind() {
+        // Connected here: the error says what is wrong, which the transport's does not.
+        let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::PermissionDenied => {
                 FetchError::NotPermitted { address: self.address.to_string(), reason: error.to_string() }
             }
             _ => self.unreachable(&error.to_string()),
-        })?;
-        // The name is never resolved: the connector goes to the address.
-        let endpoint = Endpoint::from_static("http://localhost");
-        let channel = match self.address.clone() {
-            EndpointAddress::Unix(path) => {
-                let connector = service_fn(move |_| {
-                    let path = path.clone();
-                    async move { UnixStream::connect(path).await.map(TokioIo::new) }
-                });
-                endpoint.connect_with_connector(connector).await
-            }
-            EndpointAddress::Tcp(address) => {
-                let connector =
-                    service_fn(move |_| async move { TcpStream::connect(address).await.map(TokioIo::new) });
-                endpoint.connect_with_connector(connector).await
-            }
         };
+        match &self.address {
+            EndpointAddress::Unix(path) => self.over(UnixStream::connect(path).await.map_err(failed)?).await,
+            EndpointAddress::Tcp(address) => {
+                self.over(TcpStream::connect(address).await.map_err(failed)?).await
+            }
+        }
+    }
+
+    /// A channel that ends with its connection: the next call makes another.
+    async fn over<S>(&self, stream: S) -> Result<Channel, FetchError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let once = Mutex::new(Some(stream));
+        let connector = service_fn(move |_| {
+            let stream = once.lock().unwrap_or_else(PoisonError::into_inner).take();
+            ready(stream.map(TokioIo::new).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)))
+        });
+        // The name is never resolved: the connection is there.
+        let channel = Endpoint::from_static("http://localhost").connect_with_connector(connector).await;
         channel.map_err(|error| self.unreachable(&error.to_string()))
     }
 

@@ -85,12 +85,17 @@ const COMMON: [(&str, &str); 6] = [
     ("1.3.6.1.5.5.7.1.1", "authorityInfoAccess"),
 ];
 
+/// What an extension is called, whether a rule is about it or not.
+pub(super) fn extension_name(extension: &ExtensionShown) -> Option<&'static str> {
+    let common = || COMMON.iter().find(|(oid, _)| *oid == extension.oid).map(|(_, name)| *name);
+    extension.name.or_else(common)
+}
+
 /// Extensions that have no line of their own.
 fn others(extensions: &[ExtensionShown]) -> String {
     let others = extensions.iter().filter(|extension| extension.name.is_none());
     let shown = others.map(|other| {
-        let common = COMMON.iter().find(|(oid, _)| *oid == other.oid);
-        let name = common.map_or(other.oid.as_str(), |(_, name)| name);
+        let name = extension_name(other).unwrap_or(other.oid.as_str());
         if other.critical { format!("{name} (critical)") } else { name.to_owned() }
     });
     shown.collect::<Vec<_>>().join(", ")

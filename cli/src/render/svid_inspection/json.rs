@@ -5,6 +5,7 @@ use kith_identity::svid::inspect::{Inspection, TokenInspection};
 use kith_sidecar::identity_log::rfc3339;
 use serde::Serialize;
 
+use super::certificate::extension_name;
 use crate::commands::svid::{CertificateReport, Flaw, Report, Verdict, is_unnamed};
 
 /// What was looked at, and what is wrong with it.
@@ -134,7 +135,7 @@ impl From<&CertificateReport> for CertificateJson {
         let seen: &Inspection = &report.inspection;
         let extensions = seen.extensions.iter().map(|extension| ExtensionJson {
             oid: extension.oid.clone(),
-            name: extension.name,
+            name: extension_name(extension),
             critical: extension.critical,
         });
         Self {

@@ -1,4 +1,4 @@
-//! What `kith svid inspect` found, for people: what is there first, what is wrong with it under it, the verdict last. `json`
+//! What `kith svid inspect` found, for people: what is there first, what is wrong with it under it, the verdict last of all. `json`
 //! has the form for programs.
 
 mod certificate;
@@ -25,9 +25,10 @@ pub(crate) fn table(report: &Report) -> String {
     if !report.flaws.is_empty() {
         blocks.push(broken(&report.flaws));
     }
-    blocks.extend(report.verdict.as_ref().map(verdict));
     blocks.push(summary(report));
-    blocks.join("\n")
+    // The last word is what people read.
+    blocks.extend(report.verdict.as_ref().map(verdict));
+    blocks.join("\n").trim_end().to_owned()
 }
 
 fn heading(report: &Report) -> String {
@@ -99,11 +100,16 @@ fn verdict(verdict: &Verdict) -> String {
 }
 
 fn summary(report: &Report) -> String {
-    match report.broken() {
+    let text = match report.broken() {
+        // A certificate that anybody made for themselves breaks no rule either.
+        0 if report.verdict.is_none() && report.could_be_verified() => {
+            Tone::Good.paint("no rule is broken") + "; whether to believe it was not asked (--bundle)"
+        }
         0 => Tone::Good.paint("no rule is broken"),
         1 => Tone::Bad.paint("1 rule is broken"),
         count => Tone::Bad.paint(&format!("{count} rules are broken")),
-    }
+    };
+    text + "\n"
 }
 
 #[cfg(test)]

@@ -46,16 +46,18 @@ fn every_broken_rule_has_its_section_and_its_place() {
 }
 
 #[test]
-fn a_verdict_is_the_last_word_but_one() {
+fn a_verdict_is_the_last_word_and_that_there_is_none_is_said() {
     let mut report = report(spoilt(|_| ()).as_bytes());
+    let none = "no rule is broken; whether to believe it was not asked (--bundle)";
+    assert!(plain(&table(&report)).ends_with(none));
     let demo = kith_identity::TrustDomain::parse("demo.local").unwrap();
     report.verdict = Some(Verdict { trust_domain: Some(demo), outcome: Ok(WEB.to_owned()) });
     assert!(plain(&table(&report)).ends_with(
-        "\nVERIFIED  spiffe://demo.local/ns/shop/sa/web by the anchors given for demo.local\n\nno rule is broken"
+        "\nno rule is broken\n\nVERIFIED  spiffe://demo.local/ns/shop/sa/web by the anchors given for demo.local"
     ));
     assert!(report.is_sound());
     report.verdict = Some(Verdict { trust_domain: None, outcome: Err("it has expired".to_owned()) });
-    assert!(plain(&table(&report)).ends_with("\nREFUSED   it has expired\n\nno rule is broken"));
+    assert!(plain(&table(&report)).ends_with("\nno rule is broken\n\nREFUSED   it has expired"));
     assert!(!report.is_sound());
 }
 
@@ -75,6 +77,16 @@ fn a_token_is_shown_as_what_it_says() {
         "eyJhbGciOiJub25lIiwiamt1IjoieCJ9.eyJzdWIiOiJzcGlmZmU6Ly9kZW1vLmxvY2FsL3dlYiIsImV4cCI6MX0.AAAA";
     let report = report(token.as_bytes());
     insta::assert_snapshot!(plain(&table(&report)));
+}
+
+#[test]
+fn an_extension_has_its_name_in_both_forms() {
+    let report = report(spoilt(|params| params.use_authority_key_identifier_extension = true).as_bytes());
+    assert!(plain(&table(&report)).contains("others    authorityKeyIdentifier"));
+    let value = serde_json::to_value(InspectionJson::new(&report)).unwrap();
+    let extensions = value["certificates"][0]["extensions"].as_array().unwrap();
+    let found = extensions.iter().find(|extension| extension["oid"] == "2.5.29.35").unwrap();
+    assert_eq!(found["name"], "authorityKeyIdentifier");
 }
 
 #[test]

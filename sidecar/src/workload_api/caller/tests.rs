@@ -155,7 +155,7 @@ fn descendants(application: Option<Application>) -> (watch::Sender<Option<Applic
     (sender, Callers::Descendants(receiver))
 }
 
-// Conforms: Endpoint 5 no-authentication, Endpoint 5 out-of-band
+// Conforms: Endpoint 5 no-authentication, Endpoint 5 out-of-band, Endpoint 5 checks
 #[tokio::test]
 async fn the_kernel_says_who_connected_and_a_number_that_was_given_back_is_nobodys() {
     // W2.

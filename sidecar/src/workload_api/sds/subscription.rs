@@ -5,6 +5,7 @@ use kith_proto::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryRespo
 use tonic::Status;
 
 use super::secrets::{Content, SECRET_TYPE};
+use crate::workload_api::complaints::Complaints;
 use crate::workload_api::source::Source;
 
 /// What is told of an error that Envoy found, at most.
@@ -13,7 +14,7 @@ const MAX_DETAIL: usize = 512;
 const MAX_NAMES: usize = 64;
 
 /// From the first request of a stream to its last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Subscription {
     /// Sorted, without doubles; `None` until something was asked for.
     names: Option<Vec<String>>,
@@ -21,9 +22,15 @@ pub(super) struct Subscription {
     sent: Option<Content>,
     /// Of the last answer, as both of its version and its nonce.
     number: u64,
+    /// Of all streams: what Envoy rejects, it can reject as often as it likes.
+    rejections: Complaints,
 }
 
 impl Subscription {
+    pub(super) fn new(rejections: Complaints) -> Self {
+        Self { names: None, sent: None, number: 0, rejections }
+    }
+
     /// Takes note of a request. One that rejects the last answer is told of and not answered: what there is has not changed,
     /// and Envoy keeps what it had.
     pub(super) fn take(&mut self, request: &DiscoveryRequest) -> Result<(), Status> {
@@ -43,12 +50,7 @@ impl Subscription {
         if self.number > 0
             && let Some(error) = &request.error_detail
         {
-            let node = request.node.as_ref().map_or("", |node| node.id.as_str());
-            tracing::warn!(
-                detail = clipped(&error.message),
-                node = clipped(node),
-                "Envoy rejected its secrets"
-            );
+            self.tell_rejection(request, &error.message);
         }
         let names = names(request)?;
         if self.names.as_ref() != Some(&names) {
@@ -56,6 +58,15 @@ impl Subscription {
             self.sent = None;
         }
         Ok(())
+    }
+
+    fn tell_rejection(&self, request: &DiscoveryRequest, detail: &str) {
+        let node = request.node.as_ref().map_or("", |node| node.id.as_str());
+        let (detail, node) = (clipped(detail), clipped(node));
+        match self.rejections.due() {
+            Some(untold) => tracing::warn!(detail, node, untold, "Envoy rejected its secrets"),
+            None => tracing::debug!(detail, node, "Envoy rejected its secrets"),
+        }
     }
 
     /// The next answer, if what was asked for is other than what was sent.

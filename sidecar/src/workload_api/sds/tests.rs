@@ -17,6 +17,7 @@ use tonic::Code;
 use super::secrets::SECRET_TYPE;
 use super::*;
 use crate::test_mesh::Authority;
+use crate::workload_api::complaints::INTERVAL;
 use crate::workload_api::pem;
 use crate::workload_api::tests::{Served, der_of, end, next};
 
@@ -49,14 +50,13 @@ impl Envoy {
     }
 
     async fn reject(&self, answer: &DiscoveryResponse, names: &[&str]) {
-        let error = rpc::Status { code: 13, message: "no such thing".repeat(1_000) };
-        let request = DiscoveryRequest {
-            response_nonce: answer.nonce.clone(),
-            error_detail: Some(error),
-            ..question(names)
-        };
-        self.requests.send(request).await.unwrap();
+        self.requests.send(rejection(answer, names)).await.unwrap();
     }
+}
+
+fn rejection(answer: &DiscoveryResponse, names: &[&str]) -> DiscoveryRequest {
+    let error = rpc::Status { code: 13, message: "no such thing".repeat(1_000) };
+    DiscoveryRequest { response_nonce: answer.nonce.clone(), error_detail: Some(error), ..question(names) }
 }
 
 fn question(names: &[&str]) -> DiscoveryRequest {
@@ -214,6 +214,22 @@ async fn an_answer_that_was_rejected_is_not_sent_again_until_there_is_another() 
     let second = envoy.next().await;
     assert_eq!(certificate(secrets(&second).remove(0)).0, pem::certificates(own.chain()));
     assert_eq!((first.version_info.as_str(), second.version_info.as_str()), ("1", "2"));
+}
+
+// D7.
+#[tokio::test(start_paused = true)]
+async fn what_envoy_rejects_over_and_over_is_told_of_once_for_all_streams() {
+    let (served, rejections) = (Served::ready(), Complaints::default());
+    for _ in 0..2 {
+        let mut subscription = Subscription::new(rejections.clone());
+        subscription.take(&question(&["default"])).unwrap();
+        let answer = subscription.due(&served.source).unwrap().unwrap();
+        for _ in 0..100 {
+            subscription.take(&rejection(&answer, &["default"])).unwrap();
+        }
+    }
+    tokio::time::advance(INTERVAL).await;
+    assert_eq!(rejections.due(), Some(199), "one was told of");
 }
 
 #[tokio::test]

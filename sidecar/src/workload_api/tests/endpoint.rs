@@ -110,7 +110,6 @@ async fn when_the_sidecar_ends_streams_say_so_and_its_successor_answers_at_the_s
     assert_eq!(tasks.finish(LIMIT).await, 0);
 }
 
-// Conforms: Endpoint 2 local, Endpoint 3 tcp
 #[tokio::test]
 async fn what_is_said_on_the_socket_is_http_2_without_tls_and_nothing_else() {
     let served = Served::ready();

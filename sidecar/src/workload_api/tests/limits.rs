@@ -1,6 +1,10 @@
 //! What one client can take.
 
+use std::io::{Write, stdin};
+use std::process::{Child, Command, Stdio};
+
 use super::*;
+use crate::workload_api::caller::tests::Process;
 
 // W6.
 #[tokio::test]
@@ -58,6 +62,72 @@ async fn a_user_has_so_many_connections_and_one_more_is_closed() {
         }
     };
     timeout(LIMIT, again).await.expect("a place that was given back");
+}
+
+/// A process that asks for its svid once it is told where, by running this very test binary.
+fn asking() -> Child {
+    let name = format!("{}::a_process_that_asks", module_path!().split_once("::").unwrap().1);
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", &name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test]
+#[ignore = "the other side of a test"]
+async fn a_process_that_asks() {
+    let Some(Ok(path)) = stdin().lines().next() else { return };
+    let mut client = client_at(path.as_ref()).await;
+    let asked = client.fetch_x509svid(X509svidRequest {}).await;
+    next(&mut asked.unwrap().into_inner()).await.unwrap();
+}
+
+// W2, W6.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_of_the_same_user_take_no_connection_of_the_application() {
+    let mut child = asking();
+    let (_application, seen) = watch::channel(Some(Application::of(child.id()).unwrap()));
+    let served = Served::start_for(Callers::Descendants(seen));
+    served.make_ready();
+    // This process is its parent. It holds whatever it gets, and is told why it gets nothing else.
+    let mut strangers = Vec::new();
+    while let Some(mut stranger) = try_client_at(&served.socket).await {
+        assert!(strangers.len() < 64, "as many as the application may have");
+        match stranger.fetch_x509svid(X509svidRequest {}).await {
+            Err(refused) if refused.code() == Code::PermissionDenied => strangers.push(stranger),
+            // Closed when it had just been opened: there are as many as there may be.
+            _ => break,
+        }
+    }
+    assert!(!strangers.is_empty(), "they are told");
+    writeln!(child.stdin.take().unwrap(), "{}", served.socket.display()).unwrap();
+    assert!(child.wait().unwrap().success(), "the application is answered");
+}
+
+// W2, W6.
+#[tokio::test]
+async fn what_another_application_started_keeps_no_connection_of_this_one() {
+    let (application, seen) = watch::channel(Some(Application::of(std::process::id()).unwrap()));
+    let served = Served::start_for(Callers::Descendants(seen));
+    served.make_ready();
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        let mut client = served.client().await;
+        let mut stream = client.fetch_x509svid(X509svidRequest {}).await.unwrap().into_inner();
+        next(&mut stream).await.unwrap();
+        held.push((client, stream));
+    }
+    let other = Process::waiting();
+    application.send_replace(Some(other.application()));
+    for (_, stream) in &mut held {
+        // Most are told why before their connection ends.
+        assert_ne!(end(stream).await, Code::Ok);
+    }
+    application.send_replace(Some(Application::of(std::process::id()).unwrap()));
+    let mut client = served.client().await;
+    next(&mut client.fetch_x509svid(X509svidRequest {}).await.unwrap().into_inner()).await.unwrap();
 }
 
 // W7.

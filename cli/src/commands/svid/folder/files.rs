@@ -12,13 +12,19 @@ use super::{FolderError, failed};
 use crate::commands::svid::pem;
 use crate::commands::svid::update::Update;
 
-const FEDERATED: &str = "federated";
+pub(super) const FEDERATED: &str = "federated";
 /// Readable by whoever gets into the folder: all of it is sent to every peer.
 const PUBLIC: u32 = 0o644;
 const SECRET: u32 = 0o600;
+/// What Linux takes as a name. A trust domain's may be as long by itself.
+const MAX_NAME: usize = 255;
 
 /// Files by their path in the folder.
-pub(super) struct Files(Vec<File>);
+pub(super) struct Files {
+    files: Vec<File>,
+    /// The paths of those that no file can have, so that no trust domain keeps a workload from the others.
+    too_long: Vec<String>,
+}
 
 struct File {
     name: String,
@@ -29,6 +35,10 @@ struct File {
 impl File {
     fn public(name: impl Into<String>, text: String) -> Self {
         Self { name: name.into(), text: text.into(), mode: PUBLIC }
+    }
+
+    fn has_name(&self) -> bool {
+        self.name.split('/').all(|part| part.len() <= MAX_NAME)
     }
 
     fn secret(name: &str, text: Zeroizing<String>) -> Self {
@@ -54,20 +64,26 @@ impl Files {
             files.push(File::public(format!("{FEDERATED}/{domain}.pem"), text.clone()));
             files.push(File::public(trust_bundle(domain.as_str()), text));
         }
-        Self(files)
+        let (files, too_long): (Vec<_>, Vec<_>) = files.into_iter().partition(File::has_name);
+        Self { files, too_long: too_long.into_iter().map(|file| file.name).collect() }
+    }
+
+    /// The paths that no file can have.
+    pub(super) fn into_too_long(self) -> Vec<String> {
+        self.too_long
     }
 
     /// The names that stand in the folder itself.
     pub(super) fn links(&self) -> BTreeSet<String> {
         let first = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
-        self.0.iter().map(|file| first(&file.name)).chain([FEDERATED.to_owned()]).collect()
+        self.files.iter().map(|file| first(&file.name)).chain([FEDERATED.to_owned()]).collect()
     }
 
     /// Writes all of them, so that they survive a power cut.
     pub(super) fn write_to(&self, folder: &Path) -> Result<(), FolderError> {
         let federated = folder.join(FEDERATED);
         DirBuilder::new().mode(0o755).create(&federated).map_err(failed("make", &federated))?;
-        for file in &self.0 {
+        for file in &self.files {
             let path = folder.join(&file.name);
             let mut opened = OpenOptions::new()
                 .write(true)

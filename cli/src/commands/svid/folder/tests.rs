@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use kith_identity::TrustDomain;
 use tempfile::TempDir;
 
+use super::files::FEDERATED;
 use super::*;
 use crate::commands::svid::pem::{self, Section};
 use crate::commands::svid::testing::{Ca, update};
@@ -95,7 +96,7 @@ fn the_credential_bundle_has_the_key_first_and_no_anchor() {
     assert_eq!(ders(&read(&folder, "svid.pem")).len(), 2, "the chain as it came");
 }
 
-// Conforms: Workload-API 4.4 redaction, Workload-API 4.4 not-kept
+// Conforms: Workload-API 4.4 redaction, Workload-API 4.4 not-kept, Workload-API 4.4 absent
 #[test]
 fn a_bundle_that_is_not_sent_any_more_vanishes() {
     let (ca, partner) = (Ca::new(), Ca::new());
@@ -106,6 +107,33 @@ fn a_bundle_that_is_not_sent_any_more_vanishes() {
     folder.write(&update(&ca)).unwrap();
     assert!(!names(&folder).contains(&"partner.example.spiffe-trust-bundle.pem".to_owned()));
     assert!(fs::read_dir(folder.path().join("federated")).unwrap().next().is_none());
+}
+
+#[test]
+fn a_trust_domain_whose_name_is_too_long_for_a_file_keeps_nobody_from_the_own_svid() {
+    let (ca, partner) = (Ca::new(), Ca::new());
+    let (_parent, folder) = folder();
+    let mut update = update(&ca);
+    // As long as both names may be, as one of them may be, and too long for either.
+    let domains = [231, 232, 251, 252].map(|length| "a".repeat(length));
+    domains.iter().for_each(|domain| federate(&mut update, domain, &partner));
+    let left_out = folder.write(&update).unwrap();
+    assert_eq!(ders(&read(&folder, "svid.pem")), update.default_svid().chain);
+    let federated = |domain: &str| folder.path().join(FEDERATED).join(format!("{domain}.pem")).exists();
+    assert_eq!(domains.each_ref().map(|domain| federated(domain)), [true, true, true, false]);
+    let at_top = names(&folder).into_iter().filter(|name| name.starts_with("aaa")).count();
+    assert_eq!((at_top, left_out.len()), (1, 4), "{left_out:?}");
+    assert!(left_out.iter().all(|name| name.len() > 255 && name.ends_with(".pem")), "{left_out:?}");
+}
+
+#[test]
+fn a_trust_domain_that_is_named_like_a_state_of_ours_has_its_file_all_the_same() {
+    let (ca, partner) = (Ca::new(), Ca::new());
+    let (_parent, folder) = folder();
+    let mut update = update(&ca);
+    federate(&mut update, "..svid-x", &partner);
+    folder.write(&update).unwrap();
+    assert_eq!(ders(&read(&folder, "..svid-x.spiffe-trust-bundle.pem")), from_ref(&partner.der));
 }
 
 /// One look at the folder: what a file has by its name, and two files behind one resolved link. An error where two changes
@@ -215,7 +243,28 @@ fn a_folder_that_others_may_write_to_is_refused() {
     fs::set_permissions(&path, Permissions::from_mode(0o775)).unwrap();
     assert!(matches!(folder.write(&update(&Ca::new())), Err(FolderError::Unsafe { .. })));
     fs::write(parent.path().join("file"), "").unwrap();
-    assert!(matches!(Folder::open(&parent.path().join("file")), Err(FolderError::Unsafe { .. })));
+    assert!(matches!(Folder::open(&parent.path().join("file")), Err(FolderError::NoFolder(_))));
+}
+
+#[test]
+fn a_folder_that_was_put_in_the_place_of_ours_gets_nothing() {
+    let (ca, (parent, folder)) = (Ca::new(), folder());
+    folder.write(&update(&ca)).unwrap();
+    let ours = parent.path().join("moved");
+    fs::rename(folder.path(), &ours).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let put = |with: &dyn Fn(&Path)| {
+        with(folder.path());
+        let refused = folder.write(&update(&ca)).unwrap_err();
+        assert!(matches!(refused, FolderError::Unsafe { .. }), "{refused}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    };
+    put(&|place| fs::create_dir(place).unwrap());
+    fs::remove_dir(folder.path()).unwrap();
+    put(&|place| symlink(other.path(), place).unwrap());
+    // What holds no longer is taken away wherever it is.
+    folder.withdraw().unwrap();
+    assert_eq!(fs::read_dir(&ours).unwrap().count(), 0);
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn of(ca: &Ca, identity: &str) -> X509svidResponse {
     message([ca.svid(identity, 3600)])
 }
 
-// Conforms: Endpoint 3 send-header
+// Conforms: Endpoint 3 send-header, Endpoint 3 grpc-client, Workload-API 4.2 keep-open
 #[tokio::test]
 async fn the_first_answer_and_every_later_one_is_handed_on() {
     let ca = Ca::new();
@@ -115,6 +115,7 @@ async fn the_first_answer_and_every_later_one_is_handed_on() {
 }
 
 // W10
+// Conforms: Workload-API 4.2 reconnect
 #[tokio::test]
 async fn a_stream_that_is_lost_is_opened_again_and_what_holds_is_kept() {
     let ca = Ca::new();
@@ -154,6 +155,7 @@ async fn a_message_that_cannot_be_used_is_reported_and_changes_nothing() {
     .await;
 }
 
+// Conforms: Workload-API 5.2.1 cease
 #[tokio::test]
 async fn an_identity_that_is_taken_back_is_used_no_longer() {
     let ca = Ca::new();
@@ -186,11 +188,14 @@ async fn what_expires_unrenewed_is_taken_away_once() {
     assert!(site.seen.is_empty());
 }
 
+// Conforms: Endpoint 6 no-retry
 #[tokio::test]
 async fn a_refusal_that_no_try_changes_ends_it() {
-    let (_site, mut follower) = Site::new([Answer::Refuse(Status::unimplemented("x509"))]);
-    let error = timeout(SOON, follower.first(SOON * 2)).await.expect("at once").unwrap_err();
-    assert!(matches!(error.downcast_ref(), Some(FetchError::Refused { .. })), "{error}");
+    for status in [Status::unimplemented("x509"), Status::invalid_argument("no header")] {
+        let (_site, mut follower) = Site::new([Answer::Refuse(status)]);
+        let error = timeout(SOON, follower.first(SOON * 2)).await.expect("at once").unwrap_err();
+        assert!(matches!(error.downcast_ref(), Some(FetchError::Refused { .. })), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Which rules are held against what. The rules themselves are tested where they live.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kith_identity::Bundle;
 
 use super::*;
@@ -10,6 +12,11 @@ const PARTNER: &str = "partner.example";
 
 fn report(bytes: impl AsRef<[u8]>) -> Report {
     look_at("it", bytes.as_ref(), None, at(0)).unwrap()
+}
+
+fn subject(bytes: &[u8]) -> Subject {
+    let content = Content::Bytes { bytes: bytes.to_vec().into(), mode: None };
+    Subject::of(&input::Input { name: "it".to_owned(), content }).unwrap()
 }
 
 fn rules(report: &Report) -> Vec<String> {
@@ -33,9 +40,11 @@ fn each_certificate_of_a_file_is_held_to_the_rules_of_what_it_says_it_is() {
 #[test]
 fn what_a_server_presents_first_is_held_to_the_rules_of_a_leaf() {
     let ca = Ca::new();
-    let presented = certificates(&[ca.der.clone(), ca.der], true, at(0));
+    let (leaf, _) = ca.leaf(WEB, 3600);
+    let presented = certificates(&[ca.der.clone(), ca.der, leaf], true, at(0));
     let roles: Vec<_> = presented.iter().map(|certificate| certificate.role).collect();
-    assert_eq!(roles, [RoleOf::Leaf, RoleOf::Authority]);
+    assert_eq!(roles, [RoleOf::Leaf, RoleOf::Authority, RoleOf::Authority], "only the first is its own");
+    assert!(!presented[2].flaws.is_empty());
     assert!(presented[0].flaws.iter().any(|flaw| flaw.section.as_deref() == Some("X509-SVID 4.1")));
 }
 
@@ -66,6 +75,32 @@ fn keys_of_unknown_kinds_break_no_rule_and_a_leaf_in_a_bundle_does() {
     assert_eq!((unknown.broken(), unknown.bundles[0].0.ignored().len()), (0, 2));
     let none = report(r#"{"keys":[{"kty":"EC","use":"x509-svid"}]}"#);
     assert_eq!(none.flaws[0].section.as_deref(), Some("X509-SVID 6.2"));
+}
+
+#[test]
+fn a_token_breaks_a_rule_outside_the_time_it_is_for() {
+    let token = |claim: &str, offset: i64| {
+        let second = 1_800_000_000 + offset;
+        let claims = format!(r#"{{"sub":"{WEB}","aud":"api","exp":1800009999,"{claim}":{second}}}"#);
+        let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        rules(&report(format!("{}.{}.AAAA", encode(r#"{"alg":"ES256","kid":"k"}"#), encode(&claims))))
+    };
+    for claim in ["nbf", "iat"] {
+        assert_eq!(token(claim, 60), Vec::<String>::new(), "as far as clocks may differ");
+        let told = token(claim, 61).join("; ");
+        assert!(told.contains(claim) && told.contains("in the future"), "{told}");
+    }
+}
+
+#[test]
+fn a_trust_domain_that_nothing_is_held_against_is_refused() {
+    let certificates = subject(pem::certificates(&[&Ca::new().leaf(WEB, 3600).0]).as_bytes());
+    let token = subject(b"eyJhbGciOiJFUzI1NiJ9.e30.AAAA");
+    for subject in [&certificates, &token] {
+        assert_eq!(check_trust_domain(subject, false), Err(UsageError::NoAnchors));
+        assert_eq!(check_trust_domain(subject, true), Ok(()));
+    }
+    assert_eq!(check_trust_domain(&subject(br#"{"keys":[]}"#), false), Ok(()), "it says whose it is");
 }
 
 #[test]

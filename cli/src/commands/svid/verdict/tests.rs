@@ -31,7 +31,7 @@ fn read(text: &str) -> Anchors {
 
 fn judge(subject: &Subject, anchors: &Anchors, expected: Option<&str>) -> Verdict {
     let expected = expected.map(domain);
-    of(subject, anchors, expected.as_ref(), None, at(0)).unwrap().unwrap()
+    of(subject, anchors, expected.as_ref(), None, at(0)).unwrap()
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn another_trust_domain_than_the_expected_one_is_refused() {
 fn the_time_is_the_one_that_was_asked_for() {
     let ca = Ca::new();
     let (subject, anchors) = (chain(vec![ca.leaf(WEB, 3600).0]), read(&pem::certificates(&[&ca.der])));
-    let late = of(&subject, &anchors, None, None, at(3601)).unwrap().unwrap();
+    let late = of(&subject, &anchors, None, None, at(3601)).unwrap();
     assert!(late.outcome.unwrap_err().contains("expired"));
 }
 
@@ -76,6 +76,13 @@ fn a_leaf_that_names_nobody_is_nobody_s() {
     let (leaf, _) = ca.leaf_with(WEB, 3600, |params| params.subject_alt_names.clear());
     let verdict = judge(&chain(vec![leaf]), &read(&pem::certificates(&[&ca.der])), None);
     assert!(verdict.outcome.unwrap_err().contains("--trust-domain"));
+    let two = |params: &mut rcgen::CertificateParams| {
+        params.subject_alt_names.push(params.subject_alt_names[0].clone());
+    };
+    let verdict =
+        judge(&chain(vec![ca.leaf_with(WEB, 3600, two).0]), &read(&pem::certificates(&[&ca.der])), None);
+    let reason = verdict.outcome.unwrap_err();
+    assert!(reason.contains("2 URIs in subjectAltName"), "what is in the way is said: {reason}");
 }
 
 #[test]
@@ -83,11 +90,14 @@ fn a_token_is_verified_for_somebody_or_not_at_all() {
     let ca = Ca::new();
     let token = Subject::Token("e30.e30.AAAA".to_owned().into());
     let anchors = read(&pem::certificates(&[&ca.der]));
-    let error = of(&token, &anchors, None, None, at(0)).unwrap_err();
-    assert_eq!(error.downcast_ref(), Some(&UsageError::NoAudience));
+    assert_eq!(of(&token, &anchors, None, None, at(0)), Err(UsageError::NoAudience));
     let demo = domain("demo.local");
-    let verdict = of(&token, &anchors, Some(&demo), Some("api"), at(0)).unwrap().unwrap();
+    let verdict = of(&token, &anchors, Some(&demo), Some("api"), at(0)).unwrap();
     assert!(verdict.outcome.is_err());
+    let leaf = chain(vec![ca.leaf(WEB, 3600).0]);
+    assert_eq!(of(&leaf, &anchors, None, Some("api"), at(0)), Err(UsageError::AudienceOfNoToken));
+    let bundle = Subject::Bundle(br#"{"keys":[]}"#.to_vec().into());
+    assert_eq!(of(&bundle, &anchors, None, None, at(0)), Err(UsageError::NothingToVerify));
 }
 
 #[test]
