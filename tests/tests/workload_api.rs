@@ -7,11 +7,14 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use kith::local::admin::Admin;
 use kith_identity::svid::Leaf;
+use kith_proto::spiffe::spiffe_workload_api_client::SpiffeWorkloadApiClient;
+use kith_proto::spiffe::{X509svidRequest, X509svidResponse};
 use kith_tests::Mesh;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use spiffe::{TrustDomain, X509Source};
 use tokio::time::timeout;
+use tonic::transport::Endpoint;
 
 const SOON: Duration = Duration::from_secs(20);
 const SVID_SECONDS: u32 = 3600;
@@ -66,6 +69,29 @@ async fn a_client_of_others_follows_ten_rotations_and_a_restart_of_the_sidecar()
     while !serials.insert(checked(&source, identity)?) {
         // All the while there was an svid.
         timeout(SOON, updates.changed()).await.context("the sidecar that was started again")??;
+    }
+    mesh.stop().await
+}
+
+// Conforms: Endpoint 2 local, Endpoint 3 tcp
+#[tokio::test]
+async fn no_tcp_port_of_a_sidecar_answers_the_workload_api() -> anyhow::Result<()> {
+    let mesh = Mesh::start("workload-tcp", SVID_SECONDS).await?;
+    let ends = mesh.supervisor.endpoints("caller").context("no service caller")?;
+    ensure!(ends.workload_api.is_some(), "there is none that could be answered by");
+    for address in ends.outbounds.values().copied().chain([ends.inbound, ends.health]) {
+        let asked = timeout(SOON, async {
+            let channel = Endpoint::from_shared(format!("http://{address}"))?.connect().await?;
+            let mut request = tonic::Request::new(X509svidRequest {});
+            request.metadata_mut().insert("workload.spiffe.io", "true".parse()?);
+            let mut answers =
+                SpiffeWorkloadApiClient::new(channel).fetch_x509svid(request).await?.into_inner();
+            anyhow::Ok(answers.message().await?)
+        });
+        let answered = asked.await.with_context(|| format!("{address} says nothing"))?;
+        // An outbound port takes it for a call, and the application at its other end may say anything.
+        let handed = answered.ok().flatten().map_or(0, |answer: X509svidResponse| answer.svids.len());
+        ensure!(handed == 0, "{address} hands out an svid");
     }
     mesh.stop().await
 }

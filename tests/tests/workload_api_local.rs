@@ -62,6 +62,7 @@ async fn stranger(socket: &Path) -> anyhow::Result<Option<i32>> {
 }
 
 // W2
+// Conforms: Endpoint 6 permission-denied, Endpoint 5 checks
 #[tokio::test]
 async fn an_application_is_answered_through_restarts_of_both_and_nobody_else_ever_is() -> anyhow::Result<()> {
     let (policies, folder) = (tempfile::tempdir()?, tempfile::tempdir()?);

@@ -57,6 +57,7 @@ fn a_root_says_its_trust_domain_that_it_is_an_authority_and_nothing_else() {
 }
 
 // Conforms: SPIFFE-ID 3.1 authority-domain, SPIFFE-ID 3.1 authority-path, X509-SVID 4.1 issued, X509-SVID 4.3 issued
+// Conforms: X509-SVID 3.2 signing-svid, X509-SVID 3.2 signing-domain
 #[test]
 fn an_issuing_authority_may_sign_svids_but_no_further_authority() {
     let want = [

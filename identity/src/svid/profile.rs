@@ -41,7 +41,7 @@ pub enum ProfileError {
     #[error("a moment of the validity is not written as RFC 5280 4.1.2.5 says, or lies before 1970")]
     Moment,
     /// A validity that ends before it begins.
-    #[error("the validity is not a period after 1970")]
+    #[error("the validity ends before it begins")]
     Validity,
     /// RFC 5280 §4.1.2.7: a public key that cannot be read.
     #[error("the public key cannot be read: {0}")]
@@ -51,7 +51,7 @@ pub enum ProfileError {
     #[error("the public key is no key: a point off its curve, or an even modulus (RFC 5280 4.1.2.7)")]
     NoKey,
     /// A key that others could find.
-    #[error("the public key is {key}; only P-256, P-384 and RSA of 2048 to 4096 bits are strong enough")]
+    #[error("the public key is {key}; Kith accepts P-256, P-384 and RSA of 2048 to 4096 bits")]
     WeakKey {
         /// What it is.
         key: PublicKey,

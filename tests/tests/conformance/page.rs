@@ -28,7 +28,8 @@ const STANDARDS: &[(&str, &str)] = &[
 const OPENING: &str = "\
 # Conformance
 
-Every duty in the SPIFFE standards, and the tests that cover it. The page is made from `tests/conformance/checklist.txt` and
+The duties that the SPIFFE standards (github.com/spiffe/spiffe, `standards/`, as of November 2026) lay on who validates, issues, serves or asks, and
+the tests that cover them. A sentence of a standard that has no line here is an oversight: please say so. The page is made from `tests/conformance/checklist.txt` and
 from the tests themselves: a test that covers a line says so right above it, `// Conforms: X509-SVID 4.3 critical`. `make test` fails when a
 line is covered by no test and has no reason in `tests/conformance/not-offered.txt`, when a citation names no line, and when this page is not what
 the tests say. To make it again: `cargo test -p kith-tests --test conformance write_the_page -- --ignored`.
