@@ -32,6 +32,7 @@ pub(super) fn authorization_policy() -> Result<Value, DefinitionError> {
             description: "Who may call the workloads of a namespace, and what they may ask for. What no policy allows is refused.",
             columns: json!([
                 column("Action", ".spec.action", "ALLOW or DENY"),
+                column("Mode", ".spec.mode", "Whether it decides"),
                 column("Target", ".status.target", "What the policy is for"),
                 column(
                     "Programmed",

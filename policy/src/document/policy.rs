@@ -15,6 +15,8 @@ use crate::origin::Origin;
 /// What it is called in a document.
 pub const KIND: &str = "AuthorizationPolicy";
 const ACTIONS: [&str; 2] = ["ALLOW", "DENY"];
+/// Of the modes of the language, those that the engine knows.
+const MODES: [&str; 1] = ["Enforce"];
 
 /// A valid policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +87,9 @@ pub(super) struct RawSpec {
     /// refuses it, whatever allows it.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ACTIONS), extend("default" = ACTIONS[0])))]
     action: Field<String>,
+    /// Whether the policy decides. Enforce, which is the default and the only mode of this version: it does.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = MODES), extend("default" = MODES[0])))]
+    mode: Field<String>,
     /// Which calls are meant; any of the rules. None: no call at all.
     #[cfg_attr(feature = "schema", schemars(length(max = limits::RULES)))]
     rules: Field<Vec<Field<RawRule>>>,
@@ -104,6 +109,7 @@ pub(super) fn from_raw(raw: Field<RawPolicy>, text: &Text<'_>) -> Result<Authori
 
     let (spec, spec_place) = raw.spec.required("spec", place, text)?;
     let action = action_from_raw(spec.action, text)?;
+    check_mode(spec.mode, text)?;
     let rules = rules_from_raw(spec.rules, action, spec_place, &namespace, text)?;
     Ok(AuthorizationPolicy {
         targets: target::from_raw(spec.target_refs, namespace.clone(), text)?,
@@ -125,6 +131,17 @@ fn action_from_raw(raw: Field<String>, text: &Text<'_>) -> Result<Action, Docume
             let message = format!("the action {other:?} is not supported; {}", suggestion(other, &ACTIONS));
             Err(text.error(place, message))
         }
+    }
+}
+
+/// One that only watches must not be taken for one that decides, nor the other way round: what is not known is refused.
+fn check_mode(raw: Field<String>, text: &Text<'_>) -> Result<(), DocumentError> {
+    match raw.optional("mode", text)? {
+        Some((mode, place)) if !MODES.contains(&mode.as_str()) => {
+            let message = format!("the mode {mode:?} is not supported; {}", suggestion(&mode, &MODES));
+            Err(text.error(place, message))
+        }
+        _ => Ok(()),
     }
 }
 

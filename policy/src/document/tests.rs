@@ -179,7 +179,8 @@ fn what_would_widen_or_disarm_a_rule_by_accident_is_refused() {
         ("{ rules: [{ name: a }, { name: a }] }", "already called a"),
         ("{ rules: [{ name: rule-2 }, {}] }", "already called rule-2"),
         // Of the language, and not of this version.
-        ("{ mode: Shadow }", "unknown field \"mode\""),
+        ("{ mode: Shadow }", "the mode \"Shadow\" is not supported"),
+        ("{ mode: enforce }", "did you mean \"Enforce\"?"),
         ("{ rules: [{ when: x }] }", "unknown field \"when\""),
     ];
     for (spec, expected) in rows {

@@ -41,10 +41,9 @@ fn metadata_of_others_and_the_status_are_not_the_policys() {
 fn an_error_names_the_field_and_its_value() {
     let rows = [
         // K26: unknown at every level.
-        (
-            json!({ "mode": "Shadow" }),
-            "spec.mode: unknown field \"mode\"; known here: targetRefs, action, rules",
-        ),
+        (json!({ "moed": "Enforce" }), "spec.moed: unknown field \"moed\"; did you mean \"mode\"?"),
+        (json!({ "mode": "Shadow" }), "spec.mode: the mode \"Shadow\" is not supported; known here: Enforce"),
+        (json!({ "x": 1 }), "spec.x: unknown field \"x\"; known here: targetRefs, action, mode, rules"),
         (
             json!({ "rules": [{}, { "sourcs": [] }] }),
             "spec.rules[1].sourcs: unknown field \"sourcs\"; did you mean \"sources\"?",
