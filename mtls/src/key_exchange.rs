@@ -1,10 +1,18 @@
-//! The choice of key exchanges as people write it: one spelling for files, variables and messages. What each choice means
-//! in a handshake is the provider's.
+//! The choice of key exchanges, and how people write it: one spelling for files, variables and messages. What each choice
+//! means in a handshake is the provider's.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::provider::KeyExchange;
+/// Which key exchanges a process agrees to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum KeyExchange {
+    /// The hybrid of X25519 and ML-KEM-768 wherever the peer knows it; else X25519 or P-256, for foreign peers that lack it.
+    #[default]
+    PreferPq,
+    /// Only the hybrid: with a peer that lacks it there is no session.
+    RequirePq,
+}
 
 const ALL: [KeyExchange; 2] = [KeyExchange::PreferPq, KeyExchange::RequirePq];
 /// More of a wrong text is not repeated.

@@ -5,16 +5,16 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 use crate::error::HandshakeError;
+use crate::foreign_server::client_config;
 
 /// The chain that the server at the other end of `io` presents, in DER, the end certificate first; all of it within
 /// `limit`. The server may speak TLS 1.2, its certificates may be anything, and it need not prove that it has their key.
@@ -23,7 +23,8 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let seen = Arc::new(Seen::new());
-    let config = config(alpn, Arc::clone(&seen)).map_err(|error| HandshakeError::tls(&error))?;
+    let mut config = client_config(seen.clone()).map_err(|error| HandshakeError::tls(&error))?;
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     // rustls wants to know whom it connects to; nobody is told, and nothing compares it.
     let name = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
     let handshake = TlsConnector::from(Arc::new(config)).connect(name, io);
@@ -42,19 +43,6 @@ where
 
 fn no_chain() -> HandshakeError {
     HandshakeError::Tls { detail: "the server presented no certificate".into() }
-}
-
-fn config(alpn: &[&[u8]], seen: Arc<Seen>) -> Result<ClientConfig, rustls::Error> {
-    // All that the library has: somebody else's server is not ours to judge before it was looked at.
-    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(rustls::ALL_VERSIONS)?
-        .dangerous()
-        .with_custom_certificate_verifier(seen)
-        .with_no_client_auth();
-    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    config.resumption = Resumption::disabled();
-    config.enable_sni = false;
-    Ok(config)
 }
 
 /// Keeps what is presented, and refuses it.

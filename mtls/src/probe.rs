@@ -5,17 +5,17 @@
 
 use std::sync::Arc;
 
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, IpAddr, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::error::HandshakeError;
+use crate::foreign_server::client_config;
 
 /// One handshake over `io`, a connection to the application at `address` in the own pod. It may speak TLS 1.2, and
 /// present any certificate. The caller limits the time.
@@ -26,23 +26,10 @@ pub async fn connect_to_own_application<IO>(
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let config = config().map_err(|error| HandshakeError::tls(&error))?;
+    let any = AnyCertificate(default_provider().signature_verification_algorithms);
+    let config = client_config(Arc::new(any)).map_err(|error| HandshakeError::tls(&error))?;
     let name = ServerName::IpAddress(IpAddr::from(address));
     TlsConnector::from(Arc::new(config)).connect(name, io).await.map_err(HandshakeError::of_stream)
-}
-
-fn config() -> Result<ClientConfig, rustls::Error> {
-    // All that the library has: an application's choice is not ours to judge.
-    let provider = default_provider();
-    let any = AnyCertificate(provider.signature_verification_algorithms);
-    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(rustls::ALL_VERSIONS)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(any))
-        .with_no_client_auth();
-    config.resumption = Resumption::disabled();
-    config.enable_sni = false;
-    Ok(config)
 }
 
 /// Takes whatever a server presents, signed with one of these.

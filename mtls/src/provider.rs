@@ -7,15 +7,7 @@ use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, WebPkiSupportedAlgorithms};
 use webpki::aws_lc_rs as algorithm;
 
-/// Which key exchanges a process agrees to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum KeyExchange {
-    /// The hybrid of X25519 and ML-KEM-768 wherever the peer knows it; else X25519 or P-256, for foreign peers that lack it.
-    #[default]
-    PreferPq,
-    /// Only the hybrid: with a peer that lacks it there is no session.
-    RequirePq,
-}
+use crate::key_exchange::KeyExchange;
 
 /// Versions of TLS, one of them.
 pub(crate) static VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
