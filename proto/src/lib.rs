@@ -33,6 +33,10 @@ pub mod v1 {
 )]
 pub mod spiffe {
     tonic::include_proto!("_");
+
+    /// The metadata that every request bears, with the value `true` (SPIFFE Workload Endpoint §3): whoever is tricked into
+    /// calling somebody else's address does not send it.
+    pub const HEADER: &str = "workload.spiffe.io";
 }
 
 /// Envoy's Secret Discovery Service, from `envoy/*.proto`, by packages.

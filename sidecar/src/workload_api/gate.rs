@@ -10,6 +10,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use kith_proto::envoy::service::secret::v3::secret_discovery_service_server::SecretDiscoveryServiceServer;
+use kith_proto::spiffe::HEADER;
 use kith_proto::spiffe::spiffe_workload_api_server::SpiffeWorkloadApiServer;
 use kith_runtime::{Stop, Tasks};
 use tonic::Status;
@@ -30,8 +31,6 @@ use super::x509::WorkloadApi;
 const STREAMS_PER_USER: usize = 100;
 /// The longest question.
 const MAX_QUESTION: usize = 64 * 1024;
-/// What a caller that fetches a URL for somebody else does not send.
-const HEADER: &str = "workload.spiffe.io";
 
 /// In front of the services.
 #[derive(Clone)]

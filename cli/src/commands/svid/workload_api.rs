@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use hyper_util::rt::TokioIo;
 use kith_proto::spiffe::spiffe_workload_api_client::SpiffeWorkloadApiClient;
-use kith_proto::spiffe::{X509svidRequest, X509svidResponse};
+use kith_proto::spiffe::{HEADER, X509svidRequest, X509svidResponse};
 use kith_runtime::Clock;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -19,8 +19,6 @@ use tower::service_fn;
 use super::update::{Update, UpdateError};
 use crate::args::EndpointAddress;
 
-/// Workload Endpoint §3: a service that is tricked into calling somebody else's address does not send it.
-const HEADER: &str = "workload.spiffe.io";
 /// Of one message: far more than any workload's chains and bundles.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
