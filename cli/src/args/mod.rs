@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 mod check;
 mod cluster;
 pub mod dev;
+mod started;
 mod svid;
 mod verbs;
 
@@ -13,6 +14,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use self::check::{CheckArgs, FailOn};
 pub use self::cluster::ClusterArgs;
+pub use self::started::{DemoService, DemoServiceArgs, RunApplicationArgs};
 pub use self::svid::{AddressError, EndpointAddress, SvidCommand, SvidFetchArgs, SvidInspectArgs};
 pub use self::verbs::{
     CompletionArgs, CrdsArgs, IdentityCommand, InjectArgs, ManArgs, QuarantineAddArgs, QuarantineCommand,
@@ -361,56 +363,6 @@ pub struct ExplainArgs {
     /// Whom to ask.
     #[command(flatten)]
     pub ask: AskArgs,
-}
-
-/// What to become.
-#[derive(Debug, Args)]
-pub struct RunApplicationArgs {
-    /// The process id of the supervisor
-    #[arg(long)]
-    pub supervisor: i32,
-    /// What lists of processes call it
-    #[arg(long)]
-    pub title: Option<String>,
-    /// The program and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    pub argv: Vec<OsString>,
-}
-
-/// Which service of the demo, and where it finds the others. The supervisor sets the variables.
-#[derive(Debug, Args)]
-pub struct DemoServiceArgs {
-    /// Which
-    #[arg(value_enum)]
-    pub service: DemoService,
-    /// The port to listen on
-    #[arg(long, env = "PORT")]
-    pub port: u16,
-    /// Where orders is called
-    #[arg(long, env = "ORDERS_URL")]
-    pub orders_url: Option<String>,
-    /// Where payments is called
-    #[arg(long, env = "PAYMENTS_URL")]
-    pub payments_url: Option<String>,
-    /// Where the sidecar of payments accepts sessions
-    #[arg(long, env = "PAYMENTS_INBOUND")]
-    pub payments_inbound: Option<String>,
-    /// Make no calls of its own
-    #[arg(long)]
-    pub quiet: bool,
-}
-
-/// The services of the demo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DemoService {
-    /// The shop's front.
-    Web,
-    /// Takes orders.
-    Orders,
-    /// Charges for them.
-    Payments,
-    /// Should not be here.
-    Intruder,
 }
 
 #[cfg(test)]
